@@ -1,0 +1,56 @@
+// RevocationSet: every verified revocation this node knows, asked before each use.
+//
+// It answers one question: has `issuer` taken back `target`, as of now? Whose word counts is the caller's: authorize() asks for
+// the two roots of a use (machine owner, data owner), for whoever signed the object, and for a key about itself. So a stranger's
+// revocation lies here without effect. The set is bounded per issuer and in all, and what the node's own owner revokes always
+// has room, so that strangers cannot crowd it out.
+#pragma once
+
+#include <map>
+
+#include "base/time.h"
+#include "object/envelope.h"
+#include "object/kinds.h"
+
+namespace selvedge::object {
+
+inline constexpr size_t kRevocationsMax = 65'536;
+inline constexpr size_t kRevocationsPerIssuerMax = 4096;
+inline constexpr size_t kRevocationsOfOwnerMax = 65'536;
+
+class RevocationSet {
+ public:
+  /// `owner` is the owner of this node (for a checker that is no node: any key it trusts most).
+  explicit RevocationSet(const PublicKey& owner) : owner_(owner) {}
+
+  /// Adding one twice is no error; of two for one target the earlier cutoff counts.
+  /// Errors: kLimit when there is no more room: the caller raises an alert, because an ignored revocation is dangerous.
+  Status add(const Signed<Revocation>& revocation);
+
+  /// True when `issuer` revoked `target` with a cutoff that `now` has reached.
+  bool revoked_by(const PublicKey& issuer, RevocationTarget kind, ByteView target, Instant now) const;
+  /// Counts additions: an Authorization that was cached under another generation is asked for again.
+  uint64_t generation() const { return generation_; }
+  size_t size() const { return entries_.size(); }
+  /// Drops revocations of objects and capabilities that were issued so long ago that what they name has expired by itself.
+  /// Keys, principals and devices stay revoked.
+  size_t prune(Instant now);
+
+ private:
+  struct Key {
+    RevocationTarget kind;
+    RevokedId target;
+    PublicKey issuer;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Entry {
+    uint64_t cutoff;
+    uint64_t issued;
+  };
+  PublicKey owner_;
+  uint64_t generation_ = 0;
+  std::map<Key, Entry> entries_;
+  std::map<PublicKey, size_t> counts_;
+};
+
+}  // namespace selvedge::object

@@ -1,0 +1,92 @@
+// ZoneKeys: from a zone's secret of an epoch to the key and nonce of each symbol (ruling R12).
+//
+//   object key = HKDF(zone epoch key; object id, object size, symbol size)       nonce = source block and symbol number
+//
+// A nonce repeats only for the same symbol of the same object cut the same way under the same epoch, and such a symbol always
+// has the same bytes: the ObjectId covers the content's tag. So no (key, nonce) ever seals two plaintexts. Epoch keys are
+// independent random secrets: what a lost device knew does not tell it the next one. Executors and readers of
+// single objects are handed ObjectKeys, never a ZoneKeys.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "crypto/aead.h"
+#include "crypto/seal.h"
+#include "object/kinds.h"
+
+namespace selvedge::object {
+
+inline constexpr size_t kZoneEpochsMax = 4096;
+inline constexpr uint32_t kEsiMax = (1u << 24) - 1;
+/// Objects whose keys are sealed in one task offer.
+inline constexpr size_t kSealedKeysMax = 4096;
+
+/// Which symbol of an object (R23: one 32-bit field carries SBN in 8 bits and ESI in 24). A whole object (R27) is
+/// sbn 0, esi 0 with symbol_bytes 0.
+struct SymbolPlace {
+  uint8_t sbn = 0;
+  uint32_t esi = 0;
+  uint64_t object_bytes = 0;
+  uint32_t symbol_bytes = 0;
+  bool operator==(const SymbolPlace&) const = default;
+};
+
+/// The key of one object cut in one way under one epoch.
+class ObjectKey {
+ public:
+  ObjectKey(const ObjectId& object, uint64_t object_bytes, uint32_t symbol_bytes, crypto::AeadKey key)
+      : object_(object), object_bytes_(object_bytes), symbol_bytes_(symbol_bytes), key_(std::move(key)) {}
+  const ObjectId& object() const { return object_; }
+  uint64_t object_bytes() const { return object_bytes_; }
+  uint32_t symbol_bytes() const { return symbol_bytes_; }
+  const crypto::AeadKey& key() const { return key_; }
+  ObjectKey clone() const { return {object_, object_bytes_, symbol_bytes_, key_.clone()}; }
+  SymbolPlace place(uint8_t sbn, uint32_t esi) const { return {sbn, esi, object_bytes_, symbol_bytes_}; }
+
+ private:
+  ObjectId object_;
+  uint64_t object_bytes_;
+  uint32_t symbol_bytes_;
+  crypto::AeadKey key_;
+};
+
+class ZoneKeys {
+ public:
+  explicit ZoneKeys(const ZoneId& zone) : zone_(zone) {}
+  const ZoneId& zone() const { return zone_; }
+  /// Errors: kExists when the epoch has another secret, kLimit above kZoneEpochsMax.
+  Status add_epoch(uint64_t epoch, crypto::Seed secret);
+  /// A fresh secret under the next epoch number. Errors: kLimit.
+  Result<uint64_t> rotate(crypto::Drbg& drbg);
+  bool has_epoch(uint64_t epoch) const { return epochs_.count(epoch) != 0; }
+  /// Errors: kNotFound while there is none.
+  Result<uint64_t> latest_epoch() const;
+
+  /// Errors: kNotFound for an epoch whose secret is not here.
+  Result<ObjectKey> object_key(uint64_t epoch, const ObjectId& object, uint64_t object_bytes, uint32_t symbol_bytes) const;
+  /// The keyed tag that BlockGroup carries: HMAC over the SHA-256 and the size of the content.
+  Result<Digest> content_tag(uint64_t epoch, const Digest& content_sha256, uint64_t content_bytes) const;
+  /// The epoch's secret for a device that the zone's owner authorised, sealed to it. Errors: kNotFound, kInvalid.
+  Result<Bytes> seal_epoch(uint64_t epoch, const SealPublicKey& device, crypto::Drbg& drbg) const;
+  /// Takes in what seal_epoch made. Errors: kIntegrity, kExists, kLimit.
+  Status open_epoch(uint64_t epoch, ByteView sealed, const crypto::SealKeyPair& device);
+
+ private:
+  ZoneId zone_;
+  std::map<uint64_t, crypto::Seed> epochs_;
+};
+
+/// Encrypts a symbol in place. `place` is the key's own (ObjectKey::place), esi at most kEsiMax.
+crypto::AeadTag seal_symbol(const ObjectKey& key, const SymbolPlace& place, std::span<uint8_t> symbol);
+/// Errors: kInvalid when the place is not the key's, kIntegrity.
+Status open_symbol(const ObjectKey& key, const SymbolPlace& place, std::span<uint8_t> symbol, const crypto::AeadTag& tag);
+
+/// The object keys an executor needs for one task, sealed to its node (R24). `task` is bound in.
+/// Errors: kLimit, kInvalid (a bad recipient key).
+Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId& task, const SealPublicKey& executor,
+                               crypto::Drbg& drbg);
+/// Errors: kIntegrity, kInvalid, kLimit.
+Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor);
+
+}  // namespace selvedge::object
