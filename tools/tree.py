@@ -9,10 +9,14 @@ FILE_BYTES_MAX = 2_000_000
 SKIPPED_FOLDERS = {".git", "build", "node_modules"}
 
 
-def project_files():
-    """{path: text} of the project's text files: what git tracks or would track; without git, all but build output."""
+def project_files(tracked_only=False):
+    """{path: text} of the project's text files: what git tracks or would track; without git, all but build output.
+
+    With `tracked_only`, files that were not added yet are left out, as they are missing from everyone else's tree.
+    """
+    selection = ["-c"] if tracked_only else ["-co", "--exclude-standard"]
     try:
-        listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True,
+        listing = subprocess.run(["git", "ls-files", *selection, "-z"], cwd=ROOT, capture_output=True,
                                  check=True)
         paths = [path for path in listing.stdout.decode().split("\0") if path]
     except (OSError, subprocess.CalledProcessError):
