@@ -1,0 +1,48 @@
+// Runs a plan over symbols, strip by strip.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "kernels.h"
+#include "plan.h"
+
+namespace selvedge::fountain {
+
+// 64-byte aligned scratch memory, huge pages where the system offers them.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  uint8_t* data() { return data_; }
+  size_t size() const { return bytes_; }
+
+ private:
+  uint8_t* data_;
+  size_t bytes_;
+};
+
+// Keeps a few scratch blocks between runs, so that a run does not pay for fresh pages. Thread safe.
+class ScratchPool {
+ public:
+  std::unique_ptr<Scratch> take(size_t bytes);
+  void give(std::unique_ptr<Scratch> scratch);
+
+ private:
+  static constexpr size_t kKeptMax = 4;
+  static constexpr size_t kKeptBytesMax = size_t{16} << 20;  // a bigger block is freed, not kept
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> kept_;
+};
+
+// `inputs` and `outputs` point at whole symbols of symbol_bytes; a null input is a zero symbol. Outputs
+// must not overlap inputs. outputs.size() is the number of wanted symbols.
+void execute(const Plan& plan, const Outputs& program, std::span<const uint8_t* const> inputs,
+             std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Kernels& kernels, ScratchPool* pool);
+
+}  // namespace selvedge::fountain
