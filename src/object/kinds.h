@@ -29,6 +29,7 @@ inline constexpr size_t kAccessObjectsMax = 4096;
 inline constexpr size_t kArgsMax = 256;
 inline constexpr size_t kArgSizeMax = 4096;
 inline constexpr size_t kInputsMax = 4096;
+inline constexpr size_t kBlobGroupsMax = 4096;
 inline constexpr size_t kHoldersMax = 64;
 inline constexpr size_t kAddressesMax = 16;
 inline constexpr size_t kAddressSizeMax = 255;
@@ -265,6 +266,48 @@ struct TaskSpec {
   Status validate() const;
 };
 
+/// A piece of content that is coded into symbols (or travels whole, R27). Unsigned: its ObjectId is what its symbols are named and
+/// sealed by (R23), and whoever refers to it signs that reference.
+struct BlockGroup {
+  static constexpr std::string_view kName = "BlockGroup";
+  static constexpr uint16_t kVersion = 1;
+  ZoneId zone;
+  uint64_t object_bytes = 0;
+  uint32_t symbol_bytes = 0;   // 0 exactly when `whole`
+  uint32_t source_blocks = 0;  // 0 exactly when `whole`; at most 256
+  Digest content_tag;          // ZoneKeys::content_tag: a holder without the zone's key cannot confirm a guess
+  bool whole = false;          // one sealed frame instead of symbols
+
+  template <class V>
+  void visit(V& v) {
+    v("zone", zone);
+    v("object_bytes", object_bytes);
+    v("symbol_bytes", symbol_bytes);
+    v("source_blocks", source_blocks);
+    v("content_tag", content_tag);
+    v("whole", whole);
+  }
+  Status validate() const;
+};
+
+/// How a blob can be had: its content name and size, and the pieces its bytes are kept as, in order. Whoever refers to it signs the
+/// reference; the pieces' object ids follow from their BlockGroups.
+struct BlobRef {
+  static constexpr std::string_view kName = "BlobRef";
+  static constexpr uint16_t kVersion = 1;
+  Cid cid;
+  uint64_t size = 0;
+  std::vector<BlockGroup> groups;
+
+  template <class V>
+  void visit(V& v) {
+    v("cid", cid);
+    v("size", size);
+    v("groups", groups);
+  }
+  Status validate() const;
+};
+
 /// Where symbols of the inputs can be had: hints, verified when dialled.
 struct Holder {
   PublicKey node;
@@ -289,6 +332,7 @@ struct TaskOffer {
   ObjectId grant;
   Bytes sealed_keys;  // object keys of the inputs for the executor (zone_keys.h); never zone keys
   Bytes access;       // a signed Access for the executor, or empty
+  std::vector<BlobRef> blobs;  // the module and each input of the spec
   std::vector<Holder> holders;
   uint64_t issued = 0;
   uint64_t expires = 0;
@@ -303,6 +347,7 @@ struct TaskOffer {
     v("grant", grant);
     v("sealed_keys", sealed_keys);
     v("access", access);
+    v("blobs", blobs);
     v("holders", holders);
     v("issued", issued);
     v("expires", expires);
@@ -442,30 +487,6 @@ struct Revocation {
     v("issued", issued);
   }
   const PublicKey& author() const { return issuer; }
-  Status validate() const;
-};
-
-/// A piece of content that is coded into symbols (or travels whole, R27). Unsigned: its ObjectId is what its symbols are named and
-/// sealed by (R23), and whoever refers to it signs that reference.
-struct BlockGroup {
-  static constexpr std::string_view kName = "BlockGroup";
-  static constexpr uint16_t kVersion = 1;
-  ZoneId zone;
-  uint64_t object_bytes = 0;
-  uint32_t symbol_bytes = 0;   // 0 exactly when `whole`
-  uint32_t source_blocks = 0;  // 0 exactly when `whole`; at most 256
-  Digest content_tag;          // ZoneKeys::content_tag: a holder without the zone's key cannot confirm a guess
-  bool whole = false;          // one sealed frame instead of symbols
-
-  template <class V>
-  void visit(V& v) {
-    v("zone", zone);
-    v("object_bytes", object_bytes);
-    v("symbol_bytes", symbol_bytes);
-    v("source_blocks", source_blocks);
-    v("content_tag", content_tag);
-    v("whole", whole);
-  }
   Status validate() const;
 };
 
