@@ -1,6 +1,7 @@
 // Bounded containers: nothing in Selvedge grows without a named limit.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <map>
 #include <utility>

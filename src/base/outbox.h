@@ -5,6 +5,7 @@
 // by the simulator or by a test with the same code.
 #pragma once
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 

@@ -1,0 +1,256 @@
+#include "mesh/fetch.h"
+
+#include <algorithm>
+
+namespace selvedge::mesh {
+
+namespace {
+
+// The runs of ids in `seen`, so that a holder can leave them out.
+void append_ranges(const std::vector<bool>& seen, uint8_t block, std::vector<EsiRange>& out) {
+  constexpr size_t kRangesMax = 256;  // past this a few duplicates cost less than the list
+  for (size_t i = 0; i < seen.size() && out.size() < kRangesMax;) {
+    if (!seen[i]) {
+      ++i;
+      continue;
+    }
+    size_t end = i;
+    while (end < seen.size() && seen[end]) ++end;
+    out.push_back({block, uint32_t(i), uint32_t(end - i)});
+    i = end;
+  }
+}
+
+}  // namespace
+
+Result<uint64_t> Fetcher::add(Instant now, FetchRequest request) {
+  if (fetches_.size() >= kFetchesMax) return fail(Errc::kLimit, "too many objects are being fetched at once; try again shortly");
+  if (request.holders.size() > kHoldersMax) return fail(Errc::kLimit, "an object has more holders than this node will ask");
+  const std::vector<uint32_t> sizes = block_sizes(request.group);
+  if (sizes.size() > kBlocksMax) return fail(Errc::kInvalid, "an object has more source blocks than RFC 6330 allows");
+  Fetch fetch{std::move(request), {}, {}, {}, 0, now + kFetchTimeout, false};
+  for (uint32_t k : sizes) fetch.blocks.push_back({k, fetch.request.group.whole ? 1 : k + kDecodeMargin, 0, {}});
+  for (const NodeKey& holder : fetch.request.holders) fetch.holders.push_back({holder, {}});
+  const uint64_t id = next_id_++;
+  fetches_.emplace(id, std::move(fetch));
+  return id;
+}
+
+void Fetcher::step(Instant now, uint64_t id, Out& out) {
+  Fetch& fetch = fetches_.at(id);
+  if (fetch.decoding) return;
+  const bool enough = std::all_of(fetch.blocks.begin(), fetch.blocks.end(), [](const Block& b) { return b.have >= b.target; });
+  const bool exhausted = std::all_of(fetch.holders.begin(), fetch.holders.end(),
+                                     [](const auto& h) { return h.second.state == Holder::kExhausted; });
+  const bool decodable = std::all_of(fetch.blocks.begin(), fetch.blocks.end(), [](const Block& b) { return b.have >= b.k; });
+  // With every holder exhausted, K symbols without the margin still decode in 99 of 100 cases.
+  if (enough || (exhausted && decodable && !fetch.frames.empty())) {
+    auto job = std::make_shared<DecodeJob>(
+        DecodeJob{fetch.request.group, fetch.request.object, fetch.request.key.clone(), std::move(fetch.frames), plans_});
+    fetch.frames.clear();
+    fetch.decoding = true;
+    out.push(StartDecode{id, std::move(job)});
+    return;
+  }
+  if (exhausted) return finish(id, missing(fetch), out);
+  ask(now, fetch, id, out);
+}
+
+void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
+  std::vector<size_t> ready;
+  size_t asked = 0;
+  for (size_t i = 0; i < fetch.holders.size(); ++i) {
+    if (fetch.holders[i].second.state == Holder::kReady) ready.push_back(i);
+    if (fetch.holders[i].second.state == Holder::kAsked) ++asked;
+  }
+  if (ready.empty()) return;
+  if (fetch.request.group.whole) {
+    if (asked > 0) return;
+    ready.resize(1);
+  }
+  // What is still missing is shared out evenly over everyone who answers; who is asked later makes up for loss.
+  const uint32_t sharers = uint32_t(ready.size() + asked);
+  for (size_t i : ready) {
+    auto& [key, holder] = fetch.holders[i];
+    SymbolRequest request;
+    request.request = id << 8 | uint64_t(i);
+    request.object = fetch.request.object;
+    request.access = fetch.request.access;
+    for (size_t b = 0; b < fetch.blocks.size(); ++b) {
+      const Block& block = fetch.blocks[b];
+      const uint32_t need = block.have >= block.target ? 0 : block.target - block.have;
+      request.limits.push_back((need + sharers - 1) / sharers);
+      append_ranges(block.seen, uint8_t(b), request.have);
+    }
+    holder.state = Holder::kAsked;
+    holder.request = request.request;
+    holder.silent_since = now;
+    out.push(AskSymbols{key, std::move(request)});
+  }
+}
+
+void Fetcher::count(Fetch& fetch, uint8_t block_index, const std::vector<uint32_t>& esis) {
+  Block& block = fetch.blocks[block_index];
+  for (uint32_t esi : esis) {
+    if (block.seen.size() <= esi) block.seen.resize(esi + 1);
+    if (!block.seen[esi]) ++block.have;
+    block.seen[esi] = true;
+  }
+}
+
+void Fetcher::on_frame(Instant now, const NodeKey& from, const FrameView& frame, Bytes bytes, Out& out) {
+  const uint64_t id = frame.header.transfer >> 8;
+  auto it = fetches_.find(id);
+  if (it == fetches_.end()) return;  // a late answer to a finished fetch
+  Fetch& fetch = it->second;
+  const size_t index = frame.header.transfer & 0xFF;
+  if (index >= fetch.holders.size() || fetch.holders[index].first != from) return;
+  if (frame.header.object != fetch.request.object || frame.header.whole != fetch.request.group.whole ||
+      frame.header.object_bytes != fetch.request.group.object_bytes || frame.header.source_block >= fetch.blocks.size() ||
+      (!frame.header.whole && frame.header.symbol_bytes != fetch.request.group.symbol_bytes) || fetch.decoding) {
+    return;
+  }
+  if (fetch.bytes + bytes.size() > kFetchBytesMax) return finish(id, fail(Errc::kLimit, "holders sent more than the object can need"), out);
+  fetch.bytes += bytes.size();
+  fetch.holders[index].second.silent_since = now;
+  fetch.give_up = now + kFetchTimeout;
+  count(fetch, frame.header.source_block, frame.esis);
+  fetch.frames.push_back({from, std::move(bytes)});
+  step(now, id, out);
+}
+
+void Fetcher::on_end(Instant now, const NodeKey& from, const SymbolEnd& end, Out& out) {
+  const uint64_t id = end.request >> 8;
+  auto it = fetches_.find(id);
+  if (it == fetches_.end()) return;
+  const size_t index = end.request & 0xFF;
+  if (index >= it->second.holders.size() || it->second.holders[index].first != from) return;
+  Holder& holder = it->second.holders[index].second;
+  if (holder.state != Holder::kAsked) return;
+  // A holder that gave something may have more; one that gave nothing has no more.
+  holder.state = end.symbols > 0 && end.error == 0 ? Holder::kReady : Holder::kExhausted;
+  holder.error = end.message;
+  step(now, id, out);
+}
+
+void Fetcher::on_decoded(Instant now, uint64_t id, DecodeResult result, Out& out) {
+  auto it = fetches_.find(id);
+  if (it == fetches_.end()) return;
+  Fetch& fetch = it->second;
+  fetch.decoding = false;
+  for (const NodeKey& liar : result.liars) {
+    out.push(HolderLied{liar, fetch.request.object});
+    for (auto& [key, holder] : fetch.holders) {
+      if (key != liar) continue;
+      holder.state = Holder::kExhausted;
+      holder.error = "sent symbols that do not authenticate";
+    }
+  }
+  if (result.plaintext) return finish(id, std::move(*result.plaintext), out);
+  // The genuine symbols come back with the result; what lied is forgotten so that it can be asked of others.
+  fetch.frames = std::move(result.kept);
+  fetch.bytes = 0;
+  for (Block& block : fetch.blocks) {
+    block.have = 0;
+    block.seen.clear();
+  }
+  for (const DecodeJob::From& from : fetch.frames) {
+    fetch.bytes += from.frame.size();
+    const Result<FrameView> frame = parse_frame(from.frame);
+    CHECK(frame.ok());  // decode() kept it because it parsed
+    count(fetch, frame->header.source_block, frame->esis);
+  }
+  for (size_t b = 0; b < fetch.blocks.size() && b < result.more_needed.size(); ++b) {
+    Block& block = fetch.blocks[b];
+    if (result.more_needed[b] > 0) block.target = std::max(block.target, block.have + result.more_needed[b]);
+  }
+  // Decoding the same symbols again would fail the same way.
+  const bool any_left = std::any_of(fetch.holders.begin(), fetch.holders.end(),
+                                    [](const auto& h) { return h.second.state != Holder::kExhausted; });
+  if (!any_left) return finish(id, missing(fetch), out);
+  step(now, id, out);
+}
+
+void Fetcher::on_peer_up(Instant now, const NodeKey& peer, Out& out) {
+  std::vector<uint64_t> touched;
+  for (auto& [id, fetch] : fetches_) {
+    for (auto& [key, holder] : fetch.holders) {
+      if (key != peer || holder.state != Holder::kWaiting) continue;
+      holder.state = Holder::kReady;
+      touched.push_back(id);
+    }
+  }
+  for (uint64_t id : touched) {
+    if (fetches_.count(id)) step(now, id, out);
+  }
+}
+
+void Fetcher::on_peer_down(Instant now, const NodeKey& peer, Out& out) {
+  std::vector<uint64_t> touched;
+  for (auto& [id, fetch] : fetches_) {
+    for (auto& [key, holder] : fetch.holders) {
+      if (key != peer || holder.state == Holder::kExhausted) continue;
+      holder.state = Holder::kExhausted;
+      holder.error = "connection lost";
+      touched.push_back(id);
+    }
+  }
+  for (uint64_t id : touched) {
+    if (fetches_.count(id)) step(now, id, out);
+  }
+}
+
+void Fetcher::on_deadline(Instant now, Out& out) {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, fetch] : fetches_) ids.push_back(id);
+  for (uint64_t id : ids) {
+    Fetch& fetch = fetches_.at(id);
+    if (fetch.decoding) continue;
+    if (fetch.give_up <= now) {
+      finish(id, missing(fetch), out);
+      continue;
+    }
+    bool changed = false;
+    for (auto& [key, holder] : fetch.holders) {
+      if (holder.state != Holder::kAsked || holder.silent_since + kHolderSilenceMax > now) continue;
+      holder.state = Holder::kExhausted;
+      holder.error = "no answer";
+      changed = true;
+    }
+    if (changed) step(now, id, out);
+  }
+}
+
+Instant Fetcher::next_deadline() const {
+  Instant soonest = Instant::never();
+  for (const auto& [id, fetch] : fetches_) {
+    if (fetch.decoding) continue;
+    soonest = std::min(soonest, fetch.give_up);
+    for (const auto& [key, holder] : fetch.holders) {
+      if (holder.state == Holder::kAsked) soonest = std::min(soonest, holder.silent_since + kHolderSilenceMax);
+    }
+  }
+  return soonest;
+}
+
+Error Fetcher::missing(const Fetch& fetch) const {
+  uint64_t have = 0, want = 0;
+  for (const Block& block : fetch.blocks) {
+    have += std::min(block.have, block.k);
+    want += block.k;
+  }
+  std::string message = "object " + fetch.request.object.brief() + ": " + std::to_string(want - have) + " of " +
+                        std::to_string(want) + " symbols are missing; asked " + std::to_string(fetch.holders.size()) + " holders";
+  for (const auto& [key, holder] : fetch.holders) {
+    if (!holder.error.empty()) message += "; " + key.brief() + ": " + holder.error;
+    if (message.size() > 600) break;
+  }
+  return fail(Errc::kUnavailable, message + ". Bring a holder back (selvedge peer list shows who is away) and try again");
+}
+
+void Fetcher::finish(uint64_t id, Result<Bytes> result, Out& out) {
+  fetches_.erase(id);
+  out.push(Fetched{id, std::move(result)});
+}
+
+}  // namespace selvedge::mesh

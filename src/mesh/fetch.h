@@ -1,0 +1,103 @@
+// Fetcher: brings objects back from whoever holds their symbols.
+//
+// Any symbols will do, as long as they are not the same ones: each ready holder is asked for its part of what is
+// still missing, naming what is already here. Symbols are collected, authenticated and decoded by a worker job; a
+// holder whose symbols do not authenticate is not asked again. When every holder has given what it has and it is not
+// enough, the error says how many symbols are missing.
+#pragma once
+
+#include <map>
+#include <variant>
+
+#include "base/outbox.h"
+#include "base/time.h"
+#include "mesh/coding.h"
+#include "mesh/messages.h"
+
+namespace selvedge::mesh {
+
+constexpr size_t kFetchesMax = 1024;
+constexpr Duration kFetchTimeout = seconds(30);      // spec: FM App. B, decode timeout
+constexpr Duration kHolderSilenceMax = seconds(4);   // then the others are asked for its part
+constexpr uint64_t kFetchBytesMax = 2 * kGroupBytesMax + (1u << 20);  // collected for one object
+
+struct FetchRequest {
+  object::ObjectId object;
+  object::BlockGroup group;
+  object::ObjectKey key;
+  std::vector<NodeKey> holders;  // in the order to prefer when one suffices
+  Bytes access;
+};
+
+struct AskSymbols { NodeKey to; SymbolRequest request; };
+struct WantPeer { NodeKey peer; };
+struct StartDecode { uint64_t fetch; std::shared_ptr<const DecodeJob> job; };
+struct Fetched { uint64_t fetch; Result<Bytes> plaintext; };
+struct HolderLied { NodeKey holder; object::ObjectId object; };
+using FetchEffect = std::variant<AskSymbols, WantPeer, StartDecode, Fetched, HolderLied>;
+
+class Fetcher {
+ public:
+  using Out = Outbox<FetchEffect>;
+  /// `plans` is shared with whoever else codes; it may be null.
+  explicit Fetcher(std::shared_ptr<fountain::PlanCache> plans) : plans_(std::move(plans)) {}
+
+  /// `ready(peer)` says whether a request can be sent now. Errors: kLimit, kInvalid.
+  template <class Ready>
+  Result<uint64_t> start(Instant now, FetchRequest request, Ready ready, Out& out) {
+    const uint64_t id = TRY(add(now, std::move(request)));
+    Fetch& fetch = fetches_.at(id);
+    for (auto& [key, holder] : fetch.holders) {
+      if (ready(key)) holder.state = Holder::kReady;
+      else out.push(WantPeer{key});
+    }
+    step(now, id, out);
+    return id;
+  }
+  void cancel(uint64_t fetch) { fetches_.erase(fetch); }
+
+  void on_peer_up(Instant now, const NodeKey& peer, Out& out);
+  void on_peer_down(Instant now, const NodeKey& peer, Out& out);
+  void on_frame(Instant now, const NodeKey& from, const FrameView& frame, Bytes bytes, Out& out);
+  void on_end(Instant now, const NodeKey& from, const SymbolEnd& end, Out& out);
+  void on_decoded(Instant now, uint64_t fetch, DecodeResult result, Out& out);
+  void on_deadline(Instant now, Out& out);
+  Instant next_deadline() const;
+  size_t active() const { return fetches_.size(); }
+
+ private:
+  struct Holder {
+    enum State : uint8_t { kWaiting, kReady, kAsked, kExhausted } state = kWaiting;
+    uint64_t request = 0;
+    Instant silent_since;
+    std::string error;
+  };
+  struct Block {
+    uint32_t k = 0;
+    uint32_t target = 0;        // distinct symbols wanted before decoding is tried
+    uint32_t have = 0;
+    std::vector<bool> seen;     // by encoding symbol id
+  };
+  struct Fetch {
+    FetchRequest request;
+    std::vector<std::pair<NodeKey, Holder>> holders;
+    std::vector<Block> blocks;
+    std::vector<DecodeJob::From> frames;
+    uint64_t bytes = 0;
+    Instant give_up;
+    bool decoding = false;
+  };
+
+  Result<uint64_t> add(Instant now, FetchRequest request);
+  void step(Instant now, uint64_t id, Out& out);
+  void ask(Instant now, Fetch& fetch, uint64_t id, Out& out);
+  void finish(uint64_t id, Result<Bytes> result, Out& out);
+  Error missing(const Fetch& fetch) const;
+  void count(Fetch& fetch, uint8_t block, const std::vector<uint32_t>& esis);
+
+  std::shared_ptr<fountain::PlanCache> plans_;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, Fetch> fetches_;
+};
+
+}  // namespace selvedge::mesh

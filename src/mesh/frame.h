@@ -1,0 +1,60 @@
+// SymbolFrame: how fountain symbols travel and rest.
+//
+// A frame carries up to 64 sealed symbols of one source block of one object, or one small object whole (R27). The
+// writer makes it once; holders store the bytes as they came and send the same bytes to readers, so a symbol is
+// never re-encoded on its way. The layout is fixed-width binary, not CBOR: a reader maps it without copying.
+//
+// Who may send one is decided by the session and by authorize(); whether a symbol is genuine is decided by the
+// reader with the object's key, symbol by symbol, before it reaches the decoder (B2, B11, R18).
+#pragma once
+
+#include <vector>
+
+#include "base/bytes.h"
+#include "object/kinds.h"
+
+namespace selvedge::mesh {
+
+constexpr size_t kFrameHeaderBytes = 104;
+constexpr size_t kFrameSymbolsMax = 64;
+constexpr size_t kTagBytes = 16;
+constexpr size_t kFrameBytesMax = 256 * 1024;
+
+enum class FrameKind : uint8_t { kStore = 0, kDeliver = 1 };
+
+struct FrameHeader {
+  FrameKind kind = FrameKind::kStore;
+  bool whole = false;            // one symbol that is the whole object
+  uint64_t transfer = 0;         // store: echoed in the acknowledgement; deliver: the request that asked
+  object::ObjectId object;
+  object::ZoneId zone;
+  uint64_t object_bytes = 0;
+  uint16_t symbol_bytes = 0;     // 0 when whole
+  uint8_t source_block = 0;
+  uint32_t k = 0;                // source symbols of this block; 1 when whole
+  uint64_t expires = 0;          // Unix seconds
+};
+
+/// A parsed frame: borrows the symbol bytes from the buffer it was parsed from.
+struct FrameView {
+  FrameHeader header;
+  std::vector<uint32_t> esis;
+  ByteView symbols;              // esis.size() times sealed_bytes()
+  size_t sealed_bytes() const { return (header.whole ? size_t(header.object_bytes) : header.symbol_bytes) + kTagBytes; }
+  ByteView sealed(size_t i) const { return symbols.subspan(i * sealed_bytes(), sealed_bytes()); }
+};
+
+/// Errors: kInvalid for anything but one whole frame. Checks sizes, counts, reserved bits; not authenticity.
+Result<FrameView> parse_frame(ByteView bytes);
+
+/// Starts a frame of `esis.size()` symbols with zeroed symbol space; fill it through frame_symbol().
+Bytes make_frame(const FrameHeader& header, const std::vector<uint32_t>& esis);
+/// Where sealed symbol `i` lies in a frame of `count` symbols that make_frame made.
+std::span<uint8_t> frame_symbol(Bytes& frame, size_t count, size_t i, size_t sealed_bytes);
+
+/// The same symbols under another kind and transfer number.
+void retarget_frame(Bytes& frame, FrameKind kind, uint64_t transfer);
+/// The frame with only the symbols whose index is in `keep` (ascending).
+Bytes subset_frame(const FrameView& frame, const std::vector<size_t>& keep);
+
+}  // namespace selvedge::mesh

@@ -1,0 +1,82 @@
+// What nodes say to each other to meet and to move bytes. Sent on the control channel; symbols go as frames
+// (frame.h) on the bulk channel. Specified in docs/spec/wire.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codec/message_set.h"
+#include "mesh/placement.h"
+
+namespace selvedge::mesh {
+
+constexpr uint32_t kProtocolVersion = 1;
+constexpr size_t kRecordsPerMessageMax = 64;
+constexpr size_t kObjectsPerMessageMax = 1024;
+
+/// The first message each way. Both sides then use the highest version and the smallest frame both named.
+struct Hello {
+  static constexpr uint8_t kType = 1;
+  std::vector<uint32_t> versions;
+  uint32_t frame_bytes_max = 0;
+  Bytes record;  // signed NodeRecord: which owner stands behind the key that TLS proved
+  template <class V> void visit(V& v) { v("versions", versions); v("frame_bytes_max", frame_bytes_max); v("record", record); }
+};
+
+/// Signed objects the receiver should know: grants, revocations, policies, leases. Each is verified on its own.
+struct Records {
+  static constexpr uint8_t kType = 2;
+  std::vector<Bytes> objects;
+  template <class V> void visit(V& v) { v("objects", objects); }
+};
+
+/// Answers one kStore frame, after the disk has synced it.
+struct StoreAck {
+  static constexpr uint8_t kType = 3;
+  uint64_t transfer = 0;
+  uint8_t error = 0;  // 0 or an Errc
+  std::string message;
+  template <class V> void visit(V& v) { v("transfer", transfer); v("error", error); v("message", message); }
+};
+
+/// Asks a holder for symbols: any but those listed, at most `limit` of each block.
+struct SymbolRequest {
+  static constexpr uint8_t kType = 4;
+  uint64_t request = 0;
+  object::ObjectId object;
+  std::vector<EsiRange> have;
+  std::vector<uint32_t> limits;  // one per source block
+  Bytes access;                  // signed Access when the asker is not the object's own origin; else empty
+  template <class V> void visit(V& v) {
+    v("request", request); v("object", object); v("have", have); v("limits", limits); v("access", access);
+  }
+};
+
+/// Ends the answer to a SymbolRequest: the frames went before it on the bulk channel.
+struct SymbolEnd {
+  static constexpr uint8_t kType = 5;
+  uint64_t request = 0;
+  uint32_t symbols = 0;
+  uint8_t error = 0;
+  std::string message;
+  template <class V> void visit(V& v) { v("request", request); v("symbols", symbols); v("error", error); v("message", message); }
+};
+
+/// The origin no longer wants these objects held here.
+struct Drop {
+  static constexpr uint8_t kType = 6;
+  uint64_t request = 0;
+  std::vector<object::ObjectId> objects;
+  template <class V> void visit(V& v) { v("request", request); v("objects", objects); }
+};
+
+struct DropAck {
+  static constexpr uint8_t kType = 7;
+  uint64_t request = 0;
+  uint64_t bytes_freed = 0;
+  template <class V> void visit(V& v) { v("request", request); v("bytes_freed", bytes_freed); }
+};
+
+using MeshMessages = codec::MessageSet<Hello, Records, StoreAck, SymbolRequest, SymbolEnd, Drop, DropAck>;
+
+}  // namespace selvedge::mesh

@@ -1,0 +1,95 @@
+// Sessions: which peers this node talks to, and on what terms.
+//
+// A link is one authenticated transport connection: the transport has proved the peer's node key. A session exists
+// once both sides have sent Hello and agreed on a version; only then do other messages count. Wanted peers are dialled
+// by key at each known address in turn, and again with growing pauses when a link is lost.
+//
+// Pure: driven by the node; the transport reports links, the node carries out the effects.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/outbox.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "mesh/frame.h"
+#include "mesh/messages.h"
+#include "object/envelope.h"
+
+namespace selvedge::mesh {
+
+using LinkId = uint64_t;
+
+constexpr size_t kPeersMax = 4096;
+constexpr size_t kLinksPerPeerMax = 4;
+constexpr size_t kAddressesPerPeerMax = 8;
+constexpr uint32_t kFrameBytesMin = 2048;
+constexpr Duration kHelloTimeout = seconds(10);
+constexpr Duration kRedialMin = milliseconds(100);
+constexpr Duration kRedialMax = seconds(2);
+
+struct Dial { NodeKey peer; std::string address; };
+struct SendOnLink { LinkId link; Bytes message; };
+struct CloseLink { LinkId link; std::string reason; };
+struct PeerUp { NodeKey peer; };
+struct PeerDown { NodeKey peer; Error why; };
+using SessionEffect = std::variant<Dial, SendOnLink, CloseLink, PeerUp, PeerDown>;
+
+struct Peer {
+  std::optional<object::Signed<object::NodeRecord>> record;  // verified; present while or after a session was up
+  std::vector<std::string> addresses;
+  std::vector<LinkId> links;      // with a session; the first is used
+  uint32_t frame_bytes_max = 0;
+  Instant wanted_until{0};
+  Instant redial_at = Instant::never();
+  Duration redial_pause = kRedialMin;
+  size_t next_address = 0;
+  bool dialling = false;
+  std::string last_error;
+};
+
+class Sessions {
+ public:
+  using Out = Outbox<SessionEffect>;
+  /// `record`: this node's signed NodeRecord, sent in every Hello. `verifier` outlives the machine.
+  Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier, uint64_t seed);
+
+  /// Keeps trying to have a session with `peer` until `until`. Errors: kLimit when too many peers are known.
+  Status want(Instant now, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until, Out& out);
+
+  void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
+  void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
+  void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
+  void on_hello(Instant now, LinkId link, const Hello& hello, Out& out);
+  void on_deadline(Instant now, Out& out);
+  Instant next_deadline() const;
+
+  /// The peer of a link whose session is up, or nullptr.
+  const NodeKey* peer_of(LinkId link) const;
+  bool up(const NodeKey& peer) const;
+  std::optional<LinkId> link_of(const NodeKey& peer) const;
+  const Peer* find(const NodeKey& peer) const;
+  const std::map<NodeKey, Peer>& peers() const { return peers_; }
+
+ private:
+  struct Link {
+    NodeKey peer;
+    bool established = false;
+    Instant hello_by;
+  };
+  Status accept_hello(Instant now, const Link& link, const Hello& hello, Peer& peer);
+  void try_dial(Instant now, const NodeKey& key, Peer& peer, Out& out);
+  void schedule_redial(Instant now, Peer& peer);
+
+  NodeKey self_;
+  Bytes hello_;
+  const crypto::Verifier& verifier_;
+  Rng rng_;
+  std::map<NodeKey, Peer> peers_;
+  std::map<LinkId, Link> links_;
+};
+
+}  // namespace selvedge::mesh

@@ -1,0 +1,279 @@
+// The local API: what a person's command, or a program of theirs, asks of their own node.
+//
+// Each request is a struct and one JSON-RPC method of the same name; docs/api.md is written from this file. Answers are
+// structs too and leave the node as JSON text. Long requests send progress before the result.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "codec/schema.h"
+#include "object/kinds.h"
+
+namespace selvedge::node {
+
+constexpr size_t kFilesPerRequestMax = 100'000;
+
+struct FileName {
+  std::string path;   // absolute, on this machine
+  std::string name;   // what to call it in results
+  uint64_t size = 0;
+  template <class V> void visit(V& v) { v("path", path); v("name", name); v("size", size); }
+};
+
+struct StatusRequest { static constexpr const char* kMethod = "status"; template <class V> void visit(V&) {} };
+struct TicketRequest { static constexpr const char* kMethod = "ticket"; template <class V> void visit(V&) {} };
+struct PeerAddRequest {
+  static constexpr const char* kMethod = "peer.add";
+  std::string ticket;
+  template <class V> void visit(V& v) { v("ticket", ticket); }
+};
+struct PeerListRequest { static constexpr const char* kMethod = "peer.list"; template <class V> void visit(V&) {} };
+struct GrantGiveRequest {
+  static constexpr const char* kMethod = "grant.give";
+  std::string origin;            // key text of the origin's owner
+  uint32_t cpu_permille = 500;   // of one processor
+  uint64_t memory_bytes = 256u << 20;
+  uint64_t storage_bytes = 1u << 30;
+  uint64_t seconds = 3600;
+  template <class V> void visit(V& v) {
+    v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
+    v("storage_bytes", storage_bytes); v("seconds", seconds);
+  }
+};
+struct GrantListRequest { static constexpr const char* kMethod = "grant.list"; template <class V> void visit(V&) {} };
+struct LeaseListRequest { static constexpr const char* kMethod = "lease.list"; template <class V> void visit(V&) {} };
+enum class LeaseAction : uint8_t { kPause, kResume, kRevoke, kLast = kRevoke };
+struct LeaseChangeRequest {
+  static constexpr const char* kMethod = "lease.change";
+  std::string lease;             // the lease's id or a prefix that names one
+  LeaseAction action = LeaseAction::kPause;
+  template <class V> void visit(V& v) { v("lease", lease); v("action", action); }
+};
+struct PutRequest {
+  static constexpr const char* kMethod = "put";
+  std::vector<FileName> files;
+  template <class V> void visit(V& v) { v("files", files); }
+};
+struct GetRequest {
+  static constexpr const char* kMethod = "get";
+  std::string cid;
+  std::string path;
+  template <class V> void visit(V& v) { v("cid", cid); v("path", path); }
+};
+struct BlobListRequest { static constexpr const char* kMethod = "blob.list"; template <class V> void visit(V&) {} };
+/// Runs a module over each input; with `merge`, once more over all outputs, concatenated, with the one argument "merge".
+struct RunRequest {
+  static constexpr const char* kMethod = "run";
+  FileName module;
+  std::vector<FileName> inputs;
+  std::vector<std::string> input_cids;   // further inputs, already stored
+  std::vector<std::string> args;
+  uint32_t verify = 2;                   // owners whose machines must agree
+  bool merge = false;
+  uint64_t seed = 0;
+  uint64_t fuel_limit = 0;               // 0: the default
+  uint64_t memory_bytes = 0;             // 0: the default
+  std::string out_dir;                   // absolute; empty: the single output comes back in the result
+  template <class V> void visit(V& v) {
+    v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("args", args); v("verify", verify);
+    v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir);
+  }
+};
+struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; template <class V> void visit(V&) {} };
+struct ShutdownRequest { static constexpr const char* kMethod = "shutdown"; template <class V> void visit(V&) {} };
+
+using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, PeerListRequest, GrantGiveRequest, GrantListRequest,
+                                LeaseListRequest, LeaseChangeRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
+                                ReceiptsRequest, ShutdownRequest>;
+
+// ---- answers
+
+struct PeerInfo {
+  crypto::PublicKey node;
+  crypto::PublicKey owner;        // zero until a session told
+  bool connected = false;
+  bool banned = false;            // caught giving wrong results: gets no more work
+  std::vector<std::string> addresses;
+  std::string error;              // why the last connection ended
+  uint32_t latency_us = 0;
+  template <class V> void visit(V& v) {
+    v("node", node); v("owner", owner); v("connected", connected); v("banned", banned); v("addresses", addresses);
+    v("error", error); v("latency_us", latency_us);
+  }
+};
+struct PeerListAnswer {
+  std::vector<PeerInfo> peers;
+  template <class V> void visit(V& v) { v("peers", peers); }
+};
+struct PeerAddAnswer {
+  crypto::PublicKey node;
+  template <class V> void visit(V& v) { v("node", node); }
+};
+struct TicketAnswer {
+  std::string ticket;
+  template <class V> void visit(V& v) { v("ticket", ticket); }
+};
+struct GrantInfo {
+  crypto::Digest id;
+  bool given = false;             // by this machine; else received for this node's owner
+  crypto::PublicKey node;
+  crypto::PublicKey owner;
+  crypto::PublicKey origin;
+  uint32_t cpu_permille = 0;
+  uint64_t memory_bytes = 0;
+  uint64_t storage_bytes = 0;
+  uint64_t expires = 0;
+  std::string state;              // active, paused, expiring, revoked, expired
+  template <class V> void visit(V& v) {
+    v("id", id); v("given", given); v("node", node); v("owner", owner); v("origin", origin); v("cpu_permille", cpu_permille);
+    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("state", state);
+  }
+};
+struct GrantListAnswer {
+  std::vector<GrantInfo> grants;
+  template <class V> void visit(V& v) { v("grants", grants); }
+};
+struct LeaseInfo {
+  crypto::Digest id;
+  crypto::PublicKey origin;
+  std::string state;
+  uint64_t started = 0;
+  uint64_t expires = 0;
+  uint64_t tasks = 0;
+  uint64_t fuel = 0;
+  uint64_t cpu_ns = 0;
+  uint64_t stored_bytes = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  template <class V> void visit(V& v) {
+    v("id", id); v("origin", origin); v("state", state); v("started", started); v("expires", expires); v("tasks", tasks);
+    v("fuel", fuel); v("cpu_ns", cpu_ns); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
+  }
+};
+struct LeaseListAnswer {
+  std::vector<LeaseInfo> leases;
+  template <class V> void visit(V& v) { v("leases", leases); }
+};
+struct LeaseChangeAnswer {
+  crypto::Digest id;
+  std::string state;
+  uint64_t stopped_us = 0;        // from the request until no domain of the lease was running
+  template <class V> void visit(V& v) { v("id", id); v("state", state); v("stopped_us", stopped_us); }
+};
+struct StatusAnswer {
+  std::string version;
+  crypto::PublicKey node;
+  crypto::PublicKey owner;
+  uint64_t uptime_s = 0;
+  std::vector<std::string> addresses;
+  uint32_t peers_connected = 0;
+  uint32_t peers_known = 0;
+  uint32_t leases_active = 0;
+  uint64_t objects_held = 0;      // for others
+  uint64_t bytes_held = 0;
+  uint64_t blobs_owned = 0;
+  uint64_t bytes_owned = 0;
+  uint64_t bytes_sealed = 0;      // symbols this node placed on hosts
+  uint32_t jobs_running = 0;
+  uint32_t repairs_pending = 0;   // objects below the coverage that lets any one holder vanish
+  template <class V> void visit(V& v) {
+    v("version", version); v("node", node); v("owner", owner); v("uptime_s", uptime_s); v("addresses", addresses);
+    v("peers_connected", peers_connected); v("peers_known", peers_known); v("leases_active", leases_active);
+    v("objects_held", objects_held); v("bytes_held", bytes_held); v("blobs_owned", blobs_owned); v("bytes_owned", bytes_owned);
+    v("bytes_sealed", bytes_sealed); v("jobs_running", jobs_running); v("repairs_pending", repairs_pending);
+  }
+};
+struct BlobInfo {
+  std::string name;
+  codec::Cid cid;
+  uint64_t size = 0;
+  uint32_t objects = 0;
+  uint32_t holders = 0;
+  template <class V> void visit(V& v) { v("name", name); v("cid", cid); v("size", size); v("objects", objects); v("holders", holders); }
+};
+struct TransferProgress {
+  uint64_t bytes_done = 0;
+  uint64_t bytes_total = 0;
+  uint64_t files_done = 0;
+  uint64_t files_total = 0;
+  template <class V> void visit(V& v) {
+    v("bytes_done", bytes_done); v("bytes_total", bytes_total); v("files_done", files_done); v("files_total", files_total);
+  }
+};
+struct PutAnswer {
+  std::vector<BlobInfo> files;
+  uint64_t bytes = 0;
+  uint64_t bytes_sealed = 0;
+  uint64_t milliseconds = 0;
+  std::vector<crypto::PublicKey> holders;
+  template <class V> void visit(V& v) {
+    v("files", files); v("bytes", bytes); v("bytes_sealed", bytes_sealed); v("milliseconds", milliseconds); v("holders", holders);
+  }
+};
+struct BlobListAnswer {
+  std::vector<BlobInfo> blobs;
+  template <class V> void visit(V& v) { v("blobs", blobs); }
+};
+struct GetAnswer {
+  codec::Cid cid;
+  uint64_t size = 0;
+  uint64_t milliseconds = 0;
+  template <class V> void visit(V& v) { v("cid", cid); v("size", size); v("milliseconds", milliseconds); }
+};
+struct Rejection {
+  crypto::PublicKey node;
+  crypto::PublicKey owner;
+  uint64_t task = 0;
+  std::string why;
+  template <class V> void visit(V& v) { v("node", node); v("owner", owner); v("task", task); v("why", why); }
+};
+struct RunProgress {
+  uint64_t tasks_done = 0;
+  uint64_t tasks_total = 0;
+  uint64_t executions = 0;
+  uint64_t retries = 0;
+  std::vector<Rejection> rejected;   // new since the last progress
+  template <class V> void visit(V& v) {
+    v("tasks_done", tasks_done); v("tasks_total", tasks_total); v("executions", executions); v("retries", retries); v("rejected", rejected);
+  }
+};
+struct RunOutput {
+  std::string name;
+  codec::Cid input;
+  codec::Cid output;
+  uint64_t size = 0;
+  uint64_t fuel = 0;
+  crypto::Digest trace;
+  std::vector<crypto::PublicKey> agreed;   // owners
+  template <class V> void visit(V& v) {
+    v("name", name); v("input", input); v("output", output); v("size", size); v("fuel", fuel); v("trace", trace); v("agreed", agreed);
+  }
+};
+struct RunAnswer {
+  codec::Cid module;
+  std::vector<RunOutput> outputs;
+  std::string merged;                // path of the merged output, when asked for
+  std::string text;                  // the single output as text, when no directory was named
+  uint64_t executions = 0;
+  uint64_t retries = 0;
+  uint64_t milliseconds = 0;
+  std::vector<Rejection> rejected;
+  template <class V> void visit(V& v) {
+    v("module", module); v("outputs", outputs); v("merged", merged); v("text", text); v("executions", executions);
+    v("retries", retries); v("milliseconds", milliseconds); v("rejected", rejected);
+  }
+};
+struct ReceiptInfo {
+  object::Receipt receipt;
+  bool accepted = false;             // false: the result was rejected or is not settled
+  template <class V> void visit(V& v) { v("receipt", receipt); v("accepted", accepted); }
+};
+struct ReceiptsAnswer {
+  std::vector<ReceiptInfo> receipts;
+  template <class V> void visit(V& v) { v("receipts", receipts); }
+};
+struct Empty { template <class V> void visit(V&) {} };
+
+}  // namespace selvedge::node

@@ -1,0 +1,247 @@
+#include "work/executor.h"
+
+#include <algorithm>
+
+#include "codec/dag.h"
+
+namespace selvedge::work {
+
+codec::Cid output_cid(ByteView output) {
+  const auto forget = [](const codec::Cid&, ByteView) { return ok(); };
+  const Result<codec::StoredFile> file = codec::chunk_file(output, forget);
+  CHECK(file.ok());  // outputs are far below the size at which a file is refused
+  return file->root;
+}
+
+Status Executor::accept(Instant now, AcceptedOffer accepted, Out& out) {
+  const TaskId id = accepted.offer.body.task;
+  if (tasks_.count(id)) return fail(Errc::kExists, "this task was offered here already");
+  if (tasks_.size() >= kExecutionsMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
+  Task& task = tasks_.emplace(id, Task(std::move(accepted))).first->second;
+  task.started_ms = now.unix_ms();
+  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, 0, ""})});
+  gather(now, task, out);
+  start_if_ready(now, id, out);
+  return ok();
+}
+
+void Executor::gather(Instant, Task& task, Out& out) {
+  const object::TaskOffer& offer = task.offer();
+  for (const object::TaskInput& input : offer.spec.inputs) {
+    if (task.inputs.emplace(input.cid, std::nullopt).second) out.push(NeedBlob{offer.task, input.cid});
+  }
+  want_module(offer.task, task, out);
+}
+
+void Executor::want_module(const TaskId& id, Task& task, Out& out) {
+  const codec::Cid& cid = task.offer().spec.module;
+  auto it = modules_.find(cid);
+  if (it == modules_.end()) {
+    trim_modules();
+    it = modules_.emplace(cid, Module{}).first;
+    out.push(NeedBlob{id, cid});
+  }
+  it->second.used = ++clock_;
+  if (it->second.pending) it->second.waiting.push_back(id);
+  else task.module_ready = true;
+}
+
+void Executor::trim_modules() {
+  while (modules_.size() >= kModulesCachedMax) {
+    auto oldest = modules_.end();
+    for (auto it = modules_.begin(); it != modules_.end(); ++it) {
+      if (!it->second.pending && (oldest == modules_.end() || it->second.used < oldest->second.used)) oldest = it;
+    }
+    if (oldest == modules_.end()) return;
+    modules_.erase(oldest);
+  }
+}
+
+void Executor::on_blob(Instant now, const TaskId& id, const codec::Cid& cid, Result<Bytes> content, Out& out) {
+  auto it = tasks_.find(id);
+  auto module = modules_.find(cid);
+  const bool is_module = module != modules_.end() && module->second.pending &&
+                         std::find(module->second.waiting.begin(), module->second.waiting.end(), id) != module->second.waiting.end();
+  if (is_module && content.ok()) {
+    out.push(NeedRewrite{cid, std::make_shared<const Bytes>(std::move(content).value())});
+    return;
+  }
+  if (is_module) {
+    // Whoever else waits for it gets the same answer; the next offer tries anew.
+    const std::vector<TaskId> waiting = std::move(module->second.waiting);
+    modules_.erase(module);
+    for (const TaskId& each : waiting) {
+      DomainResult failed;
+      failed.message = "the module could not be fetched: " + content.error().message;
+      conclude(now, each, std::move(failed), out);
+    }
+    return;
+  }
+  if (it == tasks_.end() || it->second.stage != Task::kGathering) return;
+  if (!content.ok()) {
+    DomainResult failed;
+    failed.message = "an input could not be fetched: " + content.error().message;
+    conclude(now, id, std::move(failed), out);
+    return;
+  }
+  auto input = it->second.inputs.find(cid);
+  if (input == it->second.inputs.end()) return;
+  it->second.bytes_in += content->size();
+  input->second = std::move(content).value();
+  start_if_ready(now, id, out);
+}
+
+void Executor::on_rewritten(Instant now, const codec::Cid& cid, Result<wasm::Rewritten> rewritten, Out& out) {
+  auto it = modules_.find(cid);
+  if (it == modules_.end()) return;
+  Module& module = it->second;
+  module.pending = false;
+  if (rewritten.ok()) module.rewritten = std::make_shared<const wasm::Rewritten>(std::move(rewritten).value());
+  else module.refusal = rewritten.error();
+  const std::vector<TaskId> waiting = std::exchange(module.waiting, {});
+  for (const TaskId& id : waiting) {
+    auto task = tasks_.find(id);
+    if (task == tasks_.end()) continue;
+    task->second.module_ready = true;
+    start_if_ready(now, id, out);
+  }
+}
+
+void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.stage != Task::kGathering || !it->second.module_ready) return;
+  Task& task = it->second;
+  for (const auto& [cid, content] : task.inputs) {
+    if (!content) return;
+  }
+  const object::TaskSpec& spec = task.offer().spec;
+  auto module = modules_.find(spec.module);
+  if (module == modules_.end()) return want_module(id, task, out);
+  if (module->second.rewritten == nullptr) {
+    // Every honest executor refuses the same module, so this is a result like any other.
+    DomainResult refused;
+    refused.outcome = object::Outcome::kBadModule;
+    refused.message = module->second.refusal.message;
+    conclude(now, id, std::move(refused), out);
+    return;
+  }
+  RunDomain run{id, task.accepted.lease_number, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
+                spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, task.accepted.cpu_permille};
+  for (const object::TaskInput& input : spec.inputs) append(run.input, *task.inputs.at(input.cid));
+  task.inputs.clear();
+  task.stage = Task::kRunning;
+  out.push(std::move(run));
+}
+
+void Executor::on_domain(Instant now, const TaskId& id, DomainResult result, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.stage != Task::kRunning) return;
+  conclude(now, id, std::move(result), out);
+}
+
+// Binds this machine to the result: the commitment leaves now, the result only when asked for.
+void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.stage > Task::kRunning) return;
+  Task& task = it->second;
+  const object::TaskSpec& spec = task.offer().spec;
+  task.result = std::move(result);
+  task.inputs.clear();
+  object::Reveal& reveal = task.reveal;
+  reveal.task = id;
+  reveal.executor = signer_.public_key();
+  drbg_.fill(reveal.nonce.bytes);
+  reveal.outcome = task.result.outcome;
+  if (reveal.outcome == object::Outcome::kOk) reveal.output = output_cid(task.result.output);
+  else task.result.output.clear();
+  reveal.trace = task.result.trace;
+  reveal.fuel = task.result.fuel;
+
+  object::Receipt receipt;
+  receipt.executor = signer_.public_key();
+  receipt.owner = task.accepted.owner;
+  receipt.origin = spec.origin;
+  receipt.grant = task.offer().grant;
+  receipt.task = id;
+  receipt.module = spec.module;
+  auto module = modules_.find(spec.module);
+  if (module != modules_.end() && module->second.rewritten) receipt.rewritten = module->second.rewritten->identity;
+  receipt.started_ms = task.started_ms;
+  receipt.finished_ms = std::max(task.started_ms, now.unix_ms());
+  receipt.fuel = reveal.fuel;
+  receipt.cpu_ns = task.result.cpu_ns;
+  receipt.memory_peak_bytes = task.result.memory_peak_bytes;
+  receipt.bytes_in = task.bytes_in;
+  receipt.bytes_out = task.result.output.size();
+  receipt.outcome = reveal.outcome;
+  receipt.output = reveal.output;
+  receipt.trace = reveal.trace;
+  Result<object::Signed<object::Receipt>> signed_receipt = object::sign_object(signer_, receipt);
+  Result<object::Signed<object::Commitment>> commitment =
+      object::sign_object(signer_, object::Commitment{id, signer_.public_key(), object::commitment_digest(reveal)});
+  CHECK(signed_receipt.ok() && commitment.ok());  // both are made of our own checked values
+  task.receipt = std::move(signed_receipt).value();
+  task.stage = Task::kCommitted;
+  task.forget_at = now + kResultKeptMax;
+  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{commitment->bytes})});
+}
+
+void Executor::on_reveal_ask(Instant, const NodeKey& from, const TaskId& id, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.accepted.from != from || it->second.stage != Task::kCommitted) return;
+  it->second.stage = Task::kKeeping;
+  out.push(KeepReceipt{id, *it->second.receipt});
+}
+
+void Executor::on_receipt_kept(Instant now, const TaskId& id, const Status& kept, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.stage != Task::kKeeping) return;
+  Task& task = it->second;
+  if (!kept.ok()) {
+    // Without a receipt on disk nothing is shown: the origin asks somebody else after its time is up.
+    task.stage = Task::kCommitted;
+    task.forget_at = now;
+    return;
+  }
+  Result<object::Signed<object::Reveal>> reveal = object::sign_object(signer_, task.reveal);
+  CHECK(reveal.ok());
+  out.push(ExecutorSend{task.accepted.from,
+                        WorkMessages::encode(RevealAnswer{reveal->bytes, task.receipt->bytes, std::move(task.result.output)})});
+  tasks_.erase(it);
+}
+
+void Executor::on_cancel(const NodeKey& from, const TaskId& id) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.accepted.from != from) return;
+  // What runs is left to finish: its domain answers later and finds nobody waiting.
+  tasks_.erase(it);
+}
+
+void Executor::on_lease_stopped(uint64_t lease_number, Errc why, Out& out) {
+  for (auto it = tasks_.begin(); it != tasks_.end();) {
+    if (it->second.accepted.lease_number != lease_number) {
+      ++it;
+      continue;
+    }
+    out.push(ExecutorSend{it->second.accepted.from,
+                          WorkMessages::encode(OfferAnswer{it->first, uint8_t(why), "the machine's owner stopped the lease"})});
+    it = tasks_.erase(it);
+  }
+}
+
+void Executor::on_deadline(Instant now, Out&) {
+  std::erase_if(tasks_, [&](const auto& t) { return t.second.forget_at <= now; });
+}
+
+Instant Executor::next_deadline() const {
+  Instant soonest = Instant::never();
+  for (const auto& [id, task] : tasks_) soonest = std::min(soonest, task.forget_at);
+  return soonest;
+}
+
+const DomainResult* Executor::result(const TaskId& id) const {
+  auto it = tasks_.find(id);
+  return it == tasks_.end() ? nullptr : &it->second.result;
+}
+
+}  // namespace selvedge::work

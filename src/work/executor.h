@@ -1,0 +1,138 @@
+// Executor: runs offered tasks on this machine, one lease at a time each in its own domain.
+//
+// The node has already authorised an offer when it arrives here. The executor gathers the module and the inputs
+// (verified against their names), has the module rewritten (cached by its name), runs it in the lease's domain, and
+// binds itself to the result with a signed commitment. The result is shown only when the origin asks for it, together
+// with a signed receipt that is on disk first. A lease that stops takes its tasks with it.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/outbox.h"
+#include "base/time.h"
+#include "crypto/drbg.h"
+#include "object/envelope.h"
+#include "object/zone_keys.h"
+#include "wasm/rewrite.h"
+#include "work/messages.h"
+
+namespace selvedge::work {
+
+constexpr size_t kExecutionsMax = 512;            // offered to this machine and not yet shown, all leases
+constexpr size_t kModulesCachedMax = 16;
+constexpr uint64_t kTaskInputBytesMax = 64u << 20;
+constexpr uint64_t kTaskOutputBytesMax = 4u << 20;   // an output travels in one message
+constexpr uint64_t kModuleBytesMax = 16u << 20;
+constexpr Duration kTaskWallMax = seconds(90);
+/// A result that nobody asked for is forgotten after this.
+constexpr Duration kResultKeptMax = seconds(300);
+
+struct RunDomain {
+  TaskId task;
+  uint64_t lease_number;
+  std::shared_ptr<const wasm::Rewritten> module;
+  std::vector<std::string> args;
+  Bytes input;
+  uint64_t seed;
+  uint64_t fuel_limit;
+  uint64_t memory_bytes;
+  uint64_t output_bytes_max;
+  Duration wall_max;
+  uint32_t cpu_permille;
+};
+/// What a domain answered.
+struct DomainResult {
+  object::Outcome outcome = object::Outcome::kInconclusive;
+  Bytes output;
+  std::string message;
+  uint64_t fuel = 0;
+  uint64_t cpu_ns = 0;
+  uint64_t memory_peak_bytes = 0;
+  crypto::Digest trace;
+};
+
+/// Bring the content of a blob here. Answered by on_blob.
+struct NeedBlob { TaskId task; codec::Cid cid; };
+/// Rewrite a module. Answered by on_rewritten.
+struct NeedRewrite { codec::Cid module; std::shared_ptr<const Bytes> bytes; };
+struct ExecutorSend { NodeKey to; Bytes message; };
+/// Write the receipt down. Answered by on_receipt_kept.
+struct KeepReceipt { TaskId task; object::Signed<object::Receipt> receipt; };
+using ExecutorEffect = std::variant<RunDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
+
+/// One authorised offer.
+struct AcceptedOffer {
+  object::Signed<object::TaskOffer> offer;
+  NodeKey from;               // the session to answer on
+  crypto::PublicKey owner;    // of this machine
+  uint64_t lease_number = 0;
+  uint32_t cpu_permille = 1000;
+};
+
+class Executor {
+ public:
+  using Out = Outbox<ExecutorEffect>;
+  Executor(const crypto::Signer& node_signer, crypto::Drbg drbg) : signer_(node_signer), drbg_(std::move(drbg)) {}
+
+  /// Errors: kLimit (the machine has enough to do), kExists.
+  Status accept(Instant now, AcceptedOffer offer, Out& out);
+  void on_blob(Instant now, const TaskId& task, const codec::Cid& cid, Result<Bytes> content, Out& out);
+  void on_rewritten(Instant now, const codec::Cid& module, Result<wasm::Rewritten> rewritten, Out& out);
+  void on_domain(Instant now, const TaskId& task, DomainResult result, Out& out);
+  void on_reveal_ask(Instant now, const NodeKey& from, const TaskId& task, Out& out);
+  void on_receipt_kept(Instant now, const TaskId& task, const Status& kept, Out& out);
+  void on_cancel(const NodeKey& from, const TaskId& task);
+  /// The lease stopped: whatever it has here is over, and its origin is told.
+  void on_lease_stopped(uint64_t lease_number, Errc why, Out& out);
+  void on_deadline(Instant now, Out& out);
+  Instant next_deadline() const;
+
+  size_t active() const { return tasks_.size(); }
+  /// What a task used, for the lease's meters; valid until the task is forgotten.
+  const DomainResult* result(const TaskId& task) const;
+
+ private:
+  struct Task {
+    explicit Task(AcceptedOffer offer_in) : accepted(std::move(offer_in)) {}
+    AcceptedOffer accepted;
+    enum Stage : uint8_t { kGathering, kRunning, kCommitted, kKeeping, kShown } stage = kGathering;
+    std::map<codec::Cid, std::optional<Bytes>> inputs;  // nullopt: not here yet
+    bool module_ready = false;
+    uint64_t started_ms = 0;
+    uint64_t bytes_in = 0;
+    Instant forget_at = Instant::never();
+    DomainResult result;
+    object::Reveal reveal;
+    std::optional<object::Signed<object::Receipt>> receipt;
+    const object::TaskOffer& offer() const { return accepted.offer.body; }
+  };
+  struct Module {
+    std::shared_ptr<const wasm::Rewritten> rewritten;   // null while being rewritten or when refused
+    Error refusal;
+    std::vector<TaskId> waiting;
+    uint64_t used = 0;
+    bool pending = true;
+  };
+
+  void gather(Instant now, Task& task, Out& out);
+  void start_if_ready(Instant now, const TaskId& id, Out& out);
+  void want_module(const TaskId& id, Task& task, Out& out);
+  void conclude(Instant now, const TaskId& id, DomainResult result, Out& out);
+  void trim_modules();
+
+  const crypto::Signer& signer_;
+  crypto::Drbg drbg_;
+  std::map<TaskId, Task> tasks_;
+  std::map<codec::Cid, Module> modules_;
+  uint64_t clock_ = 0;
+};
+
+/// The content name of a task's output: its Cid as a file.
+codec::Cid output_cid(ByteView output);
+
+}  // namespace selvedge::work

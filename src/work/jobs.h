@@ -1,0 +1,152 @@
+// Jobs: gets tasks done on machines that nobody here controls, and believes a result only when owners agree.
+//
+// Each task is offered to as many executors of distinct owners as must agree. Every executor commits to its result before
+// anyone reveals; then results are compared by outcome, output, trace and fuel. Agreement accepts; a mismatch asks one
+// more owner at a time until enough agree. Whoever revealed something else, or a reveal that does not fit its
+// commitment, is named and gets no more work. A lost executor costs a retry and nothing else.
+//
+// Pure. The node builds and signs offers, and says who can be asked.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/outbox.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "object/envelope.h"
+#include "work/messages.h"
+
+namespace selvedge::work {
+
+constexpr size_t kJobsMax = 64;
+constexpr size_t kTasksPerJobMax = 100'000;
+constexpr uint32_t kAgreeMax = 7;
+/// Executions of one task, lost ones included, before it counts as impossible.
+constexpr uint32_t kAttemptsMax = 16;
+/// Tasks one executor may have at once from this origin: enough to hide the round trip, few enough to lose.
+constexpr uint32_t kOutstandingPerExecutorMax = 16;
+constexpr Duration kAttemptTimeout = seconds(120);
+/// Waiting tasks looked at in one round: a bound on work, not on the job.
+constexpr size_t kScheduleScanMax = 256;
+/// After this long without any executor that could take a waiting task, the job gives up and says so.
+constexpr Duration kStarvedTimeout = seconds(60);
+
+/// Someone whose machine may be asked now: connected, granted, not caught lying.
+struct ExecutorInfo {
+  NodeKey node;
+  crypto::PublicKey owner;
+};
+
+struct TaskUnit {
+  object::TaskSpec spec;
+  std::vector<NodeKey> near;  // who holds its inputs: asked first
+};
+
+struct TaskResult {
+  object::Reveal reveal;            // of one of those who agree
+  Bytes output;
+  std::vector<crypto::PublicKey> owners;  // who agree
+  std::vector<Bytes> receipts;      // theirs, signed
+};
+
+struct MakeOffer { uint64_t job; uint32_t index; TaskId task; NodeKey executor; };
+struct SendWork { NodeKey to; Bytes message; };
+struct TaskDone { uint64_t job; uint32_t index; TaskResult result; };
+/// `node` revealed a wrong result for the task, or broke its commitment.
+struct TaskRejected { uint64_t job; uint32_t index; NodeKey node; crypto::PublicKey owner; std::string why; };
+struct JobCounts {
+  uint64_t tasks = 0;
+  uint64_t done = 0;
+  uint64_t executions = 0;  // offers made
+  uint64_t retries = 0;     // executions lost
+};
+struct JobEnded { uint64_t job; Status status; JobCounts counts; };
+using JobEffect = std::variant<MakeOffer, SendWork, TaskDone, TaskRejected, JobEnded>;
+
+class Jobs {
+ public:
+  using Out = Outbox<JobEffect>;
+  explicit Jobs(uint64_t seed) : rng_(seed) {}
+
+  /// `agree`: owners whose machines must give the same result. Errors: kInvalid, kLimit.
+  Result<uint64_t> start(Instant now, std::vector<TaskUnit> tasks, uint32_t agree, Out& out);
+  void cancel(uint64_t job, Out& out);
+  /// Everyone who may be asked from now on. Executions on others are lost.
+  void set_executors(Instant now, const std::vector<ExecutorInfo>& executors, Out& out);
+
+  void on_offer_answer(Instant now, const NodeKey& from, const OfferAnswer& answer, Out& out);
+  void on_commitment(Instant now, const NodeKey& from, const object::Commitment& commitment, Out& out);
+  void on_reveal(Instant now, const NodeKey& from, const object::Reveal& reveal, const object::Signed<object::Receipt>& receipt,
+                 Bytes output, Out& out);
+  void on_deadline(Instant now, Out& out);
+  Instant next_deadline() const;
+
+  const object::TaskSpec* spec(uint64_t job, uint32_t index) const;
+  JobCounts counts(uint64_t job) const;
+  size_t running() const { return jobs_.size(); }
+
+ private:
+  struct Attempt {
+    NodeKey node;
+    crypto::PublicKey owner;
+    enum Stage : uint8_t { kOffered, kCommitted, kAsked, kRevealed } stage = kOffered;
+    Instant deadline;
+    crypto::Digest commitment;
+    object::Reveal reveal;
+    Bytes receipt;
+    Bytes output;
+  };
+  struct Task {
+    TaskUnit unit;
+    TaskId id;
+    uint32_t wanted = 0;              // attempts that should be alive
+    uint32_t lost = 0;
+    std::vector<Attempt> attempts;    // alive
+    std::string last_error;
+    Attempt* find(const NodeKey& node);
+  };
+  struct Job {
+    std::map<uint32_t, Task> tasks;   // unfinished
+    std::set<uint32_t> waiting;       // fewer attempts than wanted
+    std::set<uint32_t> active;        // at least one attempt: bounded by what executors may have outstanding
+    uint32_t agree = 2;
+    JobCounts counts;
+    Instant starved_since = Instant::never();
+  };
+  struct Executor {
+    crypto::PublicKey owner;
+    uint32_t outstanding = 0;
+    Instant rest_until{0};            // said it is full
+  };
+  struct Where { uint64_t job; uint32_t index; };
+
+  void schedule(Instant now, Out& out);
+  bool offer_one(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
+  const NodeKey* pick(Instant now, const Task& task) const;
+  void lose(Job& job, uint32_t index, const NodeKey& node, std::string why);
+  void remove_attempt(Job& job, uint32_t index, const NodeKey& node);
+  bool any_room(Instant now) const;
+  bool give_up_if_hopeless(uint64_t id, Job& job, uint32_t index, Out& out);
+  void ask_reveals(Task& task, Out& out);
+  void compare(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
+  void accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out);
+  void reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, Out& out);
+  void end(uint64_t id, Status status, Out& out);
+  Task* locate(const TaskId& task, uint64_t& job_id, Job*& job, uint32_t& index);
+
+  Rng rng_;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, Job> jobs_;
+  std::map<TaskId, Where> where_;
+  std::map<NodeKey, Executor> executors_;
+};
+
+/// Two executions of one task agree when all of this is equal.
+bool same_result(const object::Reveal& a, const object::Reveal& b);
+
+}  // namespace selvedge::work

@@ -1,0 +1,63 @@
+// What an origin's node and an executor say to each other about a task. The order is fixed: offer, answer, commitment,
+// then, once every replica has committed, reveal. An executor cannot learn another's result before it has bound itself
+// to its own. Specified in docs/spec/wire.md.
+#pragma once
+
+#include <string>
+
+#include "codec/message_set.h"
+#include "object/kinds.h"
+
+namespace selvedge::work {
+
+using NodeKey = crypto::PublicKey;
+using TaskId = object::TaskId;
+
+/// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects.
+struct Offer {
+  static constexpr uint8_t kType = 32;
+  Bytes offer;
+  template <class V> void visit(V& v) { v("offer", offer); }
+};
+
+/// error 0: taken. Else an Errc: the executor will not run it, and says why.
+struct OfferAnswer {
+  static constexpr uint8_t kType = 33;
+  TaskId task;
+  uint8_t error = 0;
+  std::string message;
+  template <class V> void visit(V& v) { v("task", task); v("error", error); v("message", message); }
+};
+
+/// A signed Commitment.
+struct Commit {
+  static constexpr uint8_t kType = 34;
+  Bytes commitment;
+  template <class V> void visit(V& v) { v("commitment", commitment); }
+};
+
+struct RevealAsk {
+  static constexpr uint8_t kType = 35;
+  TaskId task;
+  template <class V> void visit(V& v) { v("task", task); }
+};
+
+/// A signed Reveal and Receipt, and the output they name.
+struct RevealAnswer {
+  static constexpr uint8_t kType = 36;
+  Bytes reveal;
+  Bytes receipt;
+  Bytes output;
+  template <class V> void visit(V& v) { v("reveal", reveal); v("receipt", receipt); v("output", output); }
+};
+
+/// The origin no longer wants the task.
+struct Cancel {
+  static constexpr uint8_t kType = 37;
+  TaskId task;
+  template <class V> void visit(V& v) { v("task", task); }
+};
+
+using WorkMessages = codec::MessageSet<Offer, OfferAnswer, Commit, RevealAsk, RevealAnswer, Cancel>;
+
+}  // namespace selvedge::work
