@@ -1,0 +1,87 @@
+// Meter: decides where in a function fuel is charged, and how much.
+//
+// Instructions are gathered into metered blocks: all that run exactly as often as each other are paid for together
+// when the first of them runs. Control flow ends a block, except that code after a `block` or `if` goes on with the
+// block before it when no branch can have left further out, since it then runs equally often. So fuel is exact for
+// the path taken, and straight code costs one charge. spec: docs/spec/metering.md, "Metered blocks".
+//
+// Fed by the validator with live code only; one Meter per function.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace selvedge::wasm {
+
+struct Charge {
+  uint32_t at = 0;  // before the instruction at this offset
+  uint64_t cost = 0;
+  bool is_loop_head = false;
+};
+
+class Meter {
+ public:
+  /// `at`: offset of the function's first instruction; `entry_cost`: of being called.
+  Meter(uint32_t at, uint64_t entry_cost) { frames_.push_back({0, {at, entry_cost}, false}); }
+
+  void add(uint64_t cost) { frames_.back().active.cost += cost; }
+  /// A block goes on with the metered block it stands in, until something branches.
+  void open_block() { frames_.push_back({uint32_t(frames_.size()), {frames_.back().active.at, 0}, false}); }
+  /// `next`: offset of the instruction after the opening one.
+  void open_if(uint32_t next) { frames_.push_back({uint32_t(frames_.size()), {next, 0}, false}); }
+  void open_loop(uint32_t next, uint64_t cost) {
+    loop_heads_.push_back(next);
+    frames_.push_back({uint32_t(frames_.size()), {next, cost}, true});
+  }
+  void else_arm(uint32_t next) { finish_active(next); }
+  /// A branch to the frame `target` (0 is the function). Call branched() after the last of an instruction.
+  void branch(uint32_t target) {
+    Frame& top = frames_.back();
+    if (!frames_[target].is_loop && target < top.lowest_branch) top.lowest_branch = target;
+  }
+  void branched(uint32_t next) { finish_active(next); }
+  void close(uint32_t next) {
+    finish_active(next);
+    const Frame closing = frames_.back();
+    frames_.pop_back();
+    if (frames_.empty()) return;
+    Frame& outer = frames_.back();
+    if (closing.lowest_branch < outer.lowest_branch) outer.lowest_branch = closing.lowest_branch;
+    // Something inside may have jumped past the end of this block: what follows does not always run.
+    if (closing.lowest_branch < frames_.size()) finish_active(next);
+  }
+  size_t depth() const { return frames_.size(); }
+
+  /// The charges in the order of their offsets, none of them zero.
+  std::vector<Charge> take();
+
+ private:
+  struct Active {
+    uint32_t at;
+    uint64_t cost;
+  };
+  struct Frame {
+    uint32_t lowest_branch;  // the outermost frame that something in this one branches to
+    Active active;
+    bool is_loop;
+  };
+  void finish_active(uint32_t next) {
+    const Active closing = frames_.back().active;
+    frames_.back().active = {next, 0};
+    if (frames_.size() > 1) {
+      Active& outer = frames_[frames_.size() - 2].active;
+      if (outer.at == closing.at) {
+        outer.cost += closing.cost;
+        return;
+      }
+    }
+    if (closing.cost > 0) charges_.push_back({closing.at, closing.cost, false});
+  }
+
+  std::vector<Frame> frames_;
+  std::vector<Charge> charges_;
+  std::vector<uint32_t> loop_heads_;
+};
+
+}  // namespace selvedge::wasm

@@ -1,0 +1,79 @@
+// A module taken apart: every section checked, function bodies still as bytes.
+//
+// Own parser rather than a library, because what is accepted here is what an engine will see: the profile is an
+// allow list, and the limits apply before memory is spent. Internal to this room.
+#pragma once
+
+#include <vector>
+
+#include "wasm/opcodes.h"
+#include "wasm/rewrite.h"
+
+namespace selvedge::wasm {
+
+struct FunctionType {
+  std::vector<ValType> params, results;
+  bool operator==(const FunctionType&) const = default;
+};
+
+struct Import {
+  std::string name;
+  uint32_t type = 0;
+};
+
+struct Global {
+  ValType type = ValType::kI32;
+  bool is_mutable = false;
+  ByteView init;  // the constant instruction, without its end
+};
+
+enum class ExternKind : uint8_t { kFunction = 0, kTable = 1, kMemory = 2, kGlobal = 3 };
+
+struct Export {
+  std::string name;
+  ExternKind kind = ExternKind::kFunction;
+  uint32_t index = 0;
+};
+
+struct ElementSegment {
+  ByteView offset;  // the constant instruction, without its end
+  std::vector<uint32_t> functions;
+};
+
+struct DataSegment {
+  ByteView offset;
+  ByteView bytes;
+};
+
+struct FunctionBody {
+  uint32_t begin = 0, end = 0;  // offsets of locals and code in the module
+};
+
+struct Module {
+  ByteView bytes;
+  std::vector<FunctionType> types;
+  std::vector<Import> imports;           // functions, all of them
+  std::vector<uint32_t> functions;       // types of the defined functions
+  std::vector<Global> globals;
+  std::vector<Export> exports;
+  std::vector<ElementSegment> elements;
+  std::vector<DataSegment> data;
+  std::vector<FunctionBody> bodies;
+  bool has_table = false, has_memory = false, has_start = false, has_table_max = false;
+  uint32_t table_min = 0, table_max = 0;
+  uint32_t memory_min = 0, memory_max = 0;
+  uint32_t start = 0;
+
+  uint32_t function_count() const { return uint32_t(imports.size() + functions.size()); }
+  /// The type of a function by its index in the module (imports first). The index was checked.
+  const FunctionType& type_of(uint32_t function) const {
+    const uint32_t type = function < imports.size() ? imports[function].type : functions[function - imports.size()];
+    return types[type];
+  }
+};
+
+/// Parses and checks everything but the code inside function bodies.
+/// Errors as rewrite().
+Result<Module> parse_module(ByteView bytes, const RewriteLimits& limits);
+
+}  // namespace selvedge::wasm

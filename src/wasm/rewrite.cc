@@ -1,0 +1,98 @@
+#include "wasm/rewrite.h"
+
+#include "crypto/hash.h"
+#include "wasm/emit.h"
+
+namespace selvedge::wasm {
+namespace {
+
+void tag(crypto::Sha256& hash, std::string_view name) {
+  const uint8_t length = uint8_t(name.size());
+  hash.update(ByteView(&length, 1)).update(view(name));
+}
+
+void number(crypto::Sha256& hash, uint64_t value) {
+  uint8_t bytes[8];
+  store_u64(bytes, value);
+  hash.update(bytes);
+}
+
+crypto::Digest identity_of(const crypto::Digest& original, uint32_t pages_max) {
+  crypto::Sha256 hash;
+  tag(hash, "selvedge.wasm.identity");
+  hash.update(original.view());
+  number(hash, kRewriterVersion);
+  hash.update(cost_table_digest().view());
+  number(hash, pages_max);
+  return hash.finish();
+}
+
+bool has_entry(const Module& module) {
+  for (const Export& item : module.exports) {
+    if (item.name != "_start" || item.kind != ExternKind::kFunction) continue;
+    const FunctionType& type = module.type_of(item.index);
+    return type.params.empty() && type.results.empty();
+  }
+  return false;
+}
+
+}  // namespace
+
+crypto::Digest cost_table_digest() {
+  crypto::Sha256 hash;
+  tag(hash, "selvedge.wasm.costs");
+  for (uint16_t op = 0; op < kOpCount; ++op) {
+    const OpInfo& info = op_info(op);
+    if (info.immediate == Immediate::kRefused) continue;
+    number(hash, op);
+    number(hash, info.cost);
+  }
+  for (const uint64_t constant : {kCostEntry, kCostLocalsShift, kCostImport, kCostBulkShift, kCostGrowPage,
+                                  kUncheckedCostMax, uint64_t(kDepthSlotsMax), uint64_t(kDepthFrameSlots),
+                                  uint64_t(kUncountedSlotsMax)}) {
+    number(hash, constant);
+  }
+  return hash.finish();
+}
+
+Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
+  const Module parsed = TRY(parse_module(module, limits));
+  std::vector<FunctionPlan> plans;
+  plans.reserve(parsed.bodies.size());
+  for (uint32_t i = 0; i < parsed.bodies.size(); ++i) plans.push_back(TRY(validate_function(parsed, i, limits)));
+  Rewritten out;
+  out.module = TRY(emit_module({parsed, plans}));
+  out.original = crypto::sha256(module);
+  out.identity = identity_of(out.original, parsed.memory_max);
+  for (const Import& import : parsed.imports) out.imports.push_back({import.name});
+  out.memory_pages_min = parsed.memory_min;
+  out.memory_pages_max = parsed.memory_max;
+  out.has_start = parsed.has_start;
+  out.has_entry = has_entry(parsed);
+  return out;
+}
+
+crypto::Digest digest_args(const std::vector<std::string>& args) {
+  crypto::Sha256 hash;
+  tag(hash, "selvedge.wasm.args");
+  number(hash, args.size());
+  for (const std::string& arg : args) {
+    number(hash, arg.size());
+    hash.update(view(arg));
+  }
+  return hash.finish();
+}
+
+crypto::Digest trace_commitment(const TraceParts& parts) {
+  crypto::Sha256 hash;
+  tag(hash, "selvedge.wasm.trace");
+  hash.update(parts.identity.view()).update(parts.args.view()).update(parts.input.view());
+  number(hash, parts.seed);
+  number(hash, parts.end);
+  number(hash, uint32_t(parts.exit_code));
+  number(hash, parts.fuel);
+  hash.update(parts.output.view()).update(parts.memory.view());
+  return hash.finish();
+}
+
+}  // namespace selvedge::wasm

@@ -1,0 +1,358 @@
+#include "wasm/validate.h"
+
+namespace selvedge::wasm {
+namespace {
+
+ValType letter_type(char letter) {
+  switch (letter) {
+    case 'i': return ValType::kI32;
+    case 'l': return ValType::kI64;
+    case 'f': return ValType::kF32;
+    default: return ValType::kF64;
+  }
+}
+
+const char* type_name(ValType type) {
+  switch (type) {
+    case ValType::kI32: return "i32";
+    case ValType::kI64: return "i64";
+    case ValType::kF32: return "f32";
+    case ValType::kF64: return "f64";
+    case ValType::kUnknown: break;
+  }
+  return "anything";
+}
+
+using Types = std::span<const ValType>;
+
+struct Frame {
+  uint16_t op = kBlock;
+  bool unreachable = false;
+  bool live = true;  // the code before it could be reached, so the meter knows this frame
+  size_t height = 0;
+  int64_t block_type = -64;
+};
+
+class Validator {
+ public:
+  Validator(const Module& module, uint32_t defined, const RewriteLimits& limits)
+      : module_(module),
+        limits_(limits),
+        function_(uint32_t(module.imports.size()) + defined),
+        type_(module.types[module.functions[defined]]),
+        in_(module.bytes, module.bodies[defined].begin, module.bodies[defined].end),
+        meter_(0, 0) {}
+
+  Result<FunctionPlan> run() {
+    Status status = read_locals();
+    if (!status.ok()) return named(std::move(status).error());
+    plan_.code_at = uint32_t(in_.offset());
+    meter_ = Meter(plan_.code_at, kCostEntry + (plan_.locals >> kCostLocalsShift));
+    plan_.cost_total = kCostEntry + (plan_.locals >> kCostLocalsShift);
+    frames_.push_back({kEnd, false, true, 0, 0});
+    while (!frames_.empty()) {
+      auto instruction = read_instruction(in_, limits_.br_table_targets_max);
+      if (!instruction.ok()) return named(std::move(instruction).error());
+      at_ = *instruction;
+      status = step();
+      if (!status.ok()) return named(std::move(status).error());
+    }
+    if (!in_.done()) return named(in_.error(Errc::kInvalid, "code after the function's end"));
+    plan_.charges = meter_.take();
+    return std::move(plan_);
+  }
+
+ private:
+  Error named(Error error) const {
+    error.message = "function " + std::to_string(function_) + ": " + error.message;
+    return error;
+  }
+  Error error(const std::string& what) const {
+    return Reader::error_at(at_.start, Errc::kInvalid, std::string(op_info(at_.op).name) + ": " + what);
+  }
+
+  Status read_locals() {
+    locals_ = type_.params;
+    const uint32_t groups = TRY(in_.count(limits_.locals_max, "groups of locals"));
+    for (uint32_t i = 0; i < groups; ++i) {
+      const uint32_t n = TRY(in_.u32());
+      const uint8_t type = TRY(in_.byte());
+      if (!is_val_type(type)) return in_.error(Errc::kUnsupported, "a local of a type outside the profile");
+      if (n > limits_.locals_max || locals_.size() + n > limits_.locals_max) {
+        return in_.error(Errc::kLimit, "more than " + std::to_string(limits_.locals_max) + " locals");
+      }
+      locals_.insert(locals_.end(), n, ValType(type));
+    }
+    plan_.locals = uint32_t(locals_.size());
+    return ok();
+  }
+
+  // --- types of labels -------------------------------------------------------------------------------------------
+
+  Types params_of(const Frame& frame) const {
+    if (&frame == &frames_.front() || frame.block_type < 0) return {};
+    return module_.types[size_t(frame.block_type)].params;
+  }
+  Types results_of(const Frame& frame) const {
+    if (&frame == &frames_.front()) return type_.results;
+    if (frame.block_type >= 0) return module_.types[size_t(frame.block_type)].results;
+    static constexpr ValType kSingle[] = {ValType::kI32, ValType::kI64, ValType::kF32, ValType::kF64};
+    if (frame.block_type == -64) return {};
+    return Types(&kSingle[-1 - frame.block_type], 1);
+  }
+  Types label_types(const Frame& frame) const { return frame.op == kLoop ? params_of(frame) : results_of(frame); }
+
+  // --- operands --------------------------------------------------------------------------------------------------
+
+  void push(ValType type) {
+    stack_.push_back(type);
+    if (stack_.size() > plan_.height_max) plan_.height_max = uint32_t(stack_.size());
+  }
+  void push_all(Types types) {
+    for (const ValType type : types) push(type);
+  }
+  Result<ValType> pop_any() {
+    const Frame& frame = frames_.back();
+    if (stack_.size() == frame.height) {
+      if (frame.unreachable) return ValType::kUnknown;
+      return error("an operand is missing");
+    }
+    const ValType type = stack_.back();
+    stack_.pop_back();
+    return type;
+  }
+  Result<ValType> pop(ValType expected) {
+    const ValType actual = TRY(pop_any());
+    if (actual != expected && actual != ValType::kUnknown && expected != ValType::kUnknown) {
+      return error(std::string("expected ") + type_name(expected) + ", found " + type_name(actual));
+    }
+    return actual == ValType::kUnknown ? expected : actual;
+  }
+  Status pop_all(Types types) {
+    for (size_t i = types.size(); i > 0; --i) TRY(pop(types[i - 1]));
+    return ok();
+  }
+  bool live() const { return frames_.back().live && !frames_.back().unreachable; }
+  void set_unreachable() {
+    stack_.resize(frames_.back().height);
+    frames_.back().unreachable = true;
+  }
+
+  // --- instructions ----------------------------------------------------------------------------------------------
+
+  Status step() {
+    const OpInfo& info = op_info(at_.op);
+    plan_.cost_total += info.cost;
+    switch (at_.op) {
+      case kBlock: case kLoop: case kIf: return open();
+      case kElse: return else_arm();
+      case kEnd: return close();
+      default: break;
+    }
+    if (live()) meter_.add(info.cost);
+    if (info.types != nullptr) return simple(info);
+    switch (info.immediate) {
+      case Immediate::kLabel: case Immediate::kLabels: return branch();
+      case Immediate::kFunction: case Immediate::kCallIndirect: return call();
+      case Immediate::kLocal: return local();
+      case Immediate::kGlobal: return global();
+      default: break;
+    }
+    switch (at_.op) {
+      case kUnreachable: return stop({});
+      case kReturn: return stop(type_.results);
+      case kDrop: TRY(pop_any()); return ok();
+      case kSelect: return select();
+      default: return error("not understood");
+    }
+  }
+
+  Status simple(const OpInfo& info) {
+    if (info.immediate == Immediate::kMemArg && at_.align > info.align_max) return error("aligned more than its size");
+    const char* arrow = info.types;
+    while (*arrow != '>') ++arrow;
+    for (const char* p = arrow; p != info.types; --p) TRY(pop(letter_type(p[-1])));
+    if (arrow[1] != '\0') push(letter_type(arrow[1]));
+    plan_.makes_nan_f32 |= info.nan == Nan::kMakesF32;
+    plan_.makes_nan_f64 |= info.nan == Nan::kMakesF64;
+    return ok();
+  }
+
+  Status open() {
+    if (frames_.size() > limits_.nesting_max) {
+      return Reader::error_at(at_.start, Errc::kLimit, "blocks nested deeper than " + std::to_string(limits_.nesting_max));
+    }
+    if (at_.block_type >= int64_t(module_.types.size())) return error("there is no such type");
+    const bool was_live = live();
+    if (was_live) {
+      const uint64_t cost = op_info(at_.op).cost;
+      if (at_.op == kIf) meter_.add(cost), meter_.open_if(at_.end);
+      if (at_.op == kBlock) meter_.add(cost), meter_.open_block();
+      if (at_.op == kLoop) meter_.open_loop(at_.end, cost);
+    }
+    if (at_.op == kIf) TRY(pop(ValType::kI32));
+    Frame frame{at_.op, false, was_live, 0, at_.block_type};
+    const Types params = at_.block_type >= 0 ? Types(module_.types[size_t(at_.block_type)].params) : Types();
+    TRY(pop_all(params));
+    frame.height = stack_.size();
+    frames_.push_back(frame);
+    push_all(params);
+    return ok();
+  }
+
+  /// What both `else` and `end` ask of the arm they end.
+  Status arm_ends() {
+    const Frame& frame = frames_.back();
+    TRY(pop_all(results_of(frame)));
+    if (stack_.size() != frame.height) return error("operands are left over");
+    return ok();
+  }
+
+  Status else_arm() {
+    if (frames_.back().op != kIf) return error("without an if");
+    TRY(arm_ends());
+    Frame& frame = frames_.back();
+    if (frame.live) meter_.else_arm(at_.end);
+    frame.op = kElse;
+    frame.unreachable = false;
+    push_all(params_of(frame));
+    return ok();
+  }
+
+  Status close() {
+    TRY(arm_ends());
+    const Frame frame = frames_.back();
+    const bool outermost = frames_.size() == 1;
+    const Types results = results_of(frames_.back());
+    if (frame.op == kIf) {
+      const Types params = params_of(frames_.back());
+      if (!std::equal(params.begin(), params.end(), results.begin(), results.end())) {
+        return error("an if without else must give what it takes");
+      }
+    }
+    if (frame.live) meter_.close(at_.end);
+    frames_.pop_back();
+    if (!outermost) push_all(results);
+    return ok();
+  }
+
+  Status branch_to(uint32_t depth) {
+    if (depth >= frames_.size()) return error("there is no such label");
+    if (live()) meter_.branch(uint32_t(frames_.size() - 1 - depth));
+    return ok();
+  }
+
+  Status branch() {
+    if (at_.op == kBrTable) return branch_table();
+    TRY(branch_to(at_.index));
+    const bool was_live = live();
+    if (at_.op == kBrIf) TRY(pop(ValType::kI32));
+    const Types types = label_types(frames_[frames_.size() - 1 - at_.index]);
+    TRY(pop_all(types));
+    if (was_live) meter_.branched(at_.end);
+    if (at_.op == kBrIf) push_all(types);
+    else set_unreachable();
+    return ok();
+  }
+
+  Status branch_table() {
+    const bool was_live = live();
+    TRY(pop(ValType::kI32));
+    Reader labels(module_.bytes, at_.labels_at, at_.end);
+    size_t arity = 0;
+    std::vector<ValType> popped;
+    for (uint32_t i = 0; i <= at_.index; ++i) {
+      const uint32_t depth = TRY(labels.u32());
+      TRY(branch_to(depth));
+      const Types types = label_types(frames_[frames_.size() - 1 - depth]);
+      if (i == 0) arity = types.size();
+      if (types.size() != arity) return error("labels that take different numbers of operands");
+      popped.clear();
+      for (size_t k = types.size(); k > 0; --k) popped.push_back(TRY(pop(types[k - 1])));
+      for (size_t k = popped.size(); k > 0; --k) push(popped[k - 1]);
+    }
+    if (was_live) meter_.branched(at_.end);
+    set_unreachable();
+    return ok();
+  }
+
+  /// unreachable and return: nothing after them runs.
+  Status stop(Types types) {
+    if (at_.op == kReturn && live()) meter_.branch(0);
+    const bool was_live = live();
+    TRY(pop_all(types));
+    if (was_live) meter_.branched(at_.end);
+    set_unreachable();
+    return ok();
+  }
+
+  Status call() {
+    const FunctionType* type = nullptr;
+    if (at_.op == kCall) {
+      if (at_.index >= module_.function_count()) return error("there is no such function");
+      type = &module_.type_of(at_.index);
+      if (at_.index < module_.imports.size()) {
+        if (live()) meter_.add(kCostImport);
+        plan_.cost_total += kCostImport;
+      } else {
+        plan_.calls |= live();
+      }
+    } else {
+      if (!module_.has_table) return error("there is no table");
+      if (at_.index >= module_.types.size()) return error("there is no such type");
+      type = &module_.types[at_.index];
+      plan_.calls |= live();
+      TRY(pop(ValType::kI32));
+    }
+    TRY(pop_all(type->params));
+    push_all(type->results);
+    return ok();
+  }
+
+  Status local() {
+    if (at_.index >= locals_.size()) return error("there is no such local");
+    const ValType type = locals_[at_.index];
+    if (at_.op != kLocalGet) TRY(pop(type));
+    if (at_.op != kLocalSet) push(type);
+    return ok();
+  }
+
+  Status global() {
+    if (at_.index >= module_.globals.size()) return error("there is no such global");
+    const Global& global = module_.globals[at_.index];
+    if (at_.op == kGlobalGet) {
+      push(global.type);
+      return ok();
+    }
+    if (!global.is_mutable) return error("the global is constant");
+    TRY(pop(global.type));
+    return ok();
+  }
+
+  Status select() {
+    TRY(pop(ValType::kI32));
+    const ValType second = TRY(pop_any());
+    const ValType first = TRY(pop(second));
+    push(first == ValType::kUnknown ? second : first);
+    return ok();
+  }
+
+  const Module& module_;
+  const RewriteLimits& limits_;
+  const uint32_t function_;
+  const FunctionType& type_;
+  Reader in_;
+  Instruction at_;
+  Meter meter_;
+  std::vector<ValType> locals_, stack_;
+  std::vector<Frame> frames_;
+  FunctionPlan plan_;
+};
+
+}  // namespace
+
+Result<FunctionPlan> validate_function(const Module& module, uint32_t defined_index, const RewriteLimits& limits) {
+  return Validator(module, defined_index, limits).run();
+}
+
+}  // namespace selvedge::wasm

@@ -1,0 +1,157 @@
+// Reading and writing the WebAssembly binary format: bytes, LEB128 numbers, names.
+//
+// The reader never reads past its view and turns every defect into an Error with the offset, because the bytes come
+// from strangers. Offsets count from the start of the module, also inside a section.
+// source: WebAssembly Core 1.0 and 2.0, section 5.2 (integers at most ceil(N/7) bytes long, unused bits proper).
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace selvedge::wasm {
+
+class Reader {
+ public:
+  /// Reads [begin, end) of `module`.
+  Reader(ByteView module, size_t begin, size_t end) : module_(module), at_(begin), end_(end) {}
+
+  size_t offset() const { return at_; }
+  size_t end() const { return end_; }
+  size_t left() const { return end_ - at_; }
+  bool done() const { return at_ == end_; }
+  Error error(Errc code, const std::string& what) const { return error_at(at_, code, what); }
+  static Error error_at(size_t offset, Errc code, const std::string& what) {
+    return fail(code, what + " (at byte " + std::to_string(offset) + " of the module)");
+  }
+
+  Result<uint8_t> byte() {
+    if (done()) return error(Errc::kInvalid, "the module ends in the middle of something");
+    return module_[at_++];
+  }
+  Result<ByteView> bytes(size_t n) {
+    if (n > left()) return error(Errc::kInvalid, "a length reaches past the end of its section");
+    const ByteView out = module_.subspan(at_, n);
+    at_ += n;
+    return out;
+  }
+  Result<uint32_t> u32() { return uint32_t(TRY(unsigned_leb(32))); }
+  Result<int32_t> s32() { return int32_t(TRY(signed_leb(32))); }
+  Result<int64_t> s64() { return signed_leb(64); }
+  /// The signed 33-bit number of a block type.
+  Result<int64_t> s33() { return signed_leb(33); }
+  /// A vector's length; what names it in the error. Refuses more than `max` before anything is done for it.
+  Result<uint32_t> count(uint32_t max, const char* what) {
+    const size_t start = at_;
+    const uint32_t n = TRY(u32());
+    if (n > max) {
+      return error_at(start, Errc::kLimit,
+                      std::string(what) + ": " + std::to_string(n) + ", at most " + std::to_string(max) + " are accepted");
+    }
+    // Each element takes at least one byte, so that a huge count in a short module is refused here.
+    if (n > left()) return error_at(start, Errc::kInvalid, std::string(what) + ": more than the section can hold");
+    return n;
+  }
+  Result<std::string> name() {
+    const size_t start = at_;
+    const ByteView raw = TRY(bytes(TRY(u32())));
+    if (!is_utf8(raw)) return error_at(start, Errc::kInvalid, "a name is not UTF-8");
+    return to_string(raw);
+  }
+
+  static bool is_utf8(ByteView text);
+
+ private:
+  Result<uint64_t> unsigned_leb(unsigned bits) {
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      const uint8_t b = TRY(byte());
+      if (shift + 7 >= bits) {
+        if ((b >> (bits - shift)) != 0) return error(Errc::kInvalid, "a number is too large or too long");
+      }
+      value |= uint64_t(b & 0x7F) << shift;
+      if ((b & 0x80) == 0) return value;
+    }
+  }
+  Result<int64_t> signed_leb(unsigned bits) {
+    int64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      const uint8_t b = TRY(byte());
+      if (shift + 7 >= bits) {
+        // The last byte: no continuation, and its unused bits repeat the sign.
+        const unsigned used = bits - shift;
+        const int sign_extended = int8_t(uint8_t(b << 1)) >> 1;
+        if ((b & 0x80) != 0 || (sign_extended >> (used - 1) != 0 && sign_extended >> (used - 1) != -1)) {
+          return error(Errc::kInvalid, "a number is too large or too long");
+        }
+      }
+      value |= int64_t(uint64_t(b & 0x7F) << shift);
+      if ((b & 0x80) == 0) {
+        const unsigned read = shift + 7;
+        return read < 64 ? int64_t(uint64_t(value) << (64 - read)) >> (64 - read) : value;
+      }
+    }
+  }
+
+  ByteView module_;
+  size_t at_, end_;
+};
+
+inline bool Reader::is_utf8(ByteView text) {
+  for (size_t i = 0; i < text.size();) {
+    const uint8_t lead = text[i];
+    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    uint32_t point = length == 1 ? lead : lead & (0x7F >> length);
+    for (size_t k = 1; k < length; ++k) {
+      if (text[i + k] >> 6 != 2) return false;
+      point = point << 6 | (text[i + k] & 0x3F);
+    }
+    static constexpr uint32_t kLeast[5] = {0, 0, 0x80, 0x800, 0x10000};
+    if (point < kLeast[length] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return false;
+    i += length;
+  }
+  return true;
+}
+
+/// Appends shortest-form numbers and sections.
+class Writer {
+ public:
+  explicit Writer(Bytes& out) : out_(out) {}
+  Writer& byte(uint8_t b) {
+    out_.push_back(b);
+    return *this;
+  }
+  Writer& raw(ByteView bytes) {
+    append(out_, bytes);
+    return *this;
+  }
+  Writer& u32(uint32_t v) {
+    while (v >= 0x80) {
+      out_.push_back(uint8_t(v | 0x80));
+      v >>= 7;
+    }
+    out_.push_back(uint8_t(v));
+    return *this;
+  }
+  Writer& s64(int64_t v) {
+    for (;;) {
+      const uint8_t low = v & 0x7F;
+      v >>= 7;
+      if ((v == 0 && (low & 0x40) == 0) || (v == -1 && (low & 0x40) != 0)) {
+        out_.push_back(low);
+        return *this;
+      }
+      out_.push_back(low | 0x80);
+    }
+  }
+  Writer& name(std::string_view text) { return u32(uint32_t(text.size())).raw(view(text)); }
+  /// A length-prefixed body: sections and function bodies.
+  Writer& sized(const Bytes& body) { return u32(uint32_t(body.size())).raw(body); }
+
+ private:
+  Bytes& out_;
+};
+
+}  // namespace selvedge::wasm
