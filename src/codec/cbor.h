@@ -66,6 +66,8 @@ class Reader {
   Result<uint64_t> read_unsigned();
   /// Errors: kInvalid outside int64.
   Result<int64_t> read_signed();
+  /// n of a negative integer -1 - n.
+  Result<uint64_t> read_negative() { return expect(1, "a negative integer"); }
   Result<ByteView> read_bytes();
   Result<std::string_view> read_text();
   /// The number of items that follow; never more than the bytes left.
