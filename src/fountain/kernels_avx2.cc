@@ -10,7 +10,7 @@ namespace selvedge::fountain {
 namespace {
 
 constexpr const char* kKernelsName = "avx2";
-constexpr int kPassLanes = 4;
+constexpr size_t kPassLanes = 4;
 
 struct Lane {
   __m256i low;

@@ -11,7 +11,7 @@ namespace selvedge::fountain {
 namespace {
 
 constexpr const char* kKernelsName = "avx512-gfni";
-constexpr int kPassLanes = 8;
+constexpr size_t kPassLanes = 8;
 
 struct Lane {
   __m512i octets;

@@ -5,8 +5,8 @@ namespace selvedge::fountain {
 namespace {
 
 constexpr const char* kKernelsName = "scalar";
-constexpr int kPassLanes = 1;
-constexpr int kLaneWords = 8;
+constexpr size_t kPassLanes = 1;
+constexpr size_t kLaneWords = 8;
 
 struct Lane {
   uint64_t words[kLaneWords];
@@ -23,7 +23,7 @@ inline void lane_store(uint8_t* p, const Lane& lane) { __builtin_memcpy(p, lane.
 inline Lane lane_zero() { return Lane{}; }
 inline Lane lane_xor(const Lane& a, const Lane& b) {
   Lane out;
-  for (int i = 0; i < kLaneWords; ++i) out.words[i] = a.words[i] ^ b.words[i];
+  for (size_t i = 0; i < kLaneWords; ++i) out.words[i] = a.words[i] ^ b.words[i];
   return out;
 }
 inline Lane lane_xor3(const Lane& a, const Lane& b, const Lane& c) { return lane_xor(lane_xor(a, b), c); }
@@ -32,7 +32,7 @@ inline Lane lane_xor3(const Lane& a, const Lane& b, const Lane& c) { return lane
 inline Lane lane_alpha(const Lane& a) {
   constexpr uint64_t kTop = 0x8080808080808080u;
   Lane out;
-  for (int i = 0; i < kLaneWords; ++i) {
+  for (size_t i = 0; i < kLaneWords; ++i) {
     const uint64_t carry = (a.words[i] & kTop) >> 7;
     out.words[i] = ((a.words[i] & ~kTop) << 1) ^ (carry * 0x1D);
   }
