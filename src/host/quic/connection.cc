@@ -88,6 +88,21 @@ struct Connection::Callbacks {
     c.shared_.host.remove_route(*id);
     return 0;
   }
+  static int peer_id_status(ngtcp2_conn*, ngtcp2_connection_id_status_type type, uint64_t, const ngtcp2_cid*,
+                            const uint8_t* token, void* user) {
+    if (token == nullptr) return 0;
+    Connection& c = self(user);
+    ResetToken known;
+    std::copy_n(token, known.size(), known.begin());
+    if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE) {
+      c.reset_tokens_.push_back(known);
+      c.shared_.host.add_reset_token(known, c.number_);
+    } else {
+      std::erase(c.reset_tokens_, known);
+      c.shared_.host.remove_reset_token(known);
+    }
+    return 0;
+  }
   static int handshake_completed(ngtcp2_conn*, void* user) { return result(self(user).on_handshake_completed()); }
   static int handshake_confirmed(ngtcp2_conn*, void* user) {
     // Only now does a dialler know that the peer took its key: TLS lets a client finish before its key is judged.
@@ -116,6 +131,7 @@ struct Connection::Callbacks {
     out.rand = rand;
     out.get_new_connection_id = new_connection_id;
     out.remove_connection_id = remove_connection_id;
+    out.dcid_status = peer_id_status;
     out.handshake_completed = handshake_completed;
     out.handshake_confirmed = handshake_confirmed;
     out.recv_stream_data = stream_data;
@@ -132,6 +148,7 @@ Connection::Connection(const Shared& shared, uint64_t number, Side side) : share
 }
 
 Connection::~Connection() {
+  for (const ResetToken& token : reset_tokens_) shared_.host.remove_reset_token(token);
   if (conn_ != nullptr) ngtcp2_conn_del(conn_);
   if (session_ != nullptr) TlsIdentity::close_session(session_);
 }

@@ -36,12 +36,17 @@ inline constexpr size_t kConnectionIdBytes = 8;
 /// Room for a packet that closes a connection.
 inline constexpr size_t kClosePacketBytesMax = 1200;
 
+using ResetToken = std::array<uint8_t, NGTCP2_STATELESS_RESET_TOKENLEN>;
+
 /// What a connection needs of its endpoint.
 class ConnectionHost {
  public:
   /// Packets for `id` belong to the connection numbered `connection`.
   virtual void add_route(const ngtcp2_cid& id, uint64_t connection) = 0;
   virtual void remove_route(const ngtcp2_cid& id) = 0;
+  /// A packet that ends in `token` says that the peer has forgotten this connection (RFC 9000 10.3).
+  virtual void add_reset_token(const ResetToken& token, uint64_t connection) = 0;
+  virtual void remove_reset_token(const ResetToken& token) = 0;
   virtual const crypto::Secret<32>& reset_secret() const = 0;
 
  protected:
@@ -150,6 +155,7 @@ class Connection final : private PeerJudge {
   ngtcp2_conn* conn_ = nullptr;
   gnutls_session_int* session_ = nullptr;
   std::vector<ngtcp2_cid> routes_;
+  std::vector<ResetToken> reset_tokens_;
   SocketAddress remote_;
 
   PeerKey expected_;  // dialler

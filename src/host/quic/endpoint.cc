@@ -75,6 +75,10 @@ QuicEndpoint::Impl::~Impl() {
 
 void QuicEndpoint::Impl::add_route(const ngtcp2_cid& id, uint64_t number) { routes_.insert_or_assign(id, number); }
 void QuicEndpoint::Impl::remove_route(const ngtcp2_cid& id) { routes_.erase(id); }
+void QuicEndpoint::Impl::add_reset_token(const ResetToken& token, uint64_t number) {
+  reset_tokens_.insert_or_assign(token, number);
+}
+void QuicEndpoint::Impl::remove_reset_token(const ResetToken& token) { reset_tokens_.erase(token); }
 
 QuicEndpoint::Impl::Peer* QuicEndpoint::Impl::find(uint64_t number) {
   const auto it = peers_.find(number);
@@ -155,8 +159,19 @@ void QuicEndpoint::Impl::on_ghost_packet(Ghost& ghost, const UdpSocket::Datagram
 }
 
 void QuicEndpoint::Impl::on_unknown(const UdpSocket::Datagram& datagram, const ngtcp2_version_cid& ids, Instant now) {
-  if (ids.version == 0) return reply_reset(datagram, ids, now);
-  accept(datagram, now);
+  if (ids.version != 0) return accept(datagram, now);
+  // A stateless reset carries a made-up id; its last bytes say whose it is.
+  ResetToken token;
+  if (datagram.data.size() >= token.size()) {
+    std::copy_n(datagram.data.end() - ptrdiff_t(token.size()), token.size(), token.begin());
+    if (const auto owner = reset_tokens_.find(token); owner != reset_tokens_.end()) {
+      if (Peer* peer = find(owner->second)) {
+        peer->connection->read(datagram.to, datagram.from, datagram.data, now);
+        return touch(owner->second, *peer);
+      }
+    }
+  }
+  reply_reset(datagram, ids, now);
 }
 
 QuicEndpoint::Impl::Token QuicEndpoint::Impl::check_token(const UdpSocket::Datagram& datagram, const ngtcp2_pkt_hd& header,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -63,6 +64,8 @@ class QuicEndpoint::Impl final : private ConnectionHost {
 
   void add_route(const ngtcp2_cid& id, uint64_t number) override;
   void remove_route(const ngtcp2_cid& id) override;
+  void add_reset_token(const ResetToken& token, uint64_t number) override;
+  void remove_reset_token(const ResetToken& token) override;
   const crypto::Secret<32>& reset_secret() const override { return reset_secret_; }
 
   void on_socket(int events);
@@ -111,6 +114,7 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   std::unordered_map<uint64_t, Ghost> ghosts_;
   std::deque<uint64_t> ghost_order_;
   std::unordered_map<ngtcp2_cid, uint64_t, IdHash, IdEqual> routes_;
+  std::map<ResetToken, uint64_t> reset_tokens_;
   std::set<std::pair<Instant, uint64_t>> timers_;
   std::vector<std::pair<uint64_t, Error>> failed_dials_;
   size_t handshakes_pending_ = 0;
