@@ -47,7 +47,8 @@ endif()
 
 # The sanitizer runs of ./test build and run part of the tests. Which part follows from the folder: pure rooms go
 # through address and undefined behaviour (label `pure`, target tests-pure), the parts of host/ that do not start
-# processes through thread (label `threads`, target tests-threads). docs/testing.md says why.
+# processes through thread (label `threads`, target tests-threads). A fuzz corpus goes through the first wherever it
+# lies, because it is what strangers send. docs/testing.md says why.
 set(SELVEDGE_PURE_ROOMS base crypto codec fountain wasm object store mesh state work node sim)
 set(SELVEDGE_THREADED_PARTS loop quic disk pool)
 add_custom_target(tests-pure)
@@ -57,7 +58,7 @@ function(selvedge_label name labels)
   file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
   string(REPLACE "/" ";" folder ${folder})
   list(POP_FRONT folder room part)
-  if(room IN_LIST SELVEDGE_PURE_ROOMS)
+  if(room IN_LIST SELVEDGE_PURE_ROOMS OR name MATCHES "_replay$")
     list(APPEND labels pure)
     add_dependencies(tests-pure ${name})
   elseif(room STREQUAL "host" AND part IN_LIST SELVEDGE_THREADED_PARTS)

@@ -134,6 +134,18 @@ class Style(unittest.TestCase):
         header = {"src/mesh/a.h": HEADER + "std::unordered_set<int> peers_;\n", "src/mesh/a.cc": "void f() {\n  for (int p : peers_) g(p);\n}\n"}
         self.assertEqual(len(style.check(header)), 1)
 
+    def test_private_names_of_one_folder_differ(self):
+        def pair(first, second, path="src/wasm/b.cc"):
+            return len(style.check({"src/wasm/a.cc": f"namespace x {{\nnamespace {{\n{first}\n}}\n}}\n",
+                                    path: f"namespace x {{\nnamespace {{\n{second}\n}}\n}}\n"}))
+        self.assertEqual(pair("constexpr int kOne = 1;", "constexpr uint8_t kOne = 2;"), 1)
+        self.assertEqual(pair("struct Frame { int a; };", "class Frame { int b; };"), 1)
+        self.assertEqual(pair("int f(int a) { return a; }", "int f(int b) { return b; }"), 1)
+        self.assertEqual(pair("int f(int a) { return a; }", "int f(Bytes b) { return 0; }"), 0)
+        self.assertEqual(pair("int f(int a) { g(kOne); return a; }", "int h(int b) { const int kOne = 1; return b; }"), 0)
+        self.assertEqual(pair("constexpr int kOne = 1;", "constexpr int kOne = 1;", "src/codec/b.cc"), 0)
+        self.assertEqual(pair("constexpr int kOne = 1;", "constexpr int kOne = 1;", "src/wasm/b_test.cc"), 0)
+
     def test_sleeping_tests(self):
         self.assertEqual(self.names("src/host/a_test.cc", "std::this_thread::sle" "ep_for(x);\n"), ["sleep"])
         self.assertEqual(self.names("tests/e2e.py", "time.sl" "eep(1)\n"), ["sleep"])
