@@ -1,7 +1,8 @@
 // Cell: one value with its durable version and the versions that are on their way to the disk.
 //
 // Callers see the newest version at once (a revocation counts from the moment it is accepted), while a failed write
-// takes exactly its own version back, whatever other writes to the same key are in flight.
+// takes exactly its own version back, whatever other writes to the same key are in flight. A failed write may still
+// turn up after a restart, so the cell stays in doubt until a later write of the same key is on disk.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +28,18 @@ class Cell {
   const T* durable() const { return durable_ ? &*durable_ : nullptr; }
   /// Whether nothing is in flight.
   bool settled() const { return pending_.empty(); }
+  /// Whether a restart is sure to find the current version.
+  bool certain() const { return pending_.empty() && doubt_token_ == 0; }
+  /// Whether the answer to newest_token() will make it certain.
+  bool will_be_certain() const { return !pending_.empty() && pending_.back().token > doubt_token_; }
   /// Whether nothing is left to remember.
-  bool dead() const { return pending_.empty() && !durable_; }
+  bool dead() const { return certain() && !durable_; }
+  /// Whether `test` holds for some version that is or may become the durable one.
+  template <class Test>
+  bool any_version(Test test) const {
+    if (durable_ && test(*durable_)) return true;
+    return std::any_of(pending_.begin(), pending_.end(), [&](const Version& v) { return v.value && test(*v.value); });
+  }
   /// Token of the newest version in flight. Call only when not settled.
   uint64_t newest_token() const { return pending_.back().token; }
 
@@ -38,17 +49,17 @@ class Cell {
   void commit(uint64_t token) {
     const auto it = find(token);
     if (it == pending_.end()) return;
-    // Answers may overtake each other; the disk applied the writes in token order.
-    if (token > durable_token_) {
-      durable_ = std::move(it->value);
-      durable_token_ = token;
-    }
-    pending_.erase(it);
+    if (token > doubt_token_) doubt_token_ = 0;
+    durable_ = std::move(it->value);
+    // Answers may overtake each other; the disk applied the writes in token order, so older versions are history.
+    pending_.erase(pending_.begin(), it + 1);
   }
-  /// The write `token` failed: its version never was.
+  /// The write `token` failed: its version is not the current one.
   void abort(uint64_t token) {
     const auto it = find(token);
-    if (it != pending_.end()) pending_.erase(it);
+    if (it == pending_.end()) return;
+    pending_.erase(it);
+    doubt_token_ = std::max(doubt_token_, token);
   }
 
  private:
@@ -61,7 +72,7 @@ class Cell {
   }
 
   std::optional<T> durable_;
-  uint64_t durable_token_ = 0;
+  uint64_t doubt_token_ = 0;  // the newest failed write that no later one has overruled
   std::vector<Version> pending_;  // in token order; bounded by Limits::in_flight_max
 };
 

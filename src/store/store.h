@@ -7,7 +7,8 @@
 //
 // Invariants:
 //  - A Done with success for a cookie means that the thing is on disk after a sync: an acknowledgement may leave.
-//  - A failed write leaves the index as if the call had not been made; calls work again when the disk does.
+//  - A failed write leaves the index as if the call had not been made; calls work again when the disk does. What a
+//    failed write may have left on disk is never taken as a ground for an acknowledgement.
 //  - What is held for an origin, a zone and in total never grows past its limit by a call that succeeds.
 //  - After a crash every segment is whole: its bytes and its index entry are one atomic write.
 //  - Recovery accepts any disk content: what cannot be read is counted, and erased where it could never serve.
@@ -34,6 +35,8 @@
 
 namespace selvedge::store {
 
+struct SegmentKey;  // layout.h
+
 using ObjectId = FixedBytes<struct ObjectIdTag, 32>;
 using OriginId = FixedBytes<struct OriginIdTag, 32>;
 using ZoneId = FixedBytes<struct ZoneIdTag, 32>;
@@ -45,18 +48,21 @@ inline constexpr size_t kSymbolsPerSegmentMax = 64;
 inline constexpr size_t kSegmentPayloadBytesMax = 1 << 20;
 /// What a segment costs beside its payload (keys and index entry), so that tiny segments are not free of charge.
 inline constexpr uint64_t kSegmentOverheadBytes = 160;
-/// Deletes of one drop are cut into atomic writes of at most this many keys.
+/// Drops of many objects are cut, between objects, into atomic writes of about this many keys.
 inline constexpr size_t kWritesPerBatchMax = 8192;
 inline constexpr size_t kReceiptsPerReadMax = 256;
 inline constexpr size_t kSegmentsPerReadMax = 1024;
-/// After an expiry was started, the next one waits this long, so that a full disk is not hammered.
+inline constexpr size_t kExcludedRangesMax = 4096;
+inline constexpr size_t kObjectsPerExpireMax = 1024;
+inline constexpr size_t kCleanupWritesMax = 1 << 18;
+/// After a write has failed, the next expiry waits this long, so that a full disk is not hammered.
 inline constexpr Duration kExpireRetryDelay = seconds(10);
 
 struct Limits {
   uint64_t bytes_max = uint64_t(64) << 30;  // charged bytes of all symbols
   size_t objects_max = 1'000'000;
   size_t segments_max = 4'000'000;
-  size_t segments_per_object_max = 131'072;
+  size_t segments_per_object_max = 65'536;
   size_t origins_max = 100'000;  // origins and zones with a quota, each
   size_t records_max = 100'000;
   size_t record_bytes_max = 1 << 20;
@@ -65,6 +71,7 @@ struct Limits {
   size_t receipt_bytes_max = 64 << 10;
   size_t in_flight_max = 4096;                          // DiskWrites not yet answered
   uint64_t in_flight_bytes_max = uint64_t(64) << 20;    // and their bytes
+  size_t waiters_max = 16'384;                          // cookies not yet answered
   size_t reads_in_flight_max = 256;
   uint64_t read_bytes_max = uint64_t(8) << 20;          // payload of one read
 };
@@ -118,10 +125,12 @@ struct Loaded {
   Status status;
 };
 
-/// ESIs of one source block that the asker has already.
+/// ESIs of one source block that the asker has already: first to last, both included.
 struct Excluded {
-  uint8_t block;
-  EsiRun esis;
+  uint8_t block = 0;
+  uint32_t first = 0;
+  uint32_t last = 0;
+  auto operator<=>(const Excluded&) const = default;
 };
 
 struct SegmentRead {
@@ -230,7 +239,8 @@ class Store {
   /// Drops at least `bytes_wanted` if the objects that may go allow it: caches first, pinned ones and those still in
   /// their retention never. No Done follows.
   Result<Dropped> reclaim(Instant now, uint64_t bytes_wanted, ReclaimOrder order, Outbox<Effect>& out);
-  /// Drops what has expired. Call at next_deadline(). No Done follows; what fails is tried again later.
+  /// Drops what has expired and what failed writes may have left. Call at next_deadline(). No Done follows; what
+  /// fails is tried again later.
   Dropped expire(Instant now, Outbox<Effect>& out);
   Instant next_deadline() const;
 
@@ -263,7 +273,9 @@ class Store {
     uint32_t position = 0;
     uint32_t bytes = 0;
     uint64_t put_token = 0;   // in flight to the disk while not 0
-    uint64_t drop_token = 0;  // being deleted while not 0: not live
+    uint64_t drop_token = 0;  // the first removal in flight; not live while not 0
+    uint32_t drop_count = 0;  // removals in flight: the segment is back when all of them have failed
+    bool doubtful = false;    // its removal failed and may show after a restart: no ground for an acknowledgement
     std::vector<EsiRun> runs;
     bool live() const { return drop_token == 0; }
     bool readable() const { return put_token == 0 && drop_token == 0; }
@@ -277,7 +289,9 @@ class Store {
     Cell<HoldMeta> meta;
     std::map<uint8_t, Block> blocks;
     size_t segment_count = 0;  // all states
-    uint64_t read_count_at = 0;
+    uint64_t last_read = 0;  // on read_clock_
+    uint64_t live_bytes = 0;  // charges of the live segments
+    uint64_t live_segments = 0;
     // What the usage figures were told, so that they are always taken back exactly.
     bool counted = false;
     HoldMeta counted_meta;
@@ -293,7 +307,10 @@ class Store {
   struct RecordChange { RecordKey key; };
   struct MetaChange { ObjectId object; };
   struct SegmentPut { ObjectId object; uint8_t block; uint32_t position; };
-  struct SegmentDrop { ObjectId object; };  // all segments of the object with this drop_token
+  enum class DropScope : uint8_t { kObject, kListed };
+  /// kObject: every segment that was there, also those whose removal was under way, because that one may fail.
+  /// kListed: those whose drop_token is this write's.
+  struct SegmentDrop { ObjectId object; DropScope scope; };
   struct ReceiptAppend { OriginId origin; uint64_t sequence; };
   struct ReceiptTrim { OriginId origin; uint64_t first_before; };
   using Change = std::variant<RecordChange, MetaChange, SegmentPut, SegmentDrop, ReceiptAppend, ReceiptTrim>;
@@ -307,40 +324,52 @@ class Store {
     size_t outstanding = 0;
     Status status;
   };
+  enum class ReadKind : uint8_t { kSegments, kReceipts };
+  struct SegmentPart {
+    uint8_t block;
+    uint32_t position;
+  };
   struct PendingRead {
+    ReadKind kind = ReadKind::kSegments;
     uint64_t cookie = 0;
     ObjectId object;
+    std::vector<SegmentPart> parts;
     OriginId origin;
-    struct Part { uint8_t block; uint32_t position; };
-    std::vector<Part> parts;           // segments, or
-    uint64_t first_sequence = 0;       // receipts
-    bool receipts = false;
+    uint64_t first_sequence = 0;
+    size_t count = 0;
   };
 
   Status room_for(size_t batches, uint64_t bytes) const;
   uint64_t submit(std::vector<Write> writes, std::vector<Change> changes, Outbox<Effect>& out);
-  void wait_for(const std::set<uint64_t>& tokens, uint64_t cookie);
+  /// kDurable when there is nothing to wait for. room_for() was asked before.
+  Accepted wait_for(const std::set<uint64_t>& tokens, uint64_t cookie);
   enum class Outcome : uint8_t { kPersisted, kFailed };
   std::vector<Done> settle(uint64_t token, Outcome outcome, const Status& status);
   void settle_change(uint64_t token, Outcome outcome, const Change& change);
   void settle_segment_put(uint64_t token, Outcome outcome, const SegmentPut& put);
-  void settle_segment_drop(uint64_t token, Outcome outcome, const ObjectId& object);
+  void settle_segment_drop(uint64_t token, Outcome outcome, const SegmentDrop& drop);
 
   Status recover_object(ByteView key, ByteView value);
   Status recover_segment(ByteView key, ByteView value);
   Status recover_receipts(ByteView key, ByteView value);
   Status recover_record(ByteView key, ByteView value);
+  void clean_up(const SegmentKey& at);
 
   Status check_put(const HoldMeta& meta, std::span<const uint32_t> esis, const Bytes& payload) const;
-  Status check_quota(const HoldMeta& meta, uint64_t charge) const;
+  Status check_quota(const HoldMeta& meta, uint64_t charge, size_t objects_new) const;
   /// Tokens that must become durable for all `esis` to be; nullopt when at least one is not held.
-  std::optional<std::set<uint64_t>> holders(const Object& object, uint8_t block, std::span<const uint32_t> esis) const;
-  std::vector<PendingRead::Part> select(const Object& object, const SegmentRead& read) const;
+  static std::optional<std::set<uint64_t>> holders(const Object& object, uint8_t block, std::span<const uint32_t> esis);
+  std::vector<SegmentPart> select(const Object& object, const SegmentRead& read) const;
+  void forget_lost(const ObjectId& object, const std::vector<SegmentPart>& lost, Outbox<Effect>& out);
   /// Brings usage and expiry order in line with the object, and forgets it when nothing is left of it.
   void account(Objects::iterator it);
   Result<Dropped> drop_all(const std::vector<ObjectId>& ids, std::optional<uint64_t> cookie, Outbox<Effect>& out);
+  /// Stages the removal of one object under `token`.
+  void stage_drop(Objects::iterator it, uint64_t token, std::vector<Write>& writes, std::vector<Change>& changes);
   Segment* find_segment(const ObjectId& object, uint8_t block, uint32_t position);
   static bool alive(const Object& object) { return object.meta.current() != nullptr; }
+  static void count_usage(Usage& usage, const Object& object);
+  static void uncount_usage(Usage& usage, const Object& object);
 
   Limits limits_;
   bool running_ = false;
@@ -363,6 +392,9 @@ class Store {
   std::map<ZoneId, Usage> zones_;
   Usage total_;
   Instant expire_not_before_{INT64_MIN};
+  bool write_failed_ = false;  // since the last expire()
+  // Objects of which nothing is held but whose entry a failed write may have left on disk; expire() makes sure.
+  std::set<ObjectId> in_doubt_;
 
   std::map<uint64_t, Pending> pending_;
   std::map<uint64_t, Waiter> waiters_;
