@@ -32,8 +32,8 @@ class RevocationSet {
   /// Counts additions: an Authorization that was cached under another generation is asked for again.
   uint64_t generation() const { return generation_; }
   size_t size() const { return entries_.size(); }
-  /// Drops revocations of objects and capabilities that were issued so long ago that what they name has expired by itself.
-  /// Keys, principals and devices stay revoked.
+  /// Drops revocations of capabilities that are so old that what they name has expired by itself, and returns how many.
+  /// Keys, principals, devices and objects (whose bytes may lie somewhere for ever) stay revoked.
   size_t prune(Instant now);
 
  private:

@@ -1,0 +1,195 @@
+#include "object/kinds.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+
+namespace selvedge::object {
+namespace {
+
+Error invalid(std::string message) { return fail(Errc::kInvalid, std::move(message)); }
+
+Status check_lifetime(const char* kind, uint64_t issued, uint64_t expires, uint64_t ttl_max) {
+  if (expires <= issued) return invalid(std::string(kind) + " expires before it begins");
+  if (expires - issued > ttl_max) {
+    return invalid(std::string(kind) + " lives at most " + std::to_string(ttl_max / kDay) + " days: renew it instead");
+  }
+  return ok();
+}
+
+Status check_keys(const char* kind, std::initializer_list<const PublicKey*> keys) {
+  for (const PublicKey* key : keys) {
+    if (key->is_zero()) return invalid(std::string(kind) + " leaves out a key it must name");
+  }
+  return ok();
+}
+
+Status check_bits(const char* kind, uint32_t bits, uint32_t all) {
+  if (bits == 0) return invalid(std::string(kind) + " allows nothing");
+  if (bits & ~all) return fail(Errc::kUnsupported, std::string(kind) + " names a permission this build does not know");
+  return ok();
+}
+
+template <class Id>
+Status check_sorted(const char* kind, const std::vector<Id>& ids, size_t limit) {
+  if (ids.size() > limit) return fail(Errc::kLimit, std::string(kind) + " lists more than " + std::to_string(limit) + " entries");
+  for (size_t i = 1; i < ids.size(); ++i) {
+    if (!(ids[i - 1] < ids[i])) return fail(Errc::kNonCanonical, std::string(kind) + " has a list that is not sorted or repeats itself");
+  }
+  return ok();
+}
+
+Status check_text(const char* what, const std::string& text, size_t limit) {
+  if (text.size() > limit) return fail(Errc::kLimit, std::string(what) + " is longer than " + std::to_string(limit) + " bytes");
+  if (!codec::is_utf8(text)) return invalid(std::string(what) + " is not valid UTF-8");
+  return ok();
+}
+
+Status check_outcome(Outcome outcome, const std::optional<Cid>& output) {
+  if ((outcome == Outcome::kOk) == output.has_value()) return ok();
+  return invalid("an output is named exactly when the outcome is ok");
+}
+
+}  // namespace
+
+const char* enum_name(LeaseState state) {
+  switch (state) {
+    case LeaseState::kActive: return "active";
+    case LeaseState::kExpiring: return "expiring";
+    case LeaseState::kRevoked: return "revoked";
+    case LeaseState::kExpired: return "expired";
+  }
+  return "unknown";
+}
+
+const char* enum_name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kOk: return "ok";
+    case Outcome::kTrap: return "trap";
+    case Outcome::kFuel: return "fuel";
+    case Outcome::kMemory: return "memory";
+    case Outcome::kOutputTooLarge: return "output_too_large";
+    case Outcome::kBadModule: return "bad_module";
+    case Outcome::kBadInput: return "bad_input";
+    case Outcome::kInconclusive: return "inconclusive";
+  }
+  return "unknown";
+}
+
+const char* enum_name(RevocationTarget target) {
+  switch (target) {
+    case RevocationTarget::kObject: return "object";
+    case RevocationTarget::kCapability: return "capability";
+    case RevocationTarget::kKey: return "key";
+    case RevocationTarget::kPrincipal: return "principal";
+    case RevocationTarget::kDevice: return "device";
+  }
+  return "unknown";
+}
+
+const char* enum_name(RevocationReason reason) {
+  switch (reason) {
+    case RevocationReason::kUnspecified: return "unspecified";
+    case RevocationReason::kUserRequest: return "user_request";
+    case RevocationReason::kSuperseded: return "superseded";
+    case RevocationReason::kKeyCompromise: return "key_compromise";
+    case RevocationReason::kDeviceLoss: return "device_loss";
+    case RevocationReason::kViolation: return "violation";
+  }
+  return "unknown";
+}
+
+Status NodeRecord::validate() const {
+  TRY(check_keys("a node record", {&owner, &node}));
+  if (seal_key.is_zero()) return invalid("a node record leaves out the key to seal to");
+  return check_lifetime("a node record", issued, expires, kDelegationTtlMax);
+}
+
+Status Grant::validate() const {
+  TRY(check_keys("a grant", {&owner, &node, &origin}));
+  TRY(check_bits("a grant", classes, kClassesAll));
+  if (conditions.battery_percent_min > 100) return invalid("a grant asks for more than 100 percent of battery");
+  return check_lifetime("a grant", issued, expires, kCapabilityTtlMax);
+}
+
+Status Lease::validate() const {
+  TRY(check_keys("a lease", {&node, &origin}));
+  return check_lifetime("a lease", started, expires, kLeaseTtlMax);
+}
+
+Status ZonePolicy::validate() const {
+  TRY(check_keys("a zone policy", {&owner}));
+  TRY(check_text("the name of a zone", name, kNameSizeMax));
+  if (!(zone == zone_id(owner, name))) return fail(Errc::kUnauthorized, "a zone policy speaks for a zone that is not its owner's");
+  TRY(check_bits("a zone policy", classes, kClassesAll));
+  TRY(check_sorted("a zone policy", executors, kExecutorsMax));
+  if (distinct_owners_min == 0) return invalid("a zone policy asks for no owner at all: the least is 1");
+  return check_lifetime("a zone policy", issued, expires, kDelegationTtlMax);
+}
+
+Status Access::validate() const {
+  TRY(check_keys("an access", {&origin, &issuer, &audience}));
+  TRY(check_bits("an access", verbs, kVerbsAll));
+  TRY(check_sorted("an access", objects, kAccessObjectsMax));
+  if (whole_zone == !objects.empty()) return invalid("an access lists its objects, or says that it is for the whole zone: one of the two");
+  return check_lifetime("an access", issued, expires, kCapabilityTtlMax);
+}
+
+Status TaskSpec::validate() const {
+  TRY(check_keys("a task", {&origin}));
+  if (args.size() > kArgsMax || inputs.size() > kInputsMax) return fail(Errc::kLimit, "a task has too many arguments or inputs");
+  for (const std::string& arg : args) TRY(check_text("an argument of a task", arg, kArgSizeMax));
+  if (fuel_limit == 0 || memory_bytes == 0) return invalid("a task says how much fuel and memory it may use");
+  return ok();
+}
+
+Status TaskOffer::validate() const {
+  TRY(spec.validate());
+  TRY(check_keys("a task offer", {&issuer, &executor}));
+  if (task.is_zero()) return invalid("a task offer leaves out the task id");
+  if (sealed_keys.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the sealed keys of a task offer are too large");
+  if (access.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the access in a task offer is too large");
+  if (holders.size() > kHoldersMax) return fail(Errc::kLimit, "a task offer names more than " + std::to_string(kHoldersMax) + " holders");
+  for (const Holder& holder : holders) {
+    TRY(check_keys("a holder", {&holder.node}));
+    if (holder.addresses.size() > kAddressesMax) return fail(Errc::kLimit, "a holder has too many addresses");
+    for (const std::string& address : holder.addresses) TRY(check_text("an address", address, kAddressSizeMax));
+  }
+  return check_lifetime("a task offer", issued, expires, kOfferTtlMax);
+}
+
+Status Commitment::validate() const { return check_keys("a commitment", {&executor}); }
+
+Status Reveal::validate() const {
+  TRY(check_keys("a reveal", {&executor}));
+  return check_outcome(outcome, output);
+}
+
+Digest commitment_digest(const Reveal& reveal) {
+  return crypto::Sha256().update(view("selvedge commitment v1")).update(codec::encode(reveal)).finish();
+}
+
+Status Receipt::validate() const {
+  TRY(check_keys("a receipt", {&executor, &owner, &origin}));
+  if (finished_ms < started_ms) return invalid("a receipt ends before it begins");
+  return check_outcome(outcome, output);
+}
+
+Status Revocation::validate() const {
+  TRY(check_keys("a revocation", {&issuer}));
+  if (target.is_zero()) return invalid("a revocation does not say what it revokes");
+  return ok();
+}
+
+Status BlockGroup::validate() const {
+  constexpr uint32_t kSourceBlocksMax = 256;  // SBN has eight bits, RFC 6330 3.2
+  if (whole) {
+    if (symbol_bytes != 0 || source_blocks != 0) return invalid("a block group that travels whole has no symbols");
+    return ok();
+  }
+  if (symbol_bytes == 0 || source_blocks == 0 || object_bytes == 0) return invalid("a block group has symbols of some size, in blocks");
+  if (source_blocks > kSourceBlocksMax) return fail(Errc::kLimit, "a block group has at most 256 source blocks");
+  return ok();
+}
+
+}  // namespace selvedge::object
