@@ -49,7 +49,8 @@ double median_seconds(const Effort& effort, Prepare prepare, Work work) {
   double spent = 0;
   prepare();
   work();  // warm up
-  while (times.size() < static_cast<size_t>(effort.rounds) || (spent < effort.seconds_per_round && times.size() < 400)) {
+  while (times.size() < static_cast<size_t>(effort.rounds) ||
+         (spent < effort.seconds_per_round && times.size() < 400)) {
     prepare();
     const double start = cpu_seconds();
     work();
@@ -70,12 +71,14 @@ double memcpy_rate(const Effort& effort, size_t bytes) {
   std::vector<uint8_t> from(bytes, 1);
   std::vector<uint8_t> to(bytes, 2);
   const size_t repeats = std::max<size_t>(1, (size_t{8} << 20) / bytes);
-  const double seconds = median_seconds(effort, [] {}, [&] {
-    for (size_t i = 0; i < repeats; ++i) {
-      std::memcpy(to.data(), from.data(), bytes);
-      __asm__ volatile("" : : "r"(to.data()) : "memory");
-    }
-  });
+  const double seconds = median_seconds(
+      effort, [] {},
+      [&] {
+        for (size_t i = 0; i < repeats; ++i) {
+          std::memcpy(to.data(), from.data(), bytes);
+          __asm__ volatile("" : : "r"(to.data()) : "memory");
+        }
+      });
   return static_cast<double>(bytes * repeats) / seconds * 1e-9;
 }
 
@@ -94,7 +97,8 @@ double gather_rate(const Effort& effort, const Kernels& kernels, size_t bytes) {
     for (uint32_t k = 0; k < kOperands; ++k) sources.push_back(static_cast<uint16_t>(random() % rows));
   }
   const GatherArgs args{base, base, nullptr, 0, ops.data(), ops.size(), sources.data(), 0};
-  const double seconds = median_seconds(effort, [] {}, [&] { kernels.gather[2](args); });
+  const double seconds = median_seconds(
+      effort, [] {}, [&] { kernels.gather[2](args); });
   return static_cast<double>(sources.size() * kWidth) / seconds * 1e-9;
 }
 
@@ -127,12 +131,16 @@ double bench_encode(const Effort& effort, Block& block) {
     const auto encoder = BlockEncoder::create(block.source, kSymbolBytes, use);
     require(encoder && encoder->symbols(block.repair_esis, block.repair.data(), kSymbolBytes), "encode");
   };
-  const double cached = median_seconds(effort, [] {}, [&] { encode(cache); });
-  const double copied = median_seconds(effort, [] {}, [&] {
-    encode(cache);
-    std::memcpy(out.data(), block.source.data(), out.size());
-  });
-  const double fresh = median_seconds(effort, [] {}, [&] { encode(nullptr); });
+  const double cached = median_seconds(
+      effort, [] {}, [&] { encode(cache); });
+  const double copied = median_seconds(
+      effort, [] {},
+      [&] {
+        encode(cache);
+        std::memcpy(out.data(), block.source.data(), out.size());
+      });
+  const double fresh = median_seconds(
+      effort, [] {}, [&] { encode(nullptr); });
   std::printf(" %7.3f %7.3f %7.3f", block.gigabytes() / cached, block.gigabytes() / copied, block.gigabytes() / fresh);
   return block.gigabytes() / cached;
 }
@@ -154,16 +162,21 @@ void bench_decode(const Effort& effort, const Block& block, uint32_t loss_percen
   };
   draw();
   std::vector<uint8_t> out(block.source.size());
-  const double seconds = median_seconds(effort, [&] { if (!warm) draw(); }, [&] {
-    auto decoder = BlockDecoder::create_in_place(out, kSymbolBytes, cache);
-    for (uint32_t i = 0; i < block.k - lost; ++i) {
-      decoder->add(source[i], {block.source.data() + size_t{source[i]} * kSymbolBytes, kSymbolBytes});
-    }
-    for (size_t i = 0; i < esis.size(); ++i) {
-      decoder->add(esis[i], {repair.data() + i * kSymbolBytes, kSymbolBytes});
-    }
-    require(decoder->decode(), "decode");
-  });
+  const double seconds = median_seconds(
+      effort,
+      [&] {
+        if (!warm) draw();
+      },
+      [&] {
+        auto decoder = BlockDecoder::create_in_place(out, kSymbolBytes, cache);
+        for (uint32_t i = 0; i < block.k - lost; ++i) {
+          decoder->add(source[i], {block.source.data() + size_t{source[i]} * kSymbolBytes, kSymbolBytes});
+        }
+        for (size_t i = 0; i < esis.size(); ++i) {
+          decoder->add(esis[i], {repair.data() + i * kSymbolBytes, kSymbolBytes});
+        }
+        require(decoder->decode(), "decode");
+      });
   require(out == block.source, "comparison");
   std::printf(" %7.3f", block.gigabytes() / seconds);
 }
@@ -175,9 +188,10 @@ int main(int argc, char** argv) {
   const Effort effort = quick ? Effort{0.0, 1} : Effort{0.4, 7};
   const Kernels& kernels = selvedge::fountain::kernels_for_this_cpu();
   std::printf("kernels %s, T=%u, GB/s of source data, median thread CPU time\n", kernels.name, kSymbolBytes);
-  std::printf("%6s %7s %7s %7s %7s %7s %7s %7s %7s | %7s %7s %9s\n", "K", "repair", "+copy", "fresh", "dec 0%", "dec 5%",
-              "warm", "dec 10%", "warm", "memcpy", "gather8", "enc/copy");
-  const std::vector<uint32_t> sizes = quick ? std::vector<uint32_t>{10, 100} : std::vector<uint32_t>{100, 1000, 2000, 10000, 50000};
+  std::printf("%6s %7s %7s %7s %7s %7s %7s %7s %7s | %7s %7s %9s\n", "K", "repair", "+copy", "fresh", "dec 0%",
+              "dec 5%", "warm", "dec 10%", "warm", "memcpy", "gather8", "enc/copy");
+  const std::vector<uint32_t> sizes =
+      quick ? std::vector<uint32_t>{10, 100} : std::vector<uint32_t>{100, 1000, 2000, 10000, 50000};
   for (const uint32_t k : sizes) {
     Block block = make_block(k);
     std::printf("%6u", k);

@@ -48,7 +48,7 @@ inline void bits_widen(uint64_t bits, uint8_t* octets) {
   for (size_t i = 0; i < 8; ++i) {
     // Copy the byte to all eight octets, keep bit i in octet i, and turn "not zero" into one.
     const uint64_t spread = ((bits >> (8 * i)) & 0xFF) * 0x0101010101010101u & 0x8040201008040201u;
-    const uint64_t ones = ((spread + 0x7F7F7F7F7F7F7F7Fu) >> 7 | spread >> 7) & 0x0101010101010101u;
+    const uint64_t ones = ((spread + 0x7F7F7F7F7F7F7F7Fu) >> 7) & 0x0101010101010101u;
     __builtin_memcpy(octets + 8 * i, &ones, sizeof ones);
   }
 }

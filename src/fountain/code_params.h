@@ -10,10 +10,10 @@
 
 namespace selvedge::fountain {
 
-inline constexpr uint32_t kSourceSymbolsMax = 56403;   // RFC 6330 4.4.1.2, K'_max
-inline constexpr uint32_t kEsiMax = 0xFFFFFF;          // RFC 6330 3.2, 24 bits
-inline constexpr uint32_t kHdpcRowsMax = 16;           // largest H in Table 2
-inline constexpr uint32_t kRowDegreeMax = 30 + 3;      // Table 1 plus at most three PI columns
+inline constexpr uint32_t kSourceSymbolsMax = 56403;  // RFC 6330 4.4.1.2, K'_max
+inline constexpr uint32_t kEsiMax = 0xFFFFFF;         // RFC 6330 3.2, 24 bits
+inline constexpr uint32_t kHdpcRowsMax = 16;          // largest H in Table 2
+inline constexpr uint32_t kRowDegreeMax = 30 + 3;     // Table 1 plus at most three PI columns
 
 // RFC 6330 5.3.3.3 and 5.3.5: sizes of the parts of the intermediate block.
 struct CodeParams {

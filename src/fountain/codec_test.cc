@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "fountain/code_params.h"
 #include "fountain/fountain.h"
 #include "fountain/test_support.h"
 
@@ -171,8 +172,10 @@ TEST(FountainCodec, SixtyFourMegabytesInBlocks) {
   std::vector<uint8_t> out(object.size());
   for (uint32_t z = 0; z < params->source_blocks; ++z) {
     const BlockLayout block = params->block(z);
-    const auto encoder = BlockEncoder::create(std::span(object).subspan(block.offset_bytes, block.bytes), kSymbolBytes, cache);
-    auto decoder = BlockDecoder::create_in_place(std::span(out).subspan(block.offset_bytes, block.bytes), kSymbolBytes, cache);
+    const auto encoder =
+        BlockEncoder::create(std::span(object).subspan(block.offset_bytes, block.bytes), kSymbolBytes, cache);
+    auto decoder =
+        BlockDecoder::create_in_place(std::span(out).subspan(block.offset_bytes, block.bytes), kSymbolBytes, cache);
     ASSERT_TRUE(encoder && decoder);
     const uint32_t lost = block.k / 20;
     std::vector<uint8_t> repair(size_t{lost + 2} * kSymbolBytes);
@@ -233,6 +236,33 @@ TEST(FountainDecoder, SourceSymbolsAreReadableAtOnce) {
   EXPECT_FALSE(decoder->decode(std::span(out).first(99)));
   EXPECT_TRUE(decoder->decode(out));
   EXPECT_EQ(out, object);
+}
+
+// ESIs picked for their high degree make peeling useless. The decoder must stay right and quick, or refuse.
+TEST(FountainDecoder, HostileChoiceOfEsis) {
+  for (const uint32_t k : {200u, 1002u, 12000u}) {
+    const CodeParams params = *CodeParams::for_source_symbols(k);
+    const std::vector<uint8_t> object = make_object(k, k);
+    std::vector<uint32_t> esis;
+    LtRow row;
+    for (uint32_t esi = k; esi <= kEsiMax && esis.size() < k + 5; ++esi) {
+      lt_row(params, esi + params.k_prime - k, row);
+      if (row.lt_count >= 22) esis.push_back(esi);
+    }
+    ASSERT_EQ(esis.size(), k + 5);
+    const auto encoder = BlockEncoder::create(object, 1);
+    auto decoder = BlockDecoder::create(k, 1);
+    std::vector<uint8_t> payloads(esis.size());
+    ASSERT_TRUE(encoder->symbols(esis, payloads.data(), 1));
+    for (size_t i = 0; i < esis.size(); ++i) decoder->add(esis[i], std::span(payloads).subspan(i, 1));
+    std::vector<uint8_t> out(k);
+    if (decoder->decode(out)) {
+      EXPECT_EQ(out, object);
+    } else {
+      EXPECT_GT(decoder->needed(), 0u);
+      EXPECT_GT(k, 10000u) << "only the bound on inactive columns may refuse this";
+    }
+  }
 }
 
 TEST(FountainDecoder, HoldsABoundedNumberOfSymbols) {

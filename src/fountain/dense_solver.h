@@ -34,9 +34,9 @@ class BinaryEliminator {
 
   uint32_t columns_;
   uint32_t rank_ = 0;
-  size_t words_;                   // of one half of a row
+  size_t words_;                      // of one half of a row
   std::vector<uint32_t> pivot_slot_;  // by column
-  BitRows rows_;                   // [coefficients | slots combined], by slot
+  BitRows rows_;                      // [coefficients | slots combined], by slot
   std::vector<uint64_t> scratch_;
 };
 

@@ -10,6 +10,22 @@
 #include "plan_cache.h"
 
 namespace selvedge::fountain {
+namespace {
+
+void xor_into(uint8_t* into, const uint8_t* from, size_t bytes) {
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) <= bytes; at += sizeof(uint64_t)) {
+    uint64_t a = 0;
+    uint64_t b = 0;
+    std::memcpy(&a, into + at, sizeof a);
+    std::memcpy(&b, from + at, sizeof b);
+    a ^= b;
+    std::memcpy(into + at, &a, sizeof a);
+  }
+  for (; at < bytes; ++at) into[at] ^= from[at];
+}
+
+}  // namespace
 
 struct BlockEncoder::Impl {
   CodeParams params{};
@@ -42,8 +58,7 @@ void BlockEncoder::Impl::repair_from_intermediate(uint32_t esi, uint8_t* out) co
   lt_row(params, isi_of(esi), row);
   std::memset(out, 0, symbol_bytes);
   for (uint32_t i = 0; i < row.total_count; ++i) {
-    const uint8_t* column = intermediate.data() + size_t{row.columns[i]} * symbol_bytes;
-    for (size_t b = 0; b < symbol_bytes; ++b) out[b] ^= column[b];
+    xor_into(out, intermediate.data() + size_t{row.columns[i]} * symbol_bytes, symbol_bytes);
   }
 }
 

@@ -59,9 +59,9 @@ struct ObjectParams {
   bool valid() const;
 
   // The rest is for valid parameters.
-  uint32_t symbols_total() const;                      // Kt
-  BlockLayout block(uint32_t block_number) const;      // block_number < source_blocks
-  Partition sub_symbols() const;                       // sizes in bytes of the N parts of a symbol
+  uint32_t symbols_total() const;                  // Kt
+  BlockLayout block(uint32_t block_number) const;  // block_number < source_blocks
+  Partition sub_symbols() const;                   // sizes in bytes of the N parts of a symbol
 
   // The 12 OTI bytes of RFC 6330 3.3.2 and 3.3.3.
   std::array<uint8_t, kOtiBytes> oti() const;

@@ -6,9 +6,7 @@
 
 namespace selvedge::fountain {
 
-constexpr uint8_t gf_times_alpha(uint8_t a) {
-  return static_cast<uint8_t>((a << 1) ^ ((a & 0x80) != 0 ? 0x1D : 0));
-}
+constexpr uint8_t gf_times_alpha(uint8_t a) { return static_cast<uint8_t>((a << 1) ^ ((a & 0x80) != 0 ? 0x1D : 0)); }
 
 // products[c][i] = c * i and products[c][16 + i] = c * (i << 4), for pshufb.
 struct GfNibbles {

@@ -95,7 +95,7 @@ TEST(FountainTables, LtRowsHaveDistinctColumns) {
 TEST(FountainField, TablesAgreeWithLongMultiplication) {
   EXPECT_EQ(gf_alpha(0), 1u);
   EXPECT_EQ(gf_alpha(1), 2u);
-  EXPECT_EQ(gf_alpha(8), 29u);    // RFC 6330 5.7.3, OCT_EXP[8]
+  EXPECT_EQ(gf_alpha(8), 29u);     // RFC 6330 5.7.3, OCT_EXP[8]
   EXPECT_EQ(gf_alpha(254), 142u);  // OCT_EXP[254]
   EXPECT_EQ(kGf.log[255], 175u);   // OCT_LOG of 255
   for (uint32_t a = 0; a < 256; ++a) {
@@ -124,7 +124,7 @@ class FountainKernels : public testing::TestWithParam<uint32_t> {
  protected:
   static constexpr size_t kRows = 40;
   size_t width() const { return kLaneBytes << GetParam(); }
-  std::vector<uint8_t> rows_ = test::make_object(1, kRows * width());
+  std::vector<uint8_t> rows_ = test::make_object(1, kRows* width());
   uint8_t at(size_t row, size_t byte) const { return rows_[row * width() + byte]; }
 };
 
@@ -181,7 +181,8 @@ TEST_P(FountainKernels, HornerIsTheMatrixOfTheRfc) {
           for (size_t b = 0; b < width(); ++b) want[b] ^= gf_mul(factor, at(columns[j], b));
         }
       }
-      ASSERT_TRUE(std::equal(want.begin(), want.end(), out.begin() + static_cast<ptrdiff_t>(h * width()))) << kernels->name;
+      ASSERT_TRUE(std::equal(want.begin(), want.end(), out.begin() + static_cast<ptrdiff_t>(h * width())))
+          << kernels->name;
     }
   }
 }
@@ -226,7 +227,8 @@ TEST_P(FountainKernels, Bits) {
             if (!bits_test(bits.row(o), k)) continue;
             for (size_t b = 0; b < width(); ++b) want[b] ^= at(k, b);
           }
-          ASSERT_TRUE(std::equal(want.begin(), want.end(), out.begin() + static_cast<ptrdiff_t>(o * width()))) << kernels->name;
+          ASSERT_TRUE(std::equal(want.begin(), want.end(), out.begin() + static_cast<ptrdiff_t>(o * width())))
+              << kernels->name;
         }
       }
     }

@@ -15,10 +15,10 @@
 namespace selvedge::fountain {
 
 inline constexpr size_t kLaneBytes = 64;
-inline constexpr uint32_t kWidthVariants = 4;     // widths 64, 128, 256, 512 bytes
-inline constexpr uint16_t kNoInput = 0xFFFF;      // GatherOp.input: starts from zero
-inline constexpr uint32_t kOctetTile = 8;         // outputs of OctetArgs come in tiles of this many
-inline constexpr uint32_t kBitGroupsPerBatch = 4; // operand groups that BitsArgs folds in per pass
+inline constexpr uint32_t kWidthVariants = 4;      // widths 64, 128, 256, 512 bytes
+inline constexpr uint16_t kNoInput = 0xFFFF;       // GatherOp.input: starts from zero
+inline constexpr uint32_t kOctetTile = 8;          // outputs of OctetArgs come in tiles of this many
+inline constexpr uint32_t kBitGroupsPerBatch = 4;  // operand groups that BitsArgs folds in per pass
 
 // destination row = input symbol + `count` scratch rows (+ `extra` more in a full pass).
 struct GatherOp {
@@ -35,8 +35,8 @@ struct GatherArgs {
   size_t input_offset;           // of this strip inside every input symbol
   const GatherOp* ops;
   size_t op_count;
-  const uint16_t* sources;       // count + extra entries an op
-  uint32_t use_extra;            // 0 or 1
+  const uint16_t* sources;  // count + extra entries an op
+  uint32_t use_extra;       // 0 or 1
 };
 
 // RFC 6330 5.3.3.3: (HDPC rows) x (intermediate symbols) by Horner's rule. For each column in turn
@@ -47,7 +47,7 @@ struct HornerArgs {
   const uint16_t* columns;  // scratch row of each column
   const uint8_t* pairs;     // two destinations a column but the last
   size_t column_count;
-  uint8_t* destinations;    // h rows, overwritten
+  uint8_t* destinations;  // h rows, overwritten
   uint32_t h;
 };
 

@@ -48,8 +48,7 @@ inline Factor factor_make(uint8_t coefficient) {
 inline __m256i octets_mul(__m256i a, const Factor& factor) {
   const __m256i mask = _mm256_set1_epi8(0x0F);
   const __m256i low = _mm256_shuffle_epi8(factor.low_nibble, _mm256_and_si256(a, mask));
-  const __m256i high =
-      _mm256_shuffle_epi8(factor.high_nibble, _mm256_and_si256(_mm256_srli_epi64(a, 4), mask));
+  const __m256i high = _mm256_shuffle_epi8(factor.high_nibble, _mm256_and_si256(_mm256_srli_epi64(a, 4), mask));
   return _mm256_xor_si256(low, high);
 }
 inline Lane lane_mul(const Lane& a, const Factor& factor) {

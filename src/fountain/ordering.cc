@@ -16,8 +16,6 @@ class Peeler {
   Ordering run();
 
  private:
-  static constexpr uint32_t kHeaviestBucket = 255;
-
   void build_column_lists();
   void start_rows();
   void remove_column(uint16_t column);
@@ -41,8 +39,6 @@ class Peeler {
   std::vector<uint16_t> parent_;      // union-find over columns, joined by rows of degree two
   std::vector<uint16_t> size_;
   std::vector<std::pair<uint16_t, uint16_t>> components_;  // max-heap of (size, root); may hold stale ones
-  std::vector<std::vector<uint32_t>> buckets_;             // rows by degree >= 3; may hold stale ones
-  uint32_t lightest_ = 3;
   Ordering out_;
 };
 
@@ -54,8 +50,7 @@ Peeler::Peeler(const CodeParams& params, const RowSet& rows)
       active_(params.w, 1),
       is_pivot_(rows.count(), 0),
       parent_(params.w),
-      size_(params.w, 1),
-      buckets_(kHeaviestBucket + 1) {
+      size_(params.w, 1) {
   std::iota(parent_.begin(), parent_.end(), uint16_t{0});
   out_.pivot_rows.reserve(params.w);
   out_.pivot_columns.reserve(params.w);
@@ -117,10 +112,6 @@ void Peeler::degree_changed(uint32_t row) {
     ready_.push_back(row);
   } else if (degree == 2) {
     join_columns_of(row);
-  } else if (degree >= 3) {
-    const uint32_t bucket = std::min(degree, kHeaviestBucket);
-    buckets_[bucket].push_back(row);
-    lightest_ = std::min(lightest_, bucket);
   }
 }
 
@@ -166,21 +157,24 @@ bool Peeler::inactivate_in_largest_component() {
   return false;
 }
 
+// No row of degree two is left: take one of the least degree. Received symbols of the RFC's degree
+// distribution never get here beyond a few symbols per block, so a scan beats any bookkeeping; a hostile
+// choice of ESIs is stopped by kInactiveColumnsMax.
 bool Peeler::inactivate_in_lightest_row() {
-  for (; lightest_ <= kHeaviestBucket; ++lightest_) {
-    std::vector<uint32_t>& bucket = buckets_[lightest_];
-    while (!bucket.empty()) {
-      const uint32_t row = bucket.back();
-      bucket.pop_back();
-      if (std::min<uint32_t>(degree_[row], kHeaviestBucket) != lightest_) continue;
-      for (const uint16_t c : rows_.lt_part(row)) {
-        if (degree_[row] == 1) break;
-        if (active_[c]) inactivate(c);
-      }
-      return true;
+  uint32_t lightest = 0;
+  uint32_t least = UINT32_MAX;
+  for (uint32_t row = 0; row < rows_.count(); ++row) {
+    if (degree_[row] != 0 && degree_[row] < least) {
+      least = degree_[row];
+      lightest = row;
     }
   }
-  return false;
+  if (least == UINT32_MAX) return false;
+  for (const uint16_t c : rows_.lt_part(lightest)) {
+    if (degree_[lightest] == 1) break;
+    if (active_[c]) inactivate(c);
+  }
+  return true;
 }
 
 Ordering Peeler::run() {
@@ -188,8 +182,10 @@ Ordering Peeler::run() {
   start_rows();
   do {
     peel();
-  } while (inactivate_in_largest_component() || inactivate_in_lightest_row());
-  // A column that no row names can only be left to the dense system, which then reports the lack of rank.
+  } while (out_.inactive_columns.size() <= kInactiveColumnsMax &&
+           (inactivate_in_largest_component() || inactivate_in_lightest_row()));
+  // A column that no row names can only be left to the dense system, which then reports the lack of rank;
+  // so can all the rest when there are more inactive columns than a plan is made for.
   for (uint32_t c = 0; c < params_.w; ++c) {
     if (active_[c]) out_.inactive_columns.push_back(static_cast<uint16_t>(c));
   }

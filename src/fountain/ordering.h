@@ -15,6 +15,10 @@
 
 namespace selvedge::fountain {
 
+// More inactive columns than this are refused (missing_rank 1): honest symbol sets stay far below, and
+// the bound keeps a hostile choice of ESIs from costing cubic time.
+inline constexpr uint32_t kInactiveColumnsMax = 6000;
+
 struct Ordering {
   std::vector<uint32_t> pivot_rows;
   std::vector<uint16_t> pivot_columns;

@@ -108,11 +108,14 @@ TEST(FountainOti, SubBlocks) {
   std::vector<uint8_t> symbols(60);
   sub_blocks_to_symbols(params, 3, block, symbols);
   for (size_t i = 0; i < 3; ++i) {
-    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20), symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 8),
+    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20),
+                           symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 8),
                            block.begin() + static_cast<ptrdiff_t>(i * 8)));
-    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 8), symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 16),
+    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 8),
+                           symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 16),
                            block.begin() + static_cast<ptrdiff_t>(24 + i * 8)));
-    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 16), symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 20),
+    EXPECT_TRUE(std::equal(symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 16),
+                           symbols.begin() + static_cast<ptrdiff_t>(i * 20 + 20),
                            block.begin() + static_cast<ptrdiff_t>(48 + i * 4)));
   }
   std::vector<uint8_t> back(60);

@@ -10,6 +10,8 @@
 namespace selvedge::fountain {
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "bits_widen and the kernels assume it");
+
 constexpr uint32_t kScratchRowsMax = 0xFFFF;  // scratch rows are named by 16 bits
 
 class PlanBuilder {

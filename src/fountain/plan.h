@@ -26,7 +26,7 @@ namespace selvedge::fountain {
 
 // Where the rows of a strip's scratch memory lie.
 struct ScratchLayout {
-  uint32_t pivots = 0;    // y rows [0, pivots); x rows [pivots, l)
+  uint32_t pivots = 0;  // y rows [0, pivots); x rows [pivots, l)
   uint32_t l = 0;
   uint32_t h = 0;
   uint32_t inactive = 0;
@@ -41,15 +41,15 @@ struct ScratchLayout {
 struct Plan {
   CodeParams params;
   ScratchLayout layout;
-  uint32_t slots = 0;               // binary rank; inactive - slots columns come from the HDPC rows
-  std::vector<uint16_t> position;   // scratch row of each column
-  std::vector<GatherOp> ops;        // y rows, then slots
+  uint32_t slots = 0;              // binary rank; inactive - slots columns come from the HDPC rows
+  std::vector<uint16_t> position;  // scratch row of each column
+  std::vector<GatherOp> ops;       // y rows, then slots
   std::vector<uint16_t> sources;
   std::vector<uint16_t> horner_columns;  // empty when slots == inactive
   std::vector<uint8_t> horner_pairs;
-  std::vector<uint8_t> octets;      // step 3, laid out as OctetArgs wants it
-  BitRows u;                        // pivots x inactive
-  BitRows solution;                 // inactive x [slots; x_free]
+  std::vector<uint8_t> octets;  // step 3, laid out as OctetArgs wants it
+  BitRows u;                    // pivots x inactive
+  BitRows solution;             // inactive x [slots; x_free]
 
   size_t bytes() const;
 };
@@ -59,10 +59,6 @@ struct PlanResult {
   std::optional<Plan> plan;
   uint32_t missing_rank = 0;
 };
-
-// More inactive columns than this are refused (missing_rank 1): honest symbol sets stay far below, and
-// the bound keeps a hostile choice of ESIs from costing cubic time.
-inline constexpr uint32_t kInactiveColumnsMax = 6000;
 
 PlanResult make_plan(const CodeParams& params, const RowSet& rows, const Ordering& ordering, const Kernels& kernels);
 
@@ -82,8 +78,8 @@ struct OutputBatch {
 
 // The program for a list of wanted internal symbol ids.
 struct Outputs {
-  bool full = false;      // compute all of C first
-  BitProgram x_bits;      // full: x from [slots; x_free]
+  bool full = false;  // compute all of C first
+  BitProgram x_bits;  // full: x from [slots; x_free]
   std::vector<OutputBatch> batches;
   uint32_t batch_outputs_max = 0;
   uint32_t window_max = 1;

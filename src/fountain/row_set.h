@@ -22,9 +22,7 @@ struct RowSet {
   std::span<const uint16_t> row(uint32_t r) const {
     return {columns.data() + offsets[r], columns.data() + offsets[r + 1]};
   }
-  std::span<const uint16_t> lt_part(uint32_t r) const {
-    return {columns.data() + offsets[r], lt_counts[r]};
-  }
+  std::span<const uint16_t> lt_part(uint32_t r) const { return {columns.data() + offsets[r], lt_counts[r]}; }
 
   void reserve(const CodeParams& params, uint32_t lt_rows);
   void append_ldpc(const CodeParams& params);

@@ -22,8 +22,8 @@ uint32_t root_fraction(uint32_t prime, int degree) {
     const uint64_t middle = (low + high) / 2;
     // Compare middle^degree with prime * 2^(32 * degree): at most 111 bits.
     const Wide square = static_cast<Wide>(middle) * middle;
-    const bool above = degree == 2 ? square > (static_cast<Wide>(prime) << 64)
-                                   : square * middle > (static_cast<Wide>(prime) << 96);
+    const bool above =
+        degree == 2 ? square > (static_cast<Wide>(prime) << 64) : square * middle > (static_cast<Wide>(prime) << 96);
     (above ? high : low) = middle;
   }
   return static_cast<uint32_t>(low);

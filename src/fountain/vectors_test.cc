@@ -49,7 +49,8 @@ std::vector<ObjectLine> read_objects() {
     if (line.empty() || line[0] == '#') continue;
     std::istringstream in(line);
     ObjectLine object;
-    in >> object.seed >> object.bytes >> object.symbol_bytes >> object.k >> object.k_prime >> object.oti >> object.sha256;
+    in >> object.seed >> object.bytes >> object.symbol_bytes >> object.k >> object.k_prime >> object.oti >>
+        object.sha256;
     EXPECT_FALSE(in.fail()) << line;
     out.push_back(object);
   }
