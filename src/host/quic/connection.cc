@@ -354,7 +354,7 @@ ngtcp2_ssize Connection::write_packet(ngtcp2_path* path, std::span<uint8_t> out,
   for (;;) {
     OutStream* stream = next_stream();
     ngtcp2_vec vectors[OutStream::kVectorsMax];
-    const size_t count = stream != nullptr ? stream->gather(vectors) : 0;
+    const size_t count = stream != nullptr ? stream->gather(vectors, out.size()) : 0;
     ngtcp2_ssize taken = -1;
     const ngtcp2_ssize size = ngtcp2_conn_writev_stream(
         conn_, path, nullptr, out.data(), out.size(), &taken,

@@ -124,6 +124,7 @@ class Connection final : private PeerJudge {
   };
   struct Callbacks;
   friend struct Callbacks;
+  friend struct ConnectionPeek;  // a test plays the peer that breaks rules
 
   Connection(const Shared& shared, uint64_t number, Side side);
   Status start(ngtcp2_conn* conn);

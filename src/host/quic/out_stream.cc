@@ -47,12 +47,13 @@ void OutStream::push(Bytes message) {
   queued_ += charge;
 }
 
-size_t OutStream::gather(ngtcp2_vec* out) const {
-  size_t count = 0;
+size_t OutStream::gather(ngtcp2_vec* out, size_t bytes) const {
+  size_t count = 0, total = 0;
   size_t offset = next_offset_;
-  for (size_t i = next_chunk_; i < chunks_.size() && count < kVectorsMax; ++i) {
-    const Bytes& bytes = chunks_[i].bytes;
-    out[count++] = {const_cast<uint8_t*>(bytes.data()) + offset, bytes.size() - offset};
+  for (size_t i = next_chunk_; i < chunks_.size() && count < kVectorsMax && total < bytes; ++i) {
+    const Bytes& chunk = chunks_[i].bytes;
+    out[count++] = {const_cast<uint8_t*>(chunk.data()) + offset, chunk.size() - offset};
+    total += chunk.size() - offset;
     offset = 0;
   }
   return count;

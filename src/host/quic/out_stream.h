@@ -28,8 +28,8 @@ class OutStream {
 
   void push(Bytes message);
   bool pending() const { return next_chunk_ < chunks_.size(); }
-  /// The next unsent bytes. Returns how many vectors were filled.
-  size_t gather(ngtcp2_vec* out) const;
+  /// At least the next `bytes` unsent bytes, or all. Returns how many of kVectorsMax vectors were filled.
+  size_t gather(ngtcp2_vec* out, size_t bytes) const;
   /// `n` bytes of what gather() showed were put into a packet.
   void advance(size_t n);
   /// Everything before this stream offset may be forgotten.
