@@ -199,6 +199,11 @@ Status Judge::check_actor_for_compute() {
   if (!(offer->body.spec.origin == use_.origin)) return unauthorized("the task is for another origin");
   if (!(offer->body.zone == use_.zone)) return unauthorized("the offer is for another zone");
   if (!(offer->body.issuer == use_.actor)) return unauthorized("the offer is from another node than the one that presents it");
+  for (const BlobRef& blob : offer->body.blobs) {
+    for (const BlockGroup& group : blob.groups) {
+      if (!(group.zone == use_.zone)) return unauthorized("the offer names data of another zone");
+    }
+  }
   if (offer->body.spec.memory_bytes > evidence_.grant->body.memory_bytes) {
     return fail(Errc::kQuota, "the task may use more memory than the grant covers");
   }
@@ -220,6 +225,10 @@ Status Judge::check_revoked_objects() const {
   if (spec.module_object) TRY(stands(*spec.module_object));
   for (const TaskInput& input : spec.inputs) {
     if (input.object) TRY(stands(*input.object));
+  }
+  if (revocations_.size() == 0) return ok();  // nothing to compare the pieces' names with
+  for (const BlobRef& blob : evidence_.offer->body.blobs) {
+    for (const BlockGroup& group : blob.groups) TRY(stands(unsigned_id(group)));
   }
   return ok();
 }

@@ -247,6 +247,8 @@ TEST(AuthorizeTest, ReplaysElsewhereAreRefused) {
       {"an offer of another task", Errc::kUnauthorized, "for another task", [](Case& c) { c.use.task->bytes[0] ^= 1; }},
       {"an offer in another zone", Errc::kUnauthorized, "offer is for another zone",
        [](Case& c) { c.bend_offer = [](TaskOffer& o) { o.zone.bytes[0] ^= 1; }; }},
+      {"an offer with data of another zone", Errc::kUnauthorized, "names data of another zone",
+       [](Case& c) { c.bend_offer = [](TaskOffer& o) { o.blobs[0].groups[0].zone.bytes[0] ^= 1; }; }},
       {"a task of another origin", Errc::kUnauthorized, "task is for another origin",
        [](Case& c) { c.bend_offer = [other = c.world.stranger.public_key()](TaskOffer& o) { o.spec.origin = other; }; }},
       {"an offer presented by someone else", Errc::kUnauthorized, "another node than the one that presents it",
@@ -312,6 +314,8 @@ TEST(AuthorizeTest, EachKindOfRevocationTakesEffect) {
        [](Case& c) { c.revoke(c.world.host_owner, T::kKey, c.use.machine_owner); }},
       {"object: an input of the task", Errc::kRevoked, "no longer read or stored",
        [](Case& c) { c.revoke(c.world.origin, T::kObject, c.world.stored); }},
+      {"object: a piece of an input", Errc::kRevoked, "no longer read or stored",
+       [](Case& c) { c.revoke(c.world.origin, T::kObject, unsigned_id(c.world.group())); }},
       {"capability: the grant", Errc::kRevoked, "the grant was revoked (capability",
        [](Case& c) {
          c.before_asking = [&c](const Signed<Grant>& g, const auto&, const auto&, const auto&) { c.revoke(c.world.host_owner, T::kCapability, g.id); };

@@ -143,12 +143,26 @@ Status TaskSpec::validate() const {
   return ok();
 }
 
+Status BlobRef::validate() const {
+  if (groups.size() > kBlobGroupsMax) return fail(Errc::kLimit, "a blob is kept in more than " + std::to_string(kBlobGroupsMax) + " pieces");
+  uint64_t total = 0;
+  for (const BlockGroup& group : groups) {
+    TRY(group.validate());
+    if (total + group.object_bytes < total) return invalid("the pieces of a blob add up to more than 64 bits hold");
+    total += group.object_bytes;
+  }
+  if (!groups.empty() && total != size) return invalid("the pieces of a blob do not add up to its size");
+  return ok();
+}
+
 Status TaskOffer::validate() const {
   TRY(spec.validate());
   TRY(check_keys("a task offer", {&issuer, &executor}));
   if (task.is_zero()) return invalid("a task offer leaves out the task id");
   if (sealed_keys.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the sealed keys of a task offer are too large");
   if (access.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the access in a task offer is too large");
+  if (blobs.size() > kInputsMax + 1) return fail(Errc::kLimit, "a task offer names more blobs than a task has inputs");
+  for (const BlobRef& blob : blobs) TRY(blob.validate());
   if (holders.size() > kHoldersMax) return fail(Errc::kLimit, "a task offer names more than " + std::to_string(kHoldersMax) + " holders");
   for (const Holder& holder : holders) {
     TRY(check_keys("a holder", {&holder.node}));

@@ -264,6 +264,19 @@ TEST(KindsTest, ABlockGroupNamesItsSymbols) {
   EXPECT_EQ(open_unsigned<TaskSpec>(bytes).code(), Errc::kUnsupported);
 }
 
+TEST(KindsTest, ABlobIsAsLongAsItsPieces) {
+  const testing::World w;
+  BlobRef blob{Cid{}, 5, {w.group()}};
+  EXPECT_TRUE(blob.validate().ok());
+  blob.size = 6;
+  EXPECT_EQ(blob.validate().code(), Errc::kInvalid);
+  blob.groups.push_back(w.group());
+  blob.groups[1].object_bytes = UINT64_MAX - 1;
+  EXPECT_EQ(blob.validate().code(), Errc::kInvalid) << "a sum that wraps";
+  blob.groups.assign(kBlobGroupsMax + 1, w.group());
+  EXPECT_EQ(blob.validate().code(), Errc::kLimit);
+}
+
 class RevocationTest : public ::testing::Test {
  protected:
   Signed<Revocation> make(const crypto::Signer& issuer, uint64_t number, RevocationTarget kind = RevocationTarget::kCapability,

@@ -85,6 +85,14 @@ struct World {
     out.output_bytes_max = 1u << 20;
     return out;
   }
+  BlockGroup group() const {
+    BlockGroup out;
+    out.zone = zone;
+    out.object_bytes = 5;
+    out.content_tag = crypto::sha256(view("tag"));
+    out.whole = true;
+    return out;
+  }
   TaskOffer offer(const ObjectId& grant_id) const {
     TaskOffer out;
     out.task = task;
@@ -93,6 +101,7 @@ struct World {
     out.issuer = origin_node.public_key();
     out.executor = machine.public_key();
     out.grant = grant_id;
+    out.blobs = {{spec().inputs[0].cid, 5, {group()}}};
     out.holders = {{reader.public_key(), {"192.0.2.7:7443"}}};
     out.issued = kNow - 5;
     out.expires = kNow + 600;
