@@ -1,0 +1,417 @@
+#include "host/domain/domain_pool.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <map>
+#include <optional>
+
+#include "base/bounded.h"
+#include "host/domain/process.h"
+#include "host/loop/loop.h"
+
+namespace selvedge::host {
+
+using domain::FrameType;
+using domain::RunnerProcess;
+
+namespace {
+
+constexpr Duration kWatchPeriod = milliseconds(50);  // how often wall clock and memory of a running task are looked at
+constexpr Duration kIdleMax = seconds(60);           // a process without work is kept this long
+constexpr Duration kProbeMax = seconds(10);
+// What the engine itself may take besides the guest's linear memory: code, heap, module.
+constexpr uint64_t kRunnerOverheadBytes = 256u << 20;
+
+DomainOutcome outcome(DomainEnd end, std::string message) {
+  DomainOutcome out;
+  out.end = end;
+  out.message = std::move(message);
+  return out;
+}
+
+/// Why a task cannot be sent to a process, empty when it can.
+std::string refusal(const DomainTask& task) {
+  if (task.module == nullptr) return "the task has no module";
+  if (!task.module->has_entry) return "the module exports no function _start: () -> (), so it cannot be run as a task";
+  if (task.args.size() > kDomainArgsMax) return "more than " + std::to_string(kDomainArgsMax) + " arguments";
+  for (const std::string& arg : task.args) {
+    if (arg.size() > kDomainArgBytesMax || arg.find('\0') != std::string::npos) return "an argument is too long or holds a zero byte";
+  }
+  if (task.input.size() > kDomainInputMax) return "more than " + std::to_string(kDomainInputMax) + " bytes of input";
+  if (task.output_bytes_max > kDomainOutputMax) return "an output limit above " + std::to_string(kDomainOutputMax) + " bytes";
+  if (task.fuel_limit == 0 || task.fuel_limit > INT64_MAX) return "a fuel limit that is not between 1 and 2^63 - 1";
+  if (task.wall_max <= Duration{}) return "no wall time";
+  if (task.cpu_permille < 1 || task.cpu_permille > 1000) return "a processor share that is not between 1 and 1000";
+  return "";
+}
+
+std::string describe_status(int status) {
+  if (WIFSIGNALED(status)) return std::string("signal ") + std::to_string(WTERMSIG(status)) + " (" + strsignal(WTERMSIG(status)) + ")";
+  switch (WEXITSTATUS(status)) {
+    case 3: return "it could not confine itself before starting the engine";
+    case 4: return "the engine did not start";
+    case 5: return "seccomp is not available, and without it no guest is run";
+    case 124: return "the runner could not be executed";
+    default: return "exit code " + std::to_string(WEXITSTATUS(status));
+  }
+}
+
+DomainLayers layers_of(uint32_t bits) {
+  using namespace domain;
+  DomainLayers out;
+  out.seccomp = bits & kLayerSeccomp;
+  out.landlock = bits & kLayerLandlock;
+  out.no_new_privs = bits & kLayerNoNewPrivs;
+  out.not_dumpable = bits & kLayerNotDumpable;
+  out.unprivileged = bits & kLayerUnprivileged;
+  out.user_namespace = bits & kLayerUserNamespace;
+  out.pid_namespace = bits & kLayerPidNamespace;
+  out.net_namespace = bits & kLayerNetNamespace;
+  out.mount_namespace = bits & kLayerMountNamespace;
+  out.ipc_namespace = bits & kLayerIpcNamespace;
+  out.uts_namespace = bits & kLayerUtsNamespace;
+  out.empty_root = bits & kLayerEmptyRoot;
+  return out;
+}
+
+}  // namespace
+
+const char* domain_end_name(DomainEnd end) {
+  switch (end) {
+    case DomainEnd::kExited: return "exited";
+    case DomainEnd::kTrapped: return "trapped";
+    case DomainEnd::kOutOfFuel: return "out_of_fuel";
+    case DomainEnd::kOutOfMemory: return "out_of_memory";
+    case DomainEnd::kOutputTooLarge: return "output_too_large";
+    case DomainEnd::kForbidden: return "forbidden";
+    case DomainEnd::kKilled: return "killed";
+    case DomainEnd::kCrashed: return "crashed";
+    case DomainEnd::kRefused: return "refused";
+  }
+  return "unknown";
+}
+
+std::string DomainLayers::text() const {
+  std::string out;
+  const auto add = [&](bool there, const char* name) {
+    if (there) out += (out.empty() ? "" : " ") + std::string(name);
+  };
+  add(seccomp, "seccomp");
+  add(landlock, "landlock");
+  add(no_new_privs, "no-new-privs");
+  add(not_dumpable, "not-dumpable");
+  add(unprivileged, "unprivileged");
+  add(user_namespace, "user-namespace");
+  add(pid_namespace, "pid-namespace");
+  add(net_namespace, "net-namespace");
+  add(mount_namespace, "mount-namespace");
+  add(ipc_namespace, "ipc-namespace");
+  add(uts_namespace, "uts-namespace");
+  add(empty_root, "empty-root");
+  return out;
+}
+
+struct DomainPool::Impl {
+  struct Pending {
+    DomainTask task;
+    Done done;
+  };
+
+  // A process and what it is doing.
+  struct Runner {
+    explicit Runner(Loop& loop, std::function<void()> on_timer) : timer(loop, std::move(on_timer)) {}
+    std::unique_ptr<RunnerProcess> process;
+    uint64_t lease = 0;
+    crypto::Digest module;
+    std::optional<Pending> running;
+    Instant started, deadline;
+    bool gone = false, retired = false;
+    std::optional<DomainOutcome> verdict;  // what its death means, when we are the cause
+    std::function<void(Result<DomainLayers>)> probe;
+    // After stop(): whom to answer once it is gone.
+    std::vector<Pending> stopped_tasks;
+    std::function<void(Duration)> stopped;
+    Instant stopped_at;
+    Loop::Timer timer;
+  };
+  struct Lease {
+    BoundedQueue<Pending> queue{kDomainQueueMax};
+    std::unique_ptr<Runner> runner;
+  };
+
+  Impl(Loop& l, std::string path) : loop(l), runner_path(std::move(path)) {}
+
+  Loop& loop;
+  std::string runner_path;
+  BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
+  std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
+  std::vector<std::unique_ptr<Runner>> buried;  // reaped; destroyed outside of their own callbacks
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+
+  void later(std::function<void()> what) {
+    std::weak_ptr<bool> guard = alive;
+    auto guarded = [guard, what = std::move(what)] {
+      if (!guard.expired()) what();
+    };
+    loop.post(std::move(guarded));
+  }
+  void answer(Pending pending, DomainOutcome result) {
+    auto call = [done = std::move(pending.done), result = std::move(result)]() mutable { done(std::move(result)); };
+    later(std::move(call));
+  }
+  void bury(std::unique_ptr<Runner> runner) {
+    buried.push_back(std::move(runner));
+    later([this] { buried.clear(); });
+  }
+  /// Kills a process nobody needs any more.
+  void retire(std::unique_ptr<Runner> runner) {
+    if (runner->gone) {
+      bury(std::move(runner));
+      return;
+    }
+    runner->timer.cancel();
+    runner->process->kill();
+    dying.push_back(std::move(runner));
+  }
+
+  Result<std::unique_ptr<Runner>> start(uint64_t lease) {
+    auto slot = std::make_shared<Runner*>(nullptr);
+    auto runner = std::make_unique<Runner>(loop, [this, slot] { on_timer(**slot); });
+    Runner* raw = runner.get();
+    *slot = raw;
+    runner->lease = lease;
+    RunnerProcess::Callbacks callbacks;
+    callbacks.frame = [this, raw](FrameType type, ByteView body) { on_frame(*raw, type, body); };
+    callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
+    callbacks.gone = [this, raw](int status) { on_gone(*raw, status); };
+    runner->process = TRY(RunnerProcess::start(loop, runner_path, std::move(callbacks)));
+    return runner;
+  }
+
+  void forget_if_unused(uint64_t id) {
+    Lease* lease = leases.find(id);
+    if (lease != nullptr && lease->queue.empty() && lease->runner == nullptr) leases.erase(id);
+  }
+
+  /// Gives the lease's process its next task, starting or replacing the process as needed.
+  void pump(uint64_t id) {
+    Lease* lease = leases.find(id);
+    if (lease == nullptr) return;
+    while (!lease->queue.empty()) {
+      if (lease->runner != nullptr) {
+        if (lease->runner->running.has_value()) return;
+        const bool fits = !lease->runner->gone && !lease->runner->retired &&
+                          lease->runner->module == lease->queue.front().task.module->identity;
+        if (!fits) retire(std::move(lease->runner));
+      }
+      Pending next = lease->queue.pop();
+      if (lease->runner == nullptr) {
+        auto started = start(id);
+        if (!started.ok()) {
+          answer(std::move(next), outcome(DomainEnd::kCrashed, started.error().message));
+          continue;
+        }
+        lease->runner = std::move(started).value();
+        const wasm::Rewritten& module = *next.task.module;
+        lease->runner->module = module.identity;
+        lease->runner->process->send(domain::encode(
+            domain::ModuleFrame{module.identity, module.has_start, module.memory_pages_min, module.module}));
+      }
+      begin(*lease->runner, std::move(next));
+      return;
+    }
+    if (lease->runner != nullptr && !lease->runner->running.has_value()) lease->runner->timer.set(loop.now() + kIdleMax);
+    forget_if_unused(id);
+  }
+
+  void begin(Runner& runner, Pending next) {
+    domain::TaskFrame frame;
+    frame.args = std::move(next.task.args);
+    frame.input = std::move(next.task.input);
+    frame.seed = next.task.seed;
+    frame.fuel_limit = next.task.fuel_limit;
+    frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;
+    frame.output_bytes_max = next.task.output_bytes_max;
+    frame.cpu_permille = next.task.cpu_permille;
+    runner.started = loop.now();
+    runner.deadline = runner.started + next.task.wall_max;
+    runner.running = std::move(next);
+    runner.process->send(domain::encode(frame));
+    runner.timer.set(std::min(runner.deadline, runner.started + kWatchPeriod));
+  }
+
+  void on_timer(Runner& runner) {
+    if (runner.gone) return;
+    if (runner.probe) {
+      runner.process->kill();
+      return;
+    }
+    if (!runner.running.has_value()) {
+      Lease* lease = leases.find(runner.lease);
+      if (lease == nullptr || lease->runner.get() != &runner) return;
+      const uint64_t id = runner.lease;
+      retire(std::move(lease->runner));
+      forget_if_unused(id);
+      return;
+    }
+    const Instant now = loop.now();
+    const uint64_t resident_max = runner.running->task.memory_bytes + kRunnerOverheadBytes;
+    if (now >= runner.deadline) {
+      runner.verdict = outcome(DomainEnd::kKilled, "stopped after " + std::to_string((now - runner.started).ms()) +
+                                                       " ms of wall time; this says nothing about the result");
+    } else if (runner.process->resident_bytes() > resident_max) {
+      runner.verdict = outcome(DomainEnd::kOutOfMemory, "the domain process took more than " +
+                                                            std::to_string(resident_max >> 20) + " MiB");
+    }
+    if (runner.verdict.has_value()) runner.process->kill();
+    else runner.timer.set(std::min(runner.deadline, now + kWatchPeriod));
+  }
+
+  void on_nonsense(Runner& runner, const std::string& why) {
+    runner.verdict = outcome(DomainEnd::kCrashed, "the domain process broke the protocol: " + why);
+    runner.process->kill();
+  }
+
+  void on_frame(Runner& runner, FrameType type, ByteView body) {
+    if (runner.verdict.has_value() || runner.stopped) return;
+    if (type == FrameType::kHello) {
+      const auto hello = domain::decode_hello(body);
+      if (!hello.ok()) return on_nonsense(runner, hello.error().message);
+      if (!runner.probe) return;
+      auto call = [probe = std::exchange(runner.probe, nullptr), layers = layers_of(hello->layers)] { probe(layers); };
+      later(std::move(call));
+      runner.process->kill();
+      return;
+    }
+    if (type != FrameType::kResult || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
+    auto result = domain::decode_result(body);
+    if (!result.ok()) return on_nonsense(runner, result.error().message);
+    const DomainTask& task = runner.running->task;
+    if (result->output.size() > task.output_bytes_max || result->fuel > task.fuel_limit) {
+      return on_nonsense(runner, "a result beyond the limits of its task");
+    }
+    DomainOutcome out;
+    out.end = DomainEnd(result->end);
+    out.exit_code = result->exit_code;
+    out.output = std::move(result->output);
+    out.errors = std::move(result->errors);
+    out.message = std::move(result->message);
+    out.fuel = result->fuel;
+    out.cpu_ns = result->cpu_ns;
+    out.wall_ns = uint64_t((loop.now() - runner.started).ns);
+    out.memory_peak_bytes = result->memory_bytes;
+    if (result->comparable) out.trace = result->trace;
+    runner.retired |= !result->reusable;
+    answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
+    later([this, id = runner.lease] { pump(id); });
+  }
+
+  void on_gone(Runner& runner, int status) {
+    runner.gone = true;
+    runner.timer.cancel();
+    if (runner.probe) {
+      auto call = [probe = std::exchange(runner.probe, nullptr), why = describe_status(status)] {
+        probe(fail(Errc::kIo, "the domain process did not come up: " + why));
+      };
+      later(std::move(call));
+    }
+    if (runner.running.has_value()) {
+      DomainOutcome out = runner.verdict.value_or(DomainOutcome());
+      if (!runner.verdict.has_value()) {
+        const bool forbidden = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+        out = outcome(forbidden ? DomainEnd::kForbidden : DomainEnd::kCrashed,
+                      "the domain process ended: " + describe_status(status));
+      }
+      if (runner.stopped) out = outcome(DomainEnd::kKilled, "stopped");
+      out.wall_ns = uint64_t((loop.now() - runner.started).ns);
+      answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
+    }
+    for (Pending& pending : runner.stopped_tasks) {
+      answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
+    }
+    runner.stopped_tasks.clear();
+    if (runner.stopped) {
+      auto call = [stopped = std::exchange(runner.stopped, nullptr), took = loop.now() - runner.stopped_at] { stopped(took); };
+      later(std::move(call));
+    }
+    Lease* lease = leases.find(runner.lease);
+    if (lease != nullptr && lease->runner.get() == &runner) {
+      const uint64_t id = runner.lease;
+      bury(std::move(lease->runner));
+      later([this, id] { pump(id); });
+      return;
+    }
+    for (auto it = dying.begin(); it != dying.end(); ++it) {
+      if (it->get() != &runner) continue;
+      bury(std::move(*it));
+      dying.erase(it);
+      return;
+    }
+  }
+};
+
+DomainPool::DomainPool(Loop& loop, std::string runner_path)
+    : impl_(std::make_unique<Impl>(loop, std::move(runner_path))) {}
+
+DomainPool::~DomainPool() = default;
+
+void DomainPool::run(uint64_t lease, DomainTask task, Done done) {
+  Impl::Pending pending{std::move(task), std::move(done)};
+  const std::string why = refusal(pending.task);
+  if (!why.empty()) return impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, "the task was refused: " + why));
+  Impl::Lease* slot = impl_->leases.find(lease);
+  if (slot == nullptr) slot = impl_->leases.insert(lease, Impl::Lease());
+  if (slot == nullptr || slot->queue.full()) {
+    const char* what = slot == nullptr ? "too many leases run domains at once" : "too many tasks wait for this lease";
+    return impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, what));
+  }
+  CHECK(slot->queue.push(std::move(pending)));
+  impl_->pump(lease);
+}
+
+void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
+  Impl::Lease* slot = impl_->leases.find(lease);
+  std::vector<Impl::Pending> waiting;
+  while (slot != nullptr && !slot->queue.empty()) waiting.push_back(slot->queue.pop());
+  std::unique_ptr<Impl::Runner> runner = slot != nullptr ? std::move(slot->runner) : nullptr;
+  if (slot != nullptr) impl_->leases.erase(lease);
+  if (runner == nullptr || runner->gone) {
+    for (Impl::Pending& pending : waiting) {
+      impl_->answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
+    }
+    auto call = [stopped = std::move(stopped)] { stopped(Duration{}); };
+    impl_->later(std::move(call));
+    if (runner != nullptr) impl_->bury(std::move(runner));
+    return;
+  }
+  runner->stopped_at = impl_->loop.now();
+  runner->stopped = std::move(stopped);
+  runner->stopped_tasks = std::move(waiting);
+  impl_->retire(std::move(runner));
+}
+
+size_t DomainPool::processes() const {
+  size_t n = impl_->dying.size();
+  for (const auto& [id, lease] : impl_->leases) n += lease.runner != nullptr && !lease.runner->gone;
+  return n;
+}
+
+int DomainPool::process_of(uint64_t lease) const {
+  const Impl::Lease* slot = impl_->leases.find(lease);
+  return slot != nullptr && slot->runner != nullptr && !slot->runner->gone ? slot->runner->process->pid() : 0;
+}
+
+void DomainPool::probe(std::function<void(Result<DomainLayers>)> done) {
+  auto runner = impl_->start(0);
+  if (!runner.ok()) {
+    auto call = [done = std::move(done), error = runner.error()] { done(error); };
+    return impl_->later(std::move(call));
+  }
+  (*runner)->probe = std::move(done);
+  (*runner)->timer.set(impl_->loop.now() + kProbeMax);
+  impl_->dying.push_back(std::move(runner).value());
+}
+
+}  // namespace selvedge::host

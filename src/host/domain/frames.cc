@@ -1,0 +1,147 @@
+#include "host/domain/frames.h"
+
+#include "host/domain/domain_pool.h"
+
+namespace selvedge::host::domain {
+namespace {
+
+constexpr uint32_t kMessageBytesMax = 4096;
+constexpr uint32_t kModuleBytesMax = 64u << 20;
+
+class Out {
+ public:
+  explicit Out(FrameType type) {
+    append_u32(bytes_, 0);
+    bytes_.push_back(uint8_t(type));
+  }
+  Out& u8(uint8_t v) { bytes_.push_back(v); return *this; }
+  Out& u32(uint32_t v) { append_u32(bytes_, v); return *this; }
+  Out& u64(uint64_t v) { append_u64(bytes_, v); return *this; }
+  Out& raw(ByteView v) { append(bytes_, v); return *this; }
+  Out& blob(ByteView v) { return u32(uint32_t(v.size())).raw(v); }
+  Bytes done() {
+    store_u32(bytes_.data(), uint32_t(bytes_.size() - kFrameHeaderBytes));
+    return std::move(bytes_);
+  }
+
+ private:
+  Bytes bytes_;
+};
+
+class In {
+ public:
+  explicit In(ByteView body) : body_(body) {}
+  Result<ByteView> raw(size_t n) {
+    if (n > body_.size()) return fail(Errc::kInvalid, "a frame is cut off");
+    const ByteView out = body_.first(n);
+    body_ = body_.subspan(n);
+    return out;
+  }
+  Result<uint8_t> u8() { return TRY(raw(1))[0]; }
+  Result<bool> flag() {
+    const uint8_t v = TRY(u8());
+    if (v > 1) return fail(Errc::kInvalid, "a flag in a frame is neither 0 nor 1");
+    return v == 1;
+  }
+  Result<uint32_t> u32() { return load_u32(TRY(raw(4)).data()); }
+  Result<uint64_t> u64() { return load_u64(TRY(raw(8)).data()); }
+  Result<ByteView> blob(uint64_t max) {
+    const uint32_t n = TRY(u32());
+    if (n > max) return fail(Errc::kLimit, "a part of a frame is too large");
+    return raw(n);
+  }
+  Result<crypto::Digest> digest() { return crypto::Digest::from(TRY(raw(crypto::Digest::kSize))); }
+  Status end() const {
+    if (!body_.empty()) return fail(Errc::kInvalid, "a frame has bytes left over");
+    return ok();
+  }
+
+ private:
+  ByteView body_;
+};
+
+}  // namespace
+
+Bytes encode(const HelloFrame& frame) { return Out(FrameType::kHello).u32(frame.layers).done(); }
+
+Bytes encode(const ModuleFrame& frame) {
+  return Out(FrameType::kModule).raw(frame.identity).u8(frame.has_start).u32(frame.pages_min).blob(frame.module).done();
+}
+
+Bytes encode(const TaskFrame& frame) {
+  Out out(FrameType::kTask);
+  out.u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
+  out.u32(frame.cpu_permille).u32(uint32_t(frame.args.size()));
+  for (const std::string& arg : frame.args) out.blob(view(arg));
+  return out.blob(frame.input).done();
+}
+
+Bytes encode(const ResultFrame& frame) {
+  Out out(FrameType::kResult);
+  out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
+  out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
+  return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
+}
+
+Result<HelloFrame> decode_hello(ByteView body) {
+  In in(body);
+  HelloFrame out;
+  out.layers = TRY(in.u32());
+  TRY(in.end());
+  return out;
+}
+
+Result<ModuleFrame> decode_module(ByteView body) {
+  In in(body);
+  ModuleFrame out;
+  out.identity = TRY(in.digest());
+  out.has_start = TRY(in.flag());
+  out.pages_min = TRY(in.u32());
+  out.module = to_bytes(TRY(in.blob(kModuleBytesMax)));
+  TRY(in.end());
+  return out;
+}
+
+Result<TaskFrame> decode_task(ByteView body) {
+  In in(body);
+  TaskFrame out;
+  out.seed = TRY(in.u64());
+  out.fuel_limit = TRY(in.u64());
+  out.memory_pages_max = TRY(in.u64());
+  out.output_bytes_max = TRY(in.u64());
+  out.cpu_permille = TRY(in.u32());
+  const uint32_t args = TRY(in.u32());
+  if (args > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
+  for (uint32_t i = 0; i < args; ++i) out.args.push_back(to_string(TRY(in.blob(kDomainArgBytesMax))));
+  out.input = to_bytes(TRY(in.blob(kDomainInputMax)));
+  TRY(in.end());
+  return out;
+}
+
+Result<ResultFrame> decode_result(ByteView body) {
+  In in(body);
+  ResultFrame out;
+  out.end = TRY(in.u8());
+  if (out.end > uint8_t(DomainEnd::kRefused)) return fail(Errc::kInvalid, "a result with an unknown end");
+  out.exit_code = int32_t(TRY(in.u32()));
+  out.fuel = TRY(in.u64());
+  out.cpu_ns = TRY(in.u64());
+  out.memory_bytes = TRY(in.u64());
+  out.comparable = TRY(in.flag());
+  out.reusable = TRY(in.flag());
+  out.trace = TRY(in.digest());
+  out.message = to_string(TRY(in.blob(kMessageBytesMax)));
+  out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
+  out.output = to_bytes(TRY(in.blob(kDomainOutputMax)));
+  TRY(in.end());
+  return out;
+}
+
+Result<FrameHeader> decode_header(ByteView header) {
+  CHECK(header.size() >= kFrameHeaderBytes);
+  const FrameHeader out{load_u32(header.data()), header[4]};
+  if (out.body_bytes > kFrameBytesMax) return fail(Errc::kLimit, "a frame is too large");
+  return out;
+}
+
+}  // namespace selvedge::host::domain

@@ -1,0 +1,95 @@
+// What the pool and a runner say to each other: frames of a length, a type and a fixed binary layout.
+//
+// Both sides treat the other's bytes as hostile: a runner may have been taken over by its guest, and a runner that
+// gets nonsense ends. Big-endian numbers, each variable part behind its length, nothing optional, bounded by
+// kFrameBytesMax. Private to host/domain; the two sides are always of one build.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/types.h"
+
+namespace selvedge::host::domain {
+
+constexpr uint32_t kFrameBytesMax = (64u << 20) + (1u << 20);
+constexpr size_t kFrameHeaderBytes = 5;  // u32 length of the body, u8 type
+
+enum class FrameType : uint8_t {
+  kHello = 1,   // runner: locked down, and by what
+  kModule = 2,  // pool: the module this process is for; once
+  kTask = 3,    // pool: run it; answered by one kResult
+  kResult = 4,  // runner
+};
+
+struct HelloFrame {
+  uint32_t layers = 0;  // bits of LayerBit
+};
+
+enum LayerBit : uint32_t {
+  kLayerSeccomp = 1u << 0,
+  kLayerLandlock = 1u << 1,
+  kLayerNoNewPrivs = 1u << 2,
+  kLayerNotDumpable = 1u << 3,
+  kLayerUnprivileged = 1u << 4,
+  kLayerUserNamespace = 1u << 5,
+  kLayerPidNamespace = 1u << 6,
+  kLayerNetNamespace = 1u << 7,
+  kLayerMountNamespace = 1u << 8,
+  kLayerIpcNamespace = 1u << 9,
+  kLayerUtsNamespace = 1u << 10,
+  kLayerEmptyRoot = 1u << 11,
+};
+
+struct ModuleFrame {
+  crypto::Digest identity;
+  bool has_start = false;
+  uint32_t pages_min = 0;
+  Bytes module;
+};
+
+struct TaskFrame {
+  std::vector<std::string> args;
+  Bytes input;
+  uint64_t seed = 0;
+  uint64_t fuel_limit = 0;
+  uint64_t memory_pages_max = 0;
+  uint64_t output_bytes_max = 0;
+  uint32_t cpu_permille = 1000;
+};
+
+struct ResultFrame {
+  uint8_t end = 0;  // DomainEnd
+  int32_t exit_code = 0;
+  uint64_t fuel = 0;
+  uint64_t cpu_ns = 0;
+  uint64_t memory_bytes = 0;
+  bool comparable = false;  // the trace says something about the program
+  bool reusable = false;    // the process may run another task
+  crypto::Digest trace;
+  std::string message;
+  std::string errors;
+  Bytes output;
+};
+
+Bytes encode(const HelloFrame& frame);
+Bytes encode(const ModuleFrame& frame);
+Bytes encode(const TaskFrame& frame);
+Bytes encode(const ResultFrame& frame);
+
+/// Errors: kInvalid for a body that is not exactly one such frame, kLimit for one whose parts are too large.
+Result<HelloFrame> decode_hello(ByteView body);
+Result<ModuleFrame> decode_module(ByteView body);
+Result<TaskFrame> decode_task(ByteView body);
+Result<ResultFrame> decode_result(ByteView body);
+
+/// Header of a frame. Errors: kLimit.
+struct FrameHeader {
+  uint32_t body_bytes = 0;
+  uint8_t type = 0;
+};
+Result<FrameHeader> decode_header(ByteView header);
+
+}  // namespace selvedge::host::domain

@@ -1,0 +1,239 @@
+#include "host/domain/process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace selvedge::host::domain {
+namespace {
+
+constexpr int kRunnerSocket = 3;
+constexpr size_t kReadBytes = 256 * 1024;
+// What the depth limit of the rewriter was measured against; a smaller inherited limit would end runs early.
+constexpr rlim_t kStackBytes = 8u << 20;
+
+struct Attempt {
+  unsigned long flags;
+  uint32_t layers;
+};
+
+constexpr unsigned long kNamespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr uint32_t kNamespaceLayers = kLayerPidNamespace | kLayerNetNamespace | kLayerMountNamespace |
+                                      kLayerIpcNamespace | kLayerUtsNamespace;
+
+bool write_file(const char* path, const char* text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t n = write(fd, text, strlen(text));
+  close(fd);
+  return n == ssize_t(strlen(text));
+}
+
+/// In the child, between clone and exec: only what is safe after a fork of a process with threads.
+[[noreturn]] void become_runner(const char* path, int socket, const Attempt& attempt, const char* user_map) {
+  if ((attempt.flags & CLONE_NEWUSER) != 0) {
+    // Root of its own namespace only, so that it may empty its root directory before it drops that too.
+    write_file("/proc/self/setgroups", "deny");
+    write_file("/proc/self/uid_map", user_map);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int null = open("/dev/null", O_RDWR);
+  if (null < 0) _exit(120);
+  // The socket first moves out of the way of the numbers below.
+  const int high = fcntl(socket, F_DUPFD, 64);
+  if (high < 0) _exit(121);
+  for (int fd = 0; fd < kRunnerSocket; ++fd) {
+    if (dup2(null, fd) < 0) _exit(122);
+  }
+  if (dup2(high, kRunnerSocket) < 0) _exit(123);
+  syscall(SYS_close_range, kRunnerSocket + 1, ~0u, 0);
+  const rlimit stack{kStackBytes, kStackBytes};
+  setrlimit(RLIMIT_STACK, &stack);
+  char layers[12] = {};
+  int at = 10;
+  uint32_t value = attempt.layers;
+  do layers[at--] = char('0' + value % 10);
+  while ((value /= 10) != 0);
+  char name[] = "selvedge-domain", mode[] = "--pool";
+  char* const arguments[] = {name, mode, layers + at + 1, nullptr};
+  // No environment: the engine takes options from it.
+  char* const environment[] = {nullptr};
+  execve(path, arguments, environment);
+  _exit(124);
+}
+
+struct Child {
+  pid_t pid = -1;
+  int pid_fd = -1;
+};
+
+Child clone_runner(const char* path, int socket) {
+  char user_map[32];
+  std::snprintf(user_map, sizeof user_map, "0 %u 1", unsigned(geteuid()));
+  // Root needs no user namespace: it drops to nobody instead, which is more than an own namespace gives.
+  const Attempt with_user{kNamespaces | CLONE_NEWUSER, kNamespaceLayers | kLayerUserNamespace};
+  const Attempt without_user{kNamespaces, kNamespaceLayers};
+  const Attempt bare{0, 0};
+  const Attempt attempts[] = {geteuid() == 0 ? without_user : with_user, bare};
+  for (const Attempt& attempt : attempts) {
+    int pid_fd = -1;
+    // The parent_tid argument receives the pidfd.
+    const long pid = syscall(SYS_clone, attempt.flags | CLONE_PIDFD | SIGCHLD, nullptr, &pid_fd, nullptr, nullptr);
+    if (pid == 0) become_runner(path, socket, attempt, user_map);
+    if (pid > 0) return {pid_t(pid), pid_fd};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const std::string& path, Callbacks callbacks) {
+  if (access(path.c_str(), X_OK) != 0) {
+    return fail(Errc::kIo, "cannot run " + path + ": " + strerror(errno) + "; is selvedge-domain installed beside selvedge?");
+  }
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+    return fail(Errc::kIo, std::string("cannot make a socket for a domain: ") + strerror(errno));
+  }
+  // The runner blocks on its end.
+  fcntl(pair[1], F_SETFL, 0);
+  const Child child = clone_runner(path.c_str(), pair[1]);
+  const int why = errno;
+  close(pair[1]);
+  if (child.pid < 0) {
+    close(pair[0]);
+    return fail(Errc::kIo, std::string("cannot start a domain process: ") + strerror(why));
+  }
+  return std::unique_ptr<RunnerProcess>(new RunnerProcess(loop, child.pid, child.pid_fd, pair[0], std::move(callbacks)));
+}
+
+RunnerProcess::RunnerProcess(Loop& loop, pid_t pid, int pid_fd, int socket, Callbacks callbacks)
+    : callbacks_(std::move(callbacks)), pid_(pid), pid_fd_(pid_fd), socket_(socket) {
+  socket_watch_ = std::make_unique<Loop::Watch>(loop, socket_, [this](int events) { on_socket(events); });
+  socket_watch_->set(Loop::Watch::kReadable);
+  exit_watch_ = std::make_unique<Loop::Watch>(loop, pid_fd_, [this](int) { on_exit(); });
+  exit_watch_->set(Loop::Watch::kReadable);
+}
+
+RunnerProcess::~RunnerProcess() {
+  socket_watch_.reset();
+  exit_watch_.reset();
+  if (!reaped_) {
+    ::kill(pid_, SIGKILL);
+    int status;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  close(socket_);
+  close(pid_fd_);
+}
+
+void RunnerProcess::kill() {
+  if (!reaped_) ::kill(pid_, SIGKILL);
+}
+
+void RunnerProcess::send(Bytes frame) {
+  outgoing_.push_back(std::move(frame));
+  write_some();
+}
+
+void RunnerProcess::on_socket(int events) {
+  if (events & Loop::Watch::kWritable) write_some();
+  if (events & Loop::Watch::kReadable) read_some();
+}
+
+void RunnerProcess::write_some() {
+  while (!outgoing_.empty() && !deaf_) {
+    const Bytes& frame = outgoing_.front();
+    const ssize_t n = ::send(socket_, frame.data() + sent_, frame.size() - sent_, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      // A closed socket is noticed by reading; here it only means that nobody listens.
+      if (errno != EAGAIN) outgoing_.clear(), sent_ = 0;
+      break;
+    }
+    sent_ += size_t(n);
+    if (sent_ == frame.size()) {
+      outgoing_.pop_front();
+      sent_ = 0;
+    }
+  }
+  if (!deaf_) socket_watch_->set(Loop::Watch::kReadable | (outgoing_.empty() ? 0 : Loop::Watch::kWritable));
+}
+
+void RunnerProcess::read_some() {
+  while (!deaf_) {
+    const size_t old = incoming_.size();
+    incoming_.resize(old + kReadBytes);
+    const ssize_t n = recv(socket_, incoming_.data() + old, kReadBytes, 0);
+    incoming_.resize(old + (n > 0 ? size_t(n) : 0));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) {
+      // The process closed its end; that it is gone comes through its pidfd.
+      deaf_ = true;
+      socket_watch_->set(0);
+      return;
+    }
+    take_frames();
+  }
+}
+
+void RunnerProcess::take_frames() {
+  size_t at = 0;
+  while (!deaf_ && incoming_.size() - at >= kFrameHeaderBytes) {
+    const auto header = decode_header(ByteView(incoming_).subspan(at, kFrameHeaderBytes));
+    if (!header.ok()) {
+      deaf_ = true;
+      socket_watch_->set(0);
+      callbacks_.nonsense(header.error().message);
+      return;
+    }
+    if (incoming_.size() - at - kFrameHeaderBytes < header->body_bytes) break;
+    const ByteView body = ByteView(incoming_).subspan(at + kFrameHeaderBytes, header->body_bytes);
+    at += kFrameHeaderBytes + header->body_bytes;
+    callbacks_.frame(FrameType(header->type), body);
+  }
+  incoming_.erase(incoming_.begin(), incoming_.begin() + ptrdiff_t(at));
+}
+
+void RunnerProcess::on_exit() {
+  if (reaped_) return;
+  int status = 0;
+  const pid_t got = waitpid(pid_, &status, WNOHANG);
+  if (got == 0 || (got < 0 && errno == EINTR)) return;
+  reaped_ = true;
+  exit_watch_->set(0);
+  // A result that was written just before the end still counts.
+  if (!deaf_) read_some();
+  deaf_ = true;
+  socket_watch_->set(0);
+  callbacks_.gone(status);
+}
+
+uint64_t RunnerProcess::resident_bytes() const {
+  char path[48], text[128];
+  std::snprintf(path, sizeof path, "/proc/%d/statm", int(pid_));
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  unsigned long long total = 0, resident = 0;
+  if (std::sscanf(text, "%llu %llu", &total, &resident) != 2) return 0;
+  return resident * uint64_t(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace selvedge::host::domain

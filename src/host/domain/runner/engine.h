@@ -1,0 +1,46 @@
+// Engine: one JavaScriptCore virtual machine running one rewritten module.
+//
+// The only place that touches the wasm engine. It compiles a module, keeps one instance, puts memory and globals
+// back to what they were after instantiation before each run, and carries calls between guest and WasiRun. It
+// trusts the module to be the rewriter's output and nothing else. Lives in the runner process, on its one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "host/domain/frames.h"
+#include "host/domain/wasi_run.h"
+
+namespace selvedge::host::domain {
+
+/// What happens between two slices of fuel. Returns false to end the process (the pool is gone).
+using BetweenSlices = std::function<bool()>;
+
+/// Fuel granted at a time: at about 10^9 a second, the runner looks up every few milliseconds.
+constexpr uint32_t kSliceFuel = 2'000'000;
+
+class Engine {
+ public:
+  /// Creates the virtual machine and warms it up with a small module, so that what it opens and maps for itself
+  /// happens before lock-down. Errors: kInternal.
+  static Result<std::unique_ptr<Engine>> create(BetweenSlices between);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Compiles and instantiates. Once per process. Errors: kGuest (the engine refuses it), kLimit (memory).
+  Status load(const ModuleFrame& module);
+  /// Runs _start. `reusable` of the answer: whether run() may be called again.
+  ResultFrame run(TaskFrame task);
+
+  /// Calls _start of a module that was not rewritten, with WASI and no metering: the base line of the benchmark.
+  /// Never reached by the protocol. Errors: kGuest.
+  Status run_unmetered(const Bytes& module, const std::vector<std::string>& args);
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace selvedge::host::domain
