@@ -1,0 +1,129 @@
+#include "node/authority.h"
+
+#include <algorithm>
+
+namespace selvedge::node {
+
+Status Authority::add_given(object::Signed<object::Grant> grant) {
+  if (grant.body.owner != owner_ || grant.body.node != node_) {
+    return fail(Errc::kUnauthorized, "the grant is not one by this machine's owner for this machine");
+  }
+  if (!given_.count(grant.id) && given_.size() >= kGrantsMax) return fail(Errc::kLimit, "too many grants; revoke some first");
+  given_.emplace(grant.id, std::move(grant));
+  return ok();
+}
+
+Status Authority::add_received(object::Signed<object::Grant> grant) {
+  if (grant.body.origin != owner_) return fail(Errc::kUnauthorized, "the grant is for another origin");
+  if (!received_.count(grant.id) && received_.size() >= kGrantsMax) return fail(Errc::kLimit, "too many grants are known");
+  received_.emplace(grant.id, std::move(grant));
+  return ok();
+}
+
+Status Authority::add_policy(object::Signed<object::ZonePolicy> policy) {
+  auto it = policies_.find(policy.body.zone);
+  if (it == policies_.end() && policies_.size() >= kPoliciesMax) return fail(Errc::kLimit, "too many zones are known");
+  if (it != policies_.end() && it->second.body.epoch > policy.body.epoch) return fail(Errc::kExists, "a newer policy of the zone is known");
+  policies_.insert_or_assign(policy.body.zone, std::move(policy));
+  return ok();
+}
+
+bool Authority::revoked(const object::Signed<object::Grant>& grant, Instant now) const {
+  using object::RevocationTarget;
+  const crypto::PublicKey& by = grant.body.owner;
+  return revocations_.revoked_by(by, RevocationTarget::kCapability, grant.id, now) ||
+         revocations_.revoked_by(by, RevocationTarget::kObject, grant.id, now) ||
+         revocations_.revoked_by(by, RevocationTarget::kDevice, grant.body.node, now) ||
+         revocations_.revoked_by(by, RevocationTarget::kPrincipal, grant.body.origin, now);
+}
+
+const object::Signed<object::Grant>* Authority::given_to(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const {
+  const object::Signed<object::Grant>* best = nullptr;
+  const object::Signed<object::Grant>* ended = nullptr;
+  for (const auto& [id, grant] : given_) {
+    if (grant.body.origin != origin || (grant.body.classes & classes) != classes) continue;
+    if (grant.body.expires <= now.unix_seconds() || revoked(grant, now)) ended = &grant;
+    else if (best == nullptr || grant.body.expires > best->body.expires) best = &grant;
+  }
+  // An ended grant still goes to authorize(): its refusal says whether it expired or was revoked.
+  return best != nullptr ? best : ended;
+}
+
+const object::Signed<object::Grant>* Authority::granted_by(Instant now, const crypto::PublicKey& node, object::ClassSet classes) const {
+  const object::Signed<object::Grant>* best = nullptr;
+  for (const auto& [id, grant] : received_) {
+    if (grant.body.node != node || (grant.body.classes & classes) != classes) continue;
+    if (grant.body.expires <= now.unix_seconds() || revoked(grant, now)) continue;
+    if (best == nullptr || grant.body.expires > best->body.expires) best = &grant;
+  }
+  return best;
+}
+
+const object::Signed<object::Grant>* Authority::given(const object::ObjectId& id) const {
+  auto it = given_.find(id);
+  return it == given_.end() ? nullptr : &it->second;
+}
+
+const object::Signed<object::Grant>* Authority::received(const object::ObjectId& id) const {
+  auto it = received_.find(id);
+  return it == received_.end() ? nullptr : &it->second;
+}
+
+const object::Signed<object::ZonePolicy>* Authority::policy(const object::ZoneId& zone) const {
+  auto it = policies_.find(zone);
+  return it == policies_.end() ? nullptr : &it->second;
+}
+
+Result<object::Authorization> Authority::may_use_storage(Instant now, const object::Signed<object::NodeRecord>& actor,
+                                                         const crypto::PublicKey& origin, const object::ZoneId& zone,
+                                                         object::VerbSet verbs, const std::vector<object::ObjectId>& objects,
+                                                         uint64_t bytes_in_all, ByteView access_bytes,
+                                                         const object::Signed<object::NodeRecord>* origin_record) {
+  object::Use use;
+  use.machine_owner = owner_;
+  use.machine = node_;
+  use.classes = object::kStorage;
+  use.verbs = verbs;
+  use.origin = origin;
+  use.actor = actor.body.node;
+  use.zone = zone;
+  use.objects = objects;
+  use.amounts.storage_bytes = bytes_in_all;
+  object::Evidence evidence;
+  evidence.machine_record = record_ ? &*record_ : nullptr;
+  evidence.grant = given_to(now, origin, object::kStorage);
+  evidence.policy = policy(zone);
+  evidence.origin_record = actor.body.owner == origin ? &actor : origin_record;
+  evidence.revocations = &revocations_;
+  if (evidence.policy != nullptr) evidence.policy_epoch_min = evidence.policy->body.epoch;
+  std::optional<object::Signed<object::Access>> access;
+  if (!access_bytes.empty()) {
+    access.emplace(TRY(object::open_object<object::Access>(access_bytes, verifier_)));
+    evidence.access = &*access;
+  }
+  return object::authorize(use, evidence, now);
+}
+
+Result<object::Authorization> Authority::may_run(Instant now, const object::Signed<object::NodeRecord>& actor,
+                                                 const object::Signed<object::TaskOffer>& offer) {
+  object::Use use;
+  use.machine_owner = owner_;
+  use.machine = node_;
+  use.classes = object::kCompute;
+  use.origin = offer.body.spec.origin;
+  use.actor = actor.body.node;
+  use.zone = offer.body.zone;
+  use.task = offer.body.task;
+  use.amounts.memory_bytes = offer.body.spec.memory_bytes;
+  object::Evidence evidence;
+  evidence.machine_record = record_ ? &*record_ : nullptr;
+  evidence.grant = given(offer.body.grant);
+  evidence.policy = policy(offer.body.zone);
+  evidence.origin_record = &actor;
+  evidence.offer = &offer;
+  evidence.revocations = &revocations_;
+  if (evidence.policy != nullptr) evidence.policy_epoch_min = evidence.policy->body.epoch;
+  return object::authorize(use, evidence, now);
+}
+
+}  // namespace selvedge::node

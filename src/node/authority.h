@@ -1,0 +1,69 @@
+// Authority: what this node knows about who may do what, and the questions its parts ask.
+//
+// It keeps verified grants, policies, records and revocations and puts them in front of object::authorize(), which
+// alone decides. No part of a node decides for itself.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "object/authorize.h"
+
+namespace selvedge::node {
+
+constexpr size_t kGrantsMax = 4096;
+constexpr size_t kPoliciesMax = 4096;
+
+class Authority {
+ public:
+  Authority(const crypto::PublicKey& owner, const crypto::PublicKey& node, const crypto::Verifier& verifier)
+      : owner_(owner), node_(node), verifier_(verifier), revocations_(owner) {}
+
+  const crypto::Verifier& verifier() const { return verifier_; }
+
+  /// This node's own record. Must be set before anything is authorised.
+  void set_record(object::Signed<object::NodeRecord> record) { record_.emplace(std::move(record)); }
+  /// A grant by this machine's owner for this machine. Errors: kUnauthorized, kLimit.
+  Status add_given(object::Signed<object::Grant> grant);
+  /// A grant that another machine's owner gave to this node's owner. Errors: kUnauthorized, kLimit.
+  Status add_received(object::Signed<object::Grant> grant);
+  /// Keeps the policy with the highest epoch of each zone. Errors: kUnauthorized, kLimit, kExists (an older epoch).
+  Status add_policy(object::Signed<object::ZonePolicy> policy);
+  Status add_revocation(const object::Signed<object::Revocation>& revocation) { return revocations_.add(revocation); }
+
+  /// May `actor`, a session peer with this record, act on `objects` of `zone` held here? The grant of the record's owner
+  /// and the zone's policy must both cover it; for another origin's data an Access made out to the actor is needed.
+  Result<object::Authorization> may_use_storage(Instant now, const object::Signed<object::NodeRecord>& actor,
+                                                const crypto::PublicKey& origin, const object::ZoneId& zone, object::VerbSet verbs,
+                                                const std::vector<object::ObjectId>& objects, uint64_t bytes_in_all,
+                                                ByteView access_bytes, const object::Signed<object::NodeRecord>* origin_record);
+  /// May this offer, brought by `actor`, be run here?
+  Result<object::Authorization> may_run(Instant now, const object::Signed<object::NodeRecord>& actor,
+                                        const object::Signed<object::TaskOffer>& offer);
+
+  const object::Signed<object::Grant>* given(const object::ObjectId& id) const;
+  const object::Signed<object::Grant>* received(const object::ObjectId& id) const;
+  const std::map<object::ObjectId, object::Signed<object::Grant>>& all_given() const { return given_; }
+  const std::map<object::ObjectId, object::Signed<object::Grant>>& all_received() const { return received_; }
+  /// The grant in force by which `node` serves this owner with `classes`, or nullptr.
+  const object::Signed<object::Grant>* granted_by(Instant now, const crypto::PublicKey& node, object::ClassSet classes) const;
+  bool revoked(const object::Signed<object::Grant>& grant, Instant now) const;
+  const object::Signed<object::ZonePolicy>* policy(const object::ZoneId& zone) const;
+  const object::RevocationSet& revocations() const { return revocations_; }
+
+ private:
+  /// The grant in force for `origin` on this machine with `classes`; the one that ends last. nullptr: none.
+  const object::Signed<object::Grant>* given_to(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const;
+
+  crypto::PublicKey owner_;
+  crypto::PublicKey node_;
+  const crypto::Verifier& verifier_;
+  std::optional<object::Signed<object::NodeRecord>> record_;
+  std::map<object::ObjectId, object::Signed<object::Grant>> given_;
+  std::map<object::ObjectId, object::Signed<object::Grant>> received_;
+  std::map<object::ZoneId, object::Signed<object::ZonePolicy>> policies_;
+  object::RevocationSet revocations_;
+};
+
+}  // namespace selvedge::node

@@ -1,0 +1,387 @@
+#include "node/contractor.h"
+
+#include <algorithm>
+
+namespace selvedge::node {
+
+namespace {
+constexpr Duration kReportInterval = milliseconds(50);
+constexpr const char* kMergedName = "merged";
+
+std::string file_name_of(const std::string& name) {
+  std::string out;
+  for (char c : name) out += c == '/' ? '_' : c;
+  return out.empty() ? "output" : out;
+}
+}  // namespace
+
+// ---- from request to tasks
+
+void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
+  if (runs_.size() >= kRunsMax) {
+    turn.out.push(Refuse{id, fail(Errc::kLimit, "this node has " + std::to_string(kRunsMax) + " runs going; wait for one to end")});
+    return;
+  }
+  if (what.inputs.size() + what.input_cids.size() > work::kTasksPerJobMax) {
+    turn.out.push(Refuse{id, fail(Errc::kLimit, "too many inputs for one run")});
+    return;
+  }
+  Run& run = runs_[id];
+  run.request = id;
+  run.started = turn.now;
+  run.what = std::move(what);
+  if (run.what.fuel_limit == 0) run.what.fuel_limit = kFuelDefault;
+  if (run.what.memory_bytes == 0) run.what.memory_bytes = kTaskMemoryDefault;
+  std::vector<PutItem> items{{run.what.module, nullptr}};
+  for (const FileName& input : run.what.inputs) {
+    if (input.size > work::kTaskInputBytesMax) {
+      return fail_run(turn, id, fail(Errc::kLimit, input.name + " is larger than one task's input may be (" +
+                                                       std::to_string(work::kTaskInputBytesMax >> 20) + " MiB); split it"));
+    }
+    items.push_back({input, nullptr});
+  }
+  library_.put(turn, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
+}
+
+Result<object::BlobRef> Contractor::ref_of(const codec::Cid& cid) const {
+  const std::optional<Blob> blob = library_.find(cid);
+  if (!blob) return fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; put it first");
+  return blob->ref;
+}
+
+void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
+  auto it = runs_.find(id);
+  if (it == runs_.end()) return;
+  if (!put.status.ok()) return fail_run(turn, id, put.status.error());
+  Run& run = it->second;
+  for (size_t i = 0; i < put.files.size(); ++i) {
+    Result<object::BlobRef> ref = ref_of(put.files[i].cid);
+    if (!ref.ok()) return fail_run(turn, id, ref.error());
+    if (i == 0) {
+      run.module = std::move(ref).value();
+    } else {
+      run.inputs.push_back(std::move(ref).value());
+      run.names.push_back(put.files[i].name);
+    }
+  }
+  for (const std::string& text : run.what.input_cids) {
+    const Result<codec::Cid> cid = codec::Cid::parse(text);
+    if (!cid.ok()) return fail_run(turn, id, fail(Errc::kInvalid, text + " is not a content id: " + cid.error().message));
+    Result<object::BlobRef> ref = ref_of(*cid);
+    if (!ref.ok()) return fail_run(turn, id, ref.error());
+    run.inputs.push_back(std::move(ref).value());
+    run.names.push_back(text);
+  }
+  start_tasks(turn, id);
+}
+
+work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const {
+  work::TaskUnit unit;
+  unit.spec.origin = core_.owner();
+  unit.spec.module = run.module.cid;
+  unit.spec.args = std::move(args);
+  if (input.size > 0) unit.spec.inputs.push_back({input.cid, std::nullopt});
+  unit.spec.seed = run.what.seed;
+  unit.spec.fuel_limit = run.what.fuel_limit;
+  unit.spec.memory_bytes = run.what.memory_bytes;
+  unit.spec.output_bytes_max = work::kTaskOutputBytesMax;
+  for (const object::BlockGroup& group : input.groups) {
+    for (const NodeKey& holder : library_.holders_of(object::unsigned_id(group))) unit.near.push_back(holder);
+  }
+  return unit;
+}
+
+void Contractor::start_tasks(Turn& turn, RequestId id) {
+  Run& run = runs_.at(id);
+  std::vector<std::string> args{run.what.module.name};
+  args.insert(args.end(), run.what.args.begin(), run.what.args.end());
+  if (run.inputs.empty()) {
+    run.inputs.push_back({});
+    run.names.push_back("output");
+  }
+  std::vector<work::TaskUnit> units;
+  for (const object::BlobRef& input : run.inputs) units.push_back(unit_for(run, input, args));
+  run.outputs.resize(units.size());
+  run.contents.resize(units.size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    run.outputs[i].name = run.names[i];
+    run.outputs[i].input = run.inputs[i].cid;
+  }
+  run.progress.tasks_total = units.size() + (run.what.merge ? 1 : 0);
+  refresh(turn);
+  work::Jobs::Out effects;
+  const Result<uint64_t> job = jobs_.start(turn.now, std::move(units), run.what.verify, effects);
+  if (!job.ok()) return fail_run(turn, id, job.error());
+  runs_.at(id).job = *job;
+  route(turn, effects);
+}
+
+// ---- offers
+
+Contractor::Run* Contractor::run_of_job(uint64_t job) {
+  for (auto& [id, run] : runs_) {
+    if (run.job == job) return &run;
+  }
+  return nullptr;
+}
+
+Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, const Run& run) {
+  const object::TaskSpec* spec = jobs_.spec(make.job, make.index);
+  const mesh::Peer* peer = core_.sessions.find(make.executor);
+  const object::Signed<object::Grant>* grant = core_.authority.granted_by(turn.now, make.executor, object::kCompute);
+  if (spec == nullptr || peer == nullptr || !peer->record || grant == nullptr) return fail(Errc::kUnavailable, "the executor went away");
+  object::TaskOffer offer;
+  offer.task = make.task;
+  offer.zone = core_.zone();
+  offer.spec = *spec;
+  offer.issuer = core_.self();
+  offer.executor = make.executor;
+  offer.grant = grant->id;
+  offer.blobs.push_back(run.module);
+  for (const object::TaskInput& input : spec->inputs) {
+    Result<object::BlobRef> ref = ref_of(input.cid);
+    if (!ref.ok()) return ref.error();
+    offer.blobs.push_back(std::move(ref).value());
+  }
+  std::vector<object::ObjectKey> keys;
+  std::vector<NodeKey> holders;
+  object::Access access;
+  for (const object::BlobRef& blob : offer.blobs) {
+    for (const object::BlockGroup& group : blob.groups) {
+      const object::ObjectId object = object::unsigned_id(group);
+      if (std::find(access.objects.begin(), access.objects.end(), object) != access.objects.end()) continue;
+      keys.push_back(TRY(library_.key_of(group)));
+      access.objects.push_back(object);
+      for (const NodeKey& holder : library_.holders_of(object)) {
+        if (std::find(holders.begin(), holders.end(), holder) == holders.end()) holders.push_back(holder);
+      }
+    }
+  }
+  std::sort(access.objects.begin(), access.objects.end());
+  for (const NodeKey& holder : holders) {
+    const mesh::Peer* known = core_.sessions.find(holder);
+    // Only holders that answer now are worth a hint.
+    if (known == nullptr || known->links.empty()) continue;
+    offer.holders.push_back({holder, {}});
+    if (holder != make.executor && !known->addresses.empty()) offer.holders.back().addresses.push_back(known->addresses.back());
+  }
+  offer.sealed_keys = TRY(object::seal_object_keys(keys, make.task, peer->record->body.seal_key, core_.drbg));
+  offer.issued = turn.now.unix_seconds();
+  offer.expires = offer.issued + kOfferTtlSeconds;
+  if (!access.objects.empty()) {
+    access.zone = core_.zone();
+    access.origin = core_.owner();
+    access.issuer = core_.self();
+    access.audience = make.executor;
+    access.verbs = object::kRead;
+    access.issued = offer.issued;
+    access.expires = offer.expires;
+    access.nonce = core_.drbg.draw<object::Unique>();
+    offer.access = TRY(object::sign_object(*core_.config.node, access)).bytes;
+  }
+  return TRY(object::sign_object(*core_.config.node, offer)).bytes;
+}
+
+void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
+  const Run* run = run_of_job(make.job);
+  Result<Bytes> offer = run == nullptr ? Result<Bytes>(fail(Errc::kCancelled, "the run is over")) : make_offer(turn, make, *run);
+  Status sent;
+  if (!offer.ok()) sent = offer.error();
+  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value()}))) sent = fail(Errc::kUnavailable, "the executor went away");
+  if (sent.ok()) return;
+  work::Jobs::Out effects;
+  jobs_.on_offer_answer(turn.now, make.executor, work::OfferAnswer{make.task, uint8_t(sent.code()), sent.error().message}, effects);
+  route(turn, effects);
+}
+
+void Contractor::refresh(Turn& turn) {
+  std::vector<work::ExecutorInfo> executors;
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (!core_.sessions.up(key) || !peer.record || banned(key)) continue;
+    if (core_.authority.granted_by(turn.now, key, object::kCompute) == nullptr) continue;
+    executors.push_back({key, peer.record->body.owner});
+  }
+  work::Jobs::Out effects;
+  jobs_.set_executors(turn.now, executors, effects);
+  route(turn, effects);
+}
+
+void Contractor::on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message) {
+  work::Jobs::Out effects;
+  if (const auto* answer = std::get_if<work::OfferAnswer>(&message)) {
+    jobs_.on_offer_answer(turn.now, from, *answer, effects);
+  } else if (const auto* commit = std::get_if<work::Commit>(&message)) {
+    const auto opened = object::open_object<object::Commitment>(commit->commitment, core_.authority.verifier());
+    if (opened.ok() && opened->signer == from) jobs_.on_commitment(turn.now, from, opened->body, effects);
+  } else if (const auto* shown = std::get_if<work::RevealAnswer>(&message)) {
+    const auto reveal = object::open_object<object::Reveal>(shown->reveal, core_.authority.verifier());
+    const auto receipt = object::open_object<object::Receipt>(shown->receipt, core_.authority.verifier());
+    if (reveal.ok() && receipt.ok() && reveal->signer == from && receipt->signer == from) {
+      jobs_.on_reveal(turn.now, from, reveal->body, *receipt, shown->output, effects);
+    } else {
+      core_.trace(turn, "a reveal from " + from.brief() + " was thrown away");
+    }
+  }
+  route(turn, effects);
+}
+
+// ---- results
+
+void Contractor::route(Turn& turn, work::Jobs::Out& effects) {
+  for (work::JobEffect& effect : effects.take()) {
+    if (auto* make = std::get_if<work::MakeOffer>(&effect)) offer(turn, *make);
+    else if (auto* send = std::get_if<work::SendWork>(&effect)) core_.send(turn, send->to, std::move(send->message));
+    else if (auto* done = std::get_if<work::TaskDone>(&effect)) on_task_done(turn, *done);
+    else if (auto* rejected = std::get_if<work::TaskRejected>(&effect)) on_rejected(turn, *rejected);
+    else if (auto* ended = std::get_if<work::JobEnded>(&effect)) on_job_ended(turn, *ended);
+  }
+}
+
+void Contractor::keep_receipt(Turn& turn, const Bytes& receipt, bool accepted) {
+  const uint64_t cookie = core_.expect_stored([](Turn&, const Status&) {});
+  Outbox<store::Effect> disk;
+  const Result<uint64_t> kept =
+      core_.store.append_receipt(convert<store::OriginId>(core_.owner()), codec::encode(KeptReceipt{receipt, accepted}), cookie, disk);
+  core_.route_disk(turn, disk);
+  if (!kept.ok()) core_.trace(turn, "a receipt was not kept: " + kept.error().message);
+}
+
+void Contractor::on_task_done(Turn& turn, work::TaskDone& done) {
+  Run* run = run_of_job(done.job);
+  if (run == nullptr) return;
+  for (const Bytes& receipt : done.result.receipts) keep_receipt(turn, receipt, true);
+  const object::Reveal& reveal = done.result.reveal;
+  if (reveal.outcome != object::Outcome::kOk && run->failure.empty()) {
+    run->failure = (run->merging ? "the merge" : run->names[done.index]) + ": the program ended with " + object::enum_name(reveal.outcome) +
+                   ", as " + std::to_string(done.result.owners.size()) + " owners' machines agree";
+  }
+  RunOutput output;
+  output.name = run->merging ? kMergedName : run->names[done.index];
+  output.input = run->merging ? codec::Cid{} : run->inputs[done.index].cid;
+  if (reveal.output) output.output = *reveal.output;
+  output.size = done.result.output.size();
+  output.fuel = reveal.fuel;
+  output.trace = reveal.trace;
+  output.agreed = std::move(done.result.owners);
+  run->contents_bytes += done.result.output.size();
+  const size_t at = run->merging ? run->outputs.size() - 1 : done.index;
+  run->outputs[at] = std::move(output);
+  run->contents[at] = std::move(done.result.output);
+  ++run->progress.tasks_done;
+  const work::JobCounts counts = jobs_.counts(done.job);
+  run->progress.executions = run->answer.executions + counts.executions;
+  run->progress.retries = run->answer.retries + counts.retries;
+  report(turn, *run, false);
+}
+
+void Contractor::on_rejected(Turn& turn, const work::TaskRejected& rejected) {
+  core_.trace(turn, "node " + rejected.node.brief() + " gave a wrong result: " + rejected.why + "; it gets no more work");
+  core_.put_record(turn, Record::kBanned, rejected.node, to_bytes(view(rejected.why)), [](Turn&, const Status&) {});
+  Run* run = run_of_job(rejected.job);
+  if (run == nullptr) return;
+  Rejection rejection{rejected.node, rejected.owner, rejected.index, rejected.why};
+  run->answer.rejected.push_back(rejection);
+  run->progress.rejected.push_back(rejection);
+  report(turn, *run, true);
+}
+
+void Contractor::report(Turn& turn, Run& run, bool now) {
+  if (!now && turn.now - run.last_progress < kReportInterval) return;
+  run.last_progress = turn.now;
+  turn.out.push(Progress{run.request, codec::to_json_text(run.progress)});
+  run.progress.rejected.clear();
+}
+
+void Contractor::on_job_ended(Turn& turn, const work::JobEnded& ended) {
+  Run* run = run_of_job(ended.job);
+  if (run == nullptr) return;
+  const RequestId id = run->request;
+  run->answer.executions += ended.counts.executions;
+  run->answer.retries += ended.counts.retries;
+  run->job = 0;
+  if (!ended.status.ok()) return fail_run(turn, id, ended.status.error());
+  if (!run->failure.empty()) return fail_run(turn, id, fail(Errc::kGuest, run->failure));
+  if (run->contents_bytes > kOutputsBytesMax) return fail_run(turn, id, fail(Errc::kLimit, "the outputs together are too large for one run"));
+  if (run->what.merge && !run->merging) return merge(turn, id);
+  write_outputs(turn, id);
+}
+
+void Contractor::merge(Turn& turn, RequestId id) {
+  Run& run = runs_.at(id);
+  auto all = std::make_shared<Bytes>();
+  for (const Bytes& content : run.contents) append(*all, content);
+  FileName name{"", "outputs to merge", all->size()};
+  library_.put(turn, {{name, all}}, [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { merge_stored(t, id, std::move(put)); });
+}
+
+void Contractor::merge_stored(Turn& turn, RequestId id, PutOutcome put) {
+  auto it = runs_.find(id);
+  if (it == runs_.end()) return;
+  if (!put.status.ok()) return fail_run(turn, id, put.status.error());
+  Run& run = it->second;
+  const Result<object::BlobRef> ref = ref_of(put.files.front().cid);
+  if (!ref.ok()) return fail_run(turn, id, ref.error());
+  run.merging = true;
+  run.outputs.emplace_back();
+  run.contents.emplace_back();
+  work::Jobs::Out effects;
+  const Result<uint64_t> job = jobs_.start(turn.now, {unit_for(run, *ref, {run.what.module.name, "merge"})}, run.what.verify, effects);
+  if (!job.ok()) return fail_run(turn, id, job.error());
+  runs_.at(id).job = *job;
+  route(turn, effects);
+}
+
+void Contractor::write_outputs(Turn& turn, RequestId id) {
+  Run& run = runs_.at(id);
+  if (run.what.out_dir.empty()) {
+    run.answer.text = to_string(run.contents.back());
+    return finish(turn, id);
+  }
+  run.writes_left = run.contents.size();
+  for (size_t i = 0; i < runs_.at(id).contents.size(); ++i) {
+    Run& r = runs_.at(id);
+    const std::string path = r.what.out_dir + "/" + file_name_of(r.outputs[i].name);
+    if (r.merging && i + 1 == r.contents.size()) r.answer.merged = path;
+    core_.write_file(turn, path, 0, std::move(r.contents[i]), true, [this, id](Turn& t, const Status& status) {
+      auto it = runs_.find(id);
+      if (it == runs_.end()) return;
+      if (!status.ok() && it->second.write_status.ok()) it->second.write_status = status;
+      if (--it->second.writes_left > 0) return;
+      if (!it->second.write_status.ok()) return fail_run(t, id, Error(it->second.write_status.error()));
+      finish(t, id);
+    });
+  }
+}
+
+void Contractor::finish(Turn& turn, RequestId id) {
+  Run run = std::move(runs_.at(id));
+  runs_.erase(id);
+  report(turn, run, true);
+  run.answer.module = run.module.cid;
+  run.answer.outputs = std::move(run.outputs);
+  run.answer.milliseconds = uint64_t((turn.now - run.started).ms());
+  turn.out.push(Answer{id, codec::to_json_text(run.answer)});
+}
+
+void Contractor::fail_run(Turn& turn, RequestId id, const Error& error) {
+  const uint64_t job = runs_.at(id).job;
+  const Error why = error;  // may lie in the run that goes
+  runs_.erase(id);
+  turn.out.push(Refuse{id, why});
+  if (job == 0) return;
+  work::Jobs::Out effects;
+  jobs_.cancel(job, effects);
+  route(turn, effects);
+}
+
+void Contractor::cancel(Turn& turn, RequestId id) {
+  if (runs_.count(id)) fail_run(turn, id, fail(Errc::kCancelled, "the request was withdrawn"));
+}
+
+void Contractor::on_deadline(Turn& turn) {
+  work::Jobs::Out effects;
+  jobs_.on_deadline(turn.now, effects);
+  route(turn, effects);
+}
+
+}  // namespace selvedge::node

@@ -1,0 +1,86 @@
+// Contractor: the part of a node that has its owner's work done by others, and checks it.
+//
+// A run is: store the module and the inputs; one task per input, each agreed on by machines of distinct owners; with
+// merge, one more task over all outputs; write the results. Offers carry keys for just their task's objects, sealed to
+// the executor, and an Access for just those objects. Whoever is caught lying is written down and asked for nothing more.
+#pragma once
+
+#include "node/library.h"
+#include "work/jobs.h"
+
+namespace selvedge::node {
+
+constexpr size_t kRunsMax = 16;
+constexpr uint64_t kFuelDefault = 20'000'000'000;
+constexpr uint64_t kTaskMemoryDefault = 64u << 20;
+constexpr uint64_t kOfferTtlSeconds = 900;
+constexpr uint64_t kOutputsBytesMax = 1u << 30;   // of one run, kept until they are written
+
+/// A receipt as its origin keeps it.
+struct KeptReceipt {
+  Bytes receipt;
+  bool accepted = false;
+  template <class V> void visit(V& v) { v("receipt", receipt); v("accepted", accepted); }
+};
+
+class Contractor {
+ public:
+  Contractor(Core& core, Library& library) : core_(core), library_(library), jobs_(core.rng.next()) {}
+
+  void run(Turn& turn, RequestId request, RunRequest run);
+  void cancel(Turn& turn, RequestId request);
+  void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
+  /// Sessions, grants or revocations changed: who can be asked?
+  void refresh(Turn& turn);
+  void on_deadline(Turn& turn);
+  Instant next_deadline() const { return jobs_.next_deadline(); }
+  bool banned(const NodeKey& node) const { return core_.find_record(Record::kBanned, node) != nullptr; }
+  size_t running() const { return runs_.size(); }
+
+ private:
+  struct Run {
+    RequestId request = 0;
+    RunRequest what;
+    Instant started;
+    object::BlobRef module;
+    std::vector<object::BlobRef> inputs;
+    std::vector<std::string> names;
+    uint64_t job = 0;
+    bool merging = false;
+    std::vector<RunOutput> outputs;
+    std::vector<Bytes> contents;
+    uint64_t contents_bytes = 0;
+    size_t writes_left = 0;
+    Status write_status;
+    RunAnswer answer;
+    RunProgress progress;
+    Instant last_progress{0};
+    std::string failure;       // of the first task that ended without an output
+  };
+
+  void stored(Turn& turn, RequestId id, PutOutcome put);
+  Result<object::BlobRef> ref_of(const codec::Cid& cid) const;
+  void start_tasks(Turn& turn, RequestId id);
+  work::TaskUnit unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const;
+  void offer(Turn& turn, const work::MakeOffer& make);
+  Result<Bytes> make_offer(Turn& turn, const work::MakeOffer& make, const Run& run);
+  void route(Turn& turn, work::Jobs::Out& effects);
+  void on_task_done(Turn& turn, work::TaskDone& done);
+  void on_rejected(Turn& turn, const work::TaskRejected& rejected);
+  void on_job_ended(Turn& turn, const work::JobEnded& ended);
+  void merge(Turn& turn, RequestId id);
+  void merge_stored(Turn& turn, RequestId id, PutOutcome put);
+  void write_outputs(Turn& turn, RequestId id);
+  void finish(Turn& turn, RequestId id);
+  void fail_run(Turn& turn, RequestId id, const Error& error);
+  void report(Turn& turn, Run& run, bool now);
+  void keep_receipt(Turn& turn, const Bytes& receipt, bool accepted);
+  Run* run_of_job(uint64_t job);
+
+  Core& core_;
+  Library& library_;
+  work::Jobs jobs_;
+  std::map<RequestId, Run> runs_;
+};
+
+}  // namespace selvedge::node

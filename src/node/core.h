@@ -1,0 +1,151 @@
+// Core: what every part of a node shares: its keys, its store, its sessions, and the ways to have something done.
+//
+// A part asks for disk, worker, file or symbol work and names what to do with the answer; Core issues the effect under
+// a token and calls the continuation when the answer comes in as an input. Continuations hold ids, never pointers into
+// a part's state, because that state may be gone by then. A message to oneself takes the same road as any other, at
+// the end of the turn, so that no part is entered twice.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "crypto/seal.h"
+#include "mesh/fetch.h"
+#include "mesh/spread.h"
+#include "node/authority.h"
+#include "node/effects.h"
+#include "store/store.h"
+
+namespace selvedge::node {
+
+/// Each owner's data lives in one zone until they make more.
+inline constexpr const char* kZoneName = "private";
+inline constexpr uint64_t kZoneEpoch = 1;
+
+/// Everything a node is given at its start. The signers, keys and verifier outlive the node.
+struct NodeConfig {
+  const crypto::Signer* owner = nullptr;
+  const crypto::Signer* node = nullptr;
+  const crypto::SealKeyPair* seal = nullptr;
+  const crypto::Verifier* verifier = nullptr;
+  Instant started;                        // now, when the node is made
+  crypto::Seed zone_secret;               // of the owner's private zone, epoch 1
+  crypto::Seed random;                    // seeds every generator of the node
+  std::vector<std::string> addresses;     // where this node can be dialled, for its tickets
+  std::string version;
+  std::shared_ptr<fountain::PlanCache> plans;
+  store::Limits limits;
+};
+
+/// One input being handled: when, and where its effects go.
+struct Turn {
+  Instant now;
+  Outbox<Effect>& out;
+};
+
+/// The kinds of records in the store. The numbers are on disk: never reuse one.
+enum class Record : store::RecordKind {
+  kPeer = 1,           // by node key: PeerRecord
+  kGrantGiven = 2,     // by grant: signed Grant
+  kGrantReceived = 3,  // by grant: signed Grant
+  kRevocation = 4,     // by object: signed Revocation
+  kPolicy = 5,         // by zone: signed ZonePolicy
+  kBlob = 6,           // by content digest: Blob
+  kPlacement = 7,      // by object: mesh::Placement
+  kBanned = 8,         // by node key: why
+  kLease = 9,          // by grant: signed Lease
+  kNodeRecord = 10,    // by node key: signed NodeRecord, this node's own
+};
+
+template <class To, class From>
+To convert(const From& from) {
+  static_assert(To::kSize == From::kSize);
+  To to;
+  to.bytes = from.bytes;
+  return to;
+}
+
+class Core {
+ public:
+  explicit Core(NodeConfig config);
+
+  const NodeKey& self() const { return config.node->public_key(); }
+  const crypto::PublicKey& owner() const { return config.owner->public_key(); }
+  object::ZoneId zone() const { return zone_keys->zone(); }
+
+  // ---- having things done
+  using OnStatus = std::function<void(Turn&, const Status&)>;
+  using OnComputed = std::function<void(Turn&, ComputeResult)>;
+  using OnBytes = std::function<void(Turn&, Result<Bytes>)>;
+  using OnLoaded = std::function<void(Turn&, store::Loaded)>;
+  using OnSpread = std::function<void(Turn&, const mesh::Spread&)>;
+  using OnStopped = std::function<void(Turn&)>;
+
+  void put_record(Turn& turn, Record kind, ByteView id, Bytes value, OnStatus then);
+  void erase_record(Turn& turn, Record kind, ByteView id, OnStatus then);
+  const Bytes* find_record(Record kind, ByteView id) const;
+  /// All records of a kind, in id order.
+  std::vector<store::RecordRef> records(Record kind) const;
+  /// A cookie for a store call; `then` is called when the store answers it.
+  uint64_t expect_stored(OnStatus then);
+  uint64_t expect_loaded(OnLoaded then);
+  void forget_loaded(uint64_t cookie) { loaded_.erase(cookie); }
+  /// For a store call that answered kDurable: nothing follows, so the continuation runs now.
+  void settle_now(Turn& turn, uint64_t cookie, const Status& status);
+
+  void compute(Turn& turn, ComputeJob job, OnComputed then);
+  void fetch(Turn& turn, mesh::FetchRequest request, OnBytes then);
+  void spread(Turn& turn, std::vector<mesh::EncodedShare> shares, OnSpread then);
+  void read_file(Turn& turn, const std::string& path, uint64_t offset, uint64_t bytes_max, OnBytes then);
+  void write_file(Turn& turn, const std::string& path, uint64_t offset, Bytes bytes, bool last, OnStatus then);
+  void stop_tasks(Turn& turn, uint64_t lease_number, OnStopped then);
+
+  /// False when there is no session with `peer`.
+  bool send(Turn& turn, const NodeKey& peer, Bytes message);
+  bool send_symbols(Turn& turn, const NodeKey& peer, Bytes frame);
+  bool reachable(const NodeKey& peer) const { return peer == self() || sessions.up(peer); }
+  void want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until);
+
+  void trace(Turn& turn, std::string text) { turn.out.push(Trace{std::move(text)}); }
+
+  // ---- answers coming in (called by Node)
+  void on_done(Turn& turn, std::vector<store::Done> done);
+  void on_loaded(Turn& turn, store::Loaded loaded);
+  void on_computed(Turn& turn, uint64_t token, ComputeResult result);
+  void on_file_read(Turn& turn, uint64_t token, Result<Bytes> bytes);
+  void on_file_written(Turn& turn, uint64_t token, const Status& status);
+  void on_tasks_stopped(Turn& turn, uint64_t token);
+  void route_disk(Turn& turn, Outbox<store::Effect>& effects);
+  void route(Turn& turn, mesh::Fetcher::Out& effects);
+  void route(Turn& turn, mesh::Spreader::Out& effects);
+
+  struct Local { Bytes bytes; bool symbols; };
+
+  NodeConfig config;
+  crypto::Drbg drbg;
+  Rng rng;
+  object::Signed<object::NodeRecord> record;   // this node's own
+  store::Store store;
+  mesh::Sessions sessions;
+  mesh::Fetcher fetcher;
+  mesh::Spreader spreader;
+  Authority authority;
+  std::shared_ptr<const object::ZoneKeys> zone_keys;
+  std::deque<Local> to_self;                   // served at the end of the turn
+
+ private:
+  uint64_t next_token() { return ++last_token_; }
+  uint64_t last_token_ = 0;
+  std::map<uint64_t, OnStatus> stored_;
+  std::map<uint64_t, OnLoaded> loaded_;
+  std::map<uint64_t, OnComputed> computed_;
+  std::map<uint64_t, OnBytes> fetches_;
+  std::map<uint64_t, OnSpread> spreads_;
+  std::map<uint64_t, OnBytes> file_reads_;
+  std::map<uint64_t, OnStatus> file_writes_;
+  std::map<uint64_t, OnStopped> stops_;
+};
+
+}  // namespace selvedge::node

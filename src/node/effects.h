@@ -1,0 +1,67 @@
+// What a node wants done in the world, as values. host/ carries them out for real, sim/ in a simulated world; each
+// effect with a token or a name of its own is answered by exactly one input of Node (node.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "codec/dag.h"
+#include "mesh/coding.h"
+#include "mesh/session.h"
+#include "store/effects.h"
+#include "work/executor.h"
+
+namespace selvedge::node {
+
+using RequestId = uint64_t;
+using mesh::LinkId;
+using mesh::NodeKey;
+
+// ---- heavy, pure work for a worker (compute.h runs it); answered by on_computed
+
+/// Names content: its chunks and, with a zone, the group it makes.
+struct DescribeJob {
+  std::shared_ptr<const Bytes> content;
+  std::shared_ptr<const object::ZoneKeys> zone;  // may be null
+  uint64_t epoch = 0;
+};
+struct Described {
+  Result<object::BlockGroup> group;
+  std::vector<codec::ChunkRef> chunks;
+};
+struct RewriteJob {
+  std::shared_ptr<const Bytes> module;
+};
+using ComputeJob = std::variant<DescribeJob, std::shared_ptr<const mesh::EncodeJob>, std::shared_ptr<const mesh::DecodeJob>, RewriteJob>;
+using ComputeResult = std::variant<Described, mesh::EncodeResult, mesh::DecodeResult, Result<wasm::Rewritten>>;
+
+// ---- effects
+
+struct DialPeer { NodeKey peer; std::string address; };            // on_link_opened or on_dial_failed
+struct SendMessage { LinkId link; Bytes message; };                // control channel
+struct SendSymbols { LinkId link; Bytes frame; };                  // bulk channel
+struct ClosePeer { LinkId link; std::string reason; };             // on_link_closed follows
+struct UseDisk { store::Effect effect; };                          // on_persisted, on_write_failed, on_loaded, on_load_failed
+struct Compute { uint64_t token; ComputeJob job; };                // on_computed
+struct StartTask { work::RunDomain run; };                         // on_domain
+struct StopTasks { uint64_t token; uint64_t lease_number; };       // on_tasks_stopped
+struct ReadFile { uint64_t token; std::string path; uint64_t offset; uint64_t bytes_max; };  // on_file_read
+/// Written to a file beside `path`, which takes its name with the last piece: a reader never sees half a file.
+struct WriteFile { uint64_t token; std::string path; uint64_t offset; Bytes bytes; bool last; };  // on_file_written
+struct Progress { RequestId request; std::string json; };
+struct Answer { RequestId request; std::string json; };
+struct Refuse { RequestId request; Error error; };
+struct Shutdown {};
+struct Trace { std::string text; };                                // for the log: no secrets, no contents
+
+using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, StartTask, StopTasks, ReadFile, WriteFile,
+                            Progress, Answer, Refuse, Shutdown, Trace>;
+
+/// The name of a file made of these chunks, in order. Errors: kLimit.
+Result<codec::Cid> cid_of_chunks(const std::vector<codec::ChunkRef>& chunks);
+
+/// Carries out a compute job. Pure; any thread.
+ComputeResult compute(const ComputeJob& job);
+
+}  // namespace selvedge::node

@@ -1,0 +1,147 @@
+// Library: the blobs this node's owner has stored on other machines.
+//
+// A blob is cut into groups; each group is named, encoded and sealed by workers, spread over every host that granted
+// storage so that any one of them may vanish, and written down here once enough hosts have it on disk. Coming back, each
+// group is fetched from any holders, decoded and checked against its name. When a host takes its grant back, its symbols
+// are made anew from the others' and given to the hosts that remain; only then is the host told to forget its own.
+#pragma once
+
+#include <functional>
+#include <set>
+
+#include "node/api.h"
+#include "node/core.h"
+
+namespace selvedge::node {
+
+constexpr uint64_t kPutBytesInFlightMax = 24u << 20;
+constexpr size_t kPutGroupsInFlightMax = 128;
+constexpr size_t kGetGroupsInFlightMax = 4;
+constexpr size_t kRepairsInFlightMax = 16;
+constexpr size_t kTransfersMax = 64;
+constexpr Duration kRepairRetry = seconds(5);
+
+/// What the owner knows of one blob; kept in the store.
+struct Blob {
+  std::string name;
+  object::BlobRef ref;
+  uint64_t stored = 0;  // Unix seconds
+  template <class V> void visit(V& v) { v("name", name); v("ref", ref); v("stored", stored); }
+};
+
+/// Something to put: a file of this machine, or bytes already here.
+struct PutItem {
+  FileName file;
+  std::shared_ptr<const Bytes> content;  // when set, `file.path` is not read
+};
+struct PutOutcome {
+  Status status;
+  std::vector<BlobInfo> files;   // in the order given
+  uint64_t bytes = 0;
+  uint64_t bytes_sealed = 0;
+  std::vector<NodeKey> holders;
+};
+
+class Library {
+ public:
+  explicit Library(Core& core) : core_(core) {}
+
+  using OnPut = std::function<void(Turn&, PutOutcome)>;
+  using OnTransferProgress = std::function<void(Turn&, const TransferProgress&)>;
+  void put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
+
+  /// Calls `piece` with consecutive parts of the content, then `then`. Every part was checked against its group's tag;
+  /// the whole was checked against the Cid when `then` gets success.
+  using OnPiece = std::function<void(Turn&, uint64_t offset, Bytes bytes, bool last)>;
+  void get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
+
+  std::optional<Blob> find(const codec::Cid& cid) const;
+  std::vector<BlobInfo> list() const;
+  /// Key and holders of a group, for an offer or a fetch.
+  Result<object::ObjectKey> key_of(const object::BlockGroup& group) const;
+  std::vector<NodeKey> holders_of(const object::ObjectId& object) const;
+
+  /// Hosts that would be given symbols now, in key order.
+  std::vector<NodeKey> storage_hosts(Instant now) const;
+  /// Looks for objects that a lost grant has left with too few holders, and makes them whole again.
+  void repair(Turn& turn);
+  void on_deadline(Turn& turn);
+  Instant next_deadline() const { return failed_repairs_at_; }
+  size_t repairs_pending() const { return repairs_.size() + repairing_.size(); }
+  struct Totals { uint64_t blobs = 0; uint64_t bytes = 0; };
+  Totals totals() const;
+
+ private:
+  struct FilePut {
+    PutItem item;
+    uint64_t next_offset = 0;
+    uint64_t size = 0;
+    size_t groups_left = 0;
+    std::vector<std::vector<codec::ChunkRef>> chunks;   // per group
+    std::vector<object::BlockGroup> groups;
+  };
+  struct Put {
+    std::vector<FilePut> files;
+    size_t next_file = 0;
+    uint64_t bytes_in_flight = 0;
+    size_t groups_in_flight = 0;
+    size_t files_left = 0;
+    TransferProgress progress;
+    PutOutcome outcome;
+    std::set<NodeKey> holders;
+    OnTransferProgress on_progress;
+    OnPut then;
+    Instant last_progress{0};
+    bool pumping = false;
+  };
+  struct Get {
+    Blob blob;
+    size_t next_group = 0;      // to fetch
+    size_t next_piece = 0;      // to hand out
+    uint64_t offset = 0;
+    size_t in_flight = 0;
+    std::map<size_t, Bytes> ready;
+    std::vector<codec::ChunkRef> chunks;
+    OnPiece piece;
+    Core::OnStatus then;
+  };
+
+  void pump(Turn& turn, uint64_t id);
+  void start_group(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t bytes);
+  void group_read(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t expected, Result<Bytes> bytes);
+  void group_named(Turn& turn, uint64_t id, size_t file, size_t group, std::shared_ptr<const Bytes> bytes, Described described);
+  void group_spread(Turn& turn, uint64_t id, size_t file, size_t group, mesh::Placement placement, object::BlockGroup described,
+                    const mesh::Spread& spread);
+  void group_done(Turn& turn, uint64_t id, size_t file, uint64_t bytes, const Status& status);
+  void finish_file(Turn& turn, uint64_t id, size_t file);
+  void finish_put(Turn& turn, uint64_t id);
+  void fail_put(Turn& turn, uint64_t id, const Error& error);
+
+  void pump_get(Turn& turn, uint64_t id);
+  void get_group(Turn& turn, uint64_t id, size_t group, Result<Bytes> bytes);
+  void get_checked(Turn& turn, uint64_t id, size_t group, std::shared_ptr<const Bytes> bytes, Described described);
+  void end_get(Turn& turn, uint64_t id, const Status& status);
+
+  void repair_next(Turn& turn);
+  void repair_fetched(Turn& turn, const object::ObjectId& object, object::BlockGroup group, Result<Bytes> bytes);
+  void repair_spread(Turn& turn, const object::ObjectId& object, mesh::Placement placement, object::BlockGroup group,
+                     std::vector<NodeKey> lost, const mesh::Spread& spread);
+  void repair_ended(Turn& turn, const object::ObjectId& object, const Status& status);
+  bool host_lost(Instant now, const NodeKey& host) const;
+
+  std::optional<mesh::Placement> placement(const object::ObjectId& object) const;
+  mesh::EncodeJob encode_job(Turn& turn, std::shared_ptr<const Bytes> bytes, const object::BlockGroup& group, std::vector<mesh::Share> shares) const;
+
+  Core& core_;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, Put> puts_;
+  std::map<uint64_t, Get> gets_;
+  std::map<object::ObjectId, object::BlockGroup> repairs_;   // waiting
+  std::set<object::ObjectId> repairing_;
+  Instant failed_repairs_at_ = Instant::never();             // when to look again
+};
+
+/// The shares of `placement` on holders that failed, taken out; true when what is left decodes.
+bool keep_placed(mesh::Placement& placement, const object::BlockGroup& group, const std::vector<NodeKey>& kept);
+
+}  // namespace selvedge::node

@@ -1,0 +1,110 @@
+// Node: one participant of the fabric, all roles in one machine without I/O.
+//
+// Inputs come in through the on_ methods, each of which appends its effects to `out` and never blocks, reads a clock or
+// calls back. host/ runs one node with real sockets, disk, workers and domain processes; sim/ runs many in one process:
+// the same compiled code. Same configuration, same inputs, same effects.
+//
+// Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
+//
+// The parts: Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
+// Contractor has the owner's work done elsewhere. They share Core and know nothing of each other but what is wired here.
+#pragma once
+
+#include "node/contractor.h"
+#include "node/keeper.h"
+#include "node/library.h"
+#include "node/workshop.h"
+
+namespace selvedge::node {
+
+constexpr size_t kRequestsMax = 256;
+constexpr size_t kReceiptsPerAnswerMax = 10'000;
+
+/// A peer that the owner added: dialled for ever.
+struct PeerRecord {
+  std::vector<std::string> addresses;
+  template <class V> void visit(V& v) { v("addresses", addresses); }
+};
+
+class Node {
+ public:
+  using Out = Outbox<Effect>;
+  explicit Node(NodeConfig config);
+
+  Status recover(store::Column column, ByteView key, ByteView value) { return core_.store.recover(column, key, value); }
+  /// Errors: kIntegrity when what was recovered cannot be this node's.
+  Status start(Instant now, Out& out);
+
+  void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
+  void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
+  void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
+  void on_message(Instant now, LinkId link, ByteView message, Out& out);
+  void on_symbols(Instant now, LinkId link, Bytes frame, Out& out);
+
+  void on_persisted(Instant now, uint64_t token, Out& out);
+  void on_write_failed(Instant now, uint64_t token, const Error& error, Out& out);
+  void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);
+  void on_load_failed(Instant now, uint64_t token, const Error& error, Out& out);
+  void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);
+  void on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out);
+  void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
+  void on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out);
+  void on_tasks_stopped(Instant now, uint64_t token, Out& out);
+
+  /// Answered by exactly one Answer or Refuse; long ones send Progress first.
+  void on_request(Instant now, RequestId id, ApiRequest request, Out& out);
+  /// Whoever asked went away.
+  void on_request_withdrawn(Instant now, RequestId id, Out& out);
+
+  void on_deadline(Instant now, Out& out);
+  Instant next_deadline() const;
+
+  const NodeKey& key() const { return core_.self(); }
+  /// For the host: where this node listens is known only once it does.
+  void set_addresses(std::vector<std::string> addresses) { core_.config.addresses = std::move(addresses); }
+
+ private:
+  Status restore_records(Turn& turn);
+  void renew_policy(Turn& turn);
+  void finish(Turn& turn);
+  void route(Turn& turn, mesh::Sessions::Out& effects);
+  void on_peer_up(Turn& turn, const NodeKey& peer);
+  void on_peer_down(Turn& turn, const NodeKey& peer, const Error& why);
+  void dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message);
+  void dispatch_symbols(Turn& turn, const NodeKey& from, Bytes frame);
+  void on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessages::Message message);
+  void on_record(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void on_revocation(Turn& turn, const Bytes& bytes);
+  void on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes);
+
+  // ---- answers to the local API (node_api.cc)
+  template <class T>
+  void answer(Turn& turn, RequestId id, const T& value) { turn.out.push(Answer{id, codec::to_json_text(value)}); }
+  void answer_to(Turn& turn, RequestId id, const StatusRequest&);
+  void answer_to(Turn& turn, RequestId id, const TicketRequest&);
+  void answer_to(Turn& turn, RequestId id, const PeerAddRequest& request);
+  void answer_to(Turn& turn, RequestId id, const PeerListRequest&);
+  void answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request);
+  void answer_to(Turn& turn, RequestId id, const GrantListRequest&);
+  void answer_to(Turn& turn, RequestId id, const LeaseListRequest&);
+  void answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request);
+  void answer_to(Turn& turn, RequestId id, const PutRequest& request);
+  void answer_to(Turn& turn, RequestId id, const GetRequest& request);
+  void answer_to(Turn& turn, RequestId id, const BlobListRequest&);
+  void answer_to(Turn& turn, RequestId id, const RunRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ReceiptsRequest&);
+  void answer_to(Turn& turn, RequestId id, const ShutdownRequest&);
+  void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
+  GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
+
+  Core core_;
+  Keeper keeper_;
+  Workshop workshop_;
+  Library library_;
+  Contractor contractor_;
+  Instant started_;
+};
+
+}  // namespace selvedge::node

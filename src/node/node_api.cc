@@ -1,0 +1,246 @@
+#include <algorithm>
+
+#include "codec/multibase.h"
+#include "codec/ticket.h"
+#include "node/node.h"
+
+namespace selvedge::node {
+
+void Node::on_request(Instant now, RequestId id, ApiRequest request, Out& out) {
+  Turn turn{now, out};
+  std::visit([&](const auto& each) { answer_to(turn, id, each); }, request);
+  finish(turn);
+}
+
+void Node::on_request_withdrawn(Instant now, RequestId id, Out& out) {
+  Turn turn{now, out};
+  contractor_.cancel(turn, id);
+  finish(turn);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
+  StatusAnswer status;
+  status.version = core_.config.version;
+  status.node = core_.self();
+  status.owner = core_.owner();
+  status.uptime_s = uint64_t((turn.now - started_).ns / 1'000'000'000);
+  status.addresses = core_.config.addresses;
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    ++status.peers_known;
+    status.peers_connected += core_.sessions.up(key) ? 1 : 0;
+  }
+  for (const auto& [lease_id, lease] : workshop_.leases().all()) status.leases_active += lease.usable() ? 1 : 0;
+  const store::Usage held = core_.store.total_usage();
+  status.objects_held = held.objects;
+  status.bytes_held = held.bytes;
+  const Library::Totals owned = library_.totals();
+  status.blobs_owned = owned.blobs;
+  status.bytes_owned = owned.bytes;
+  status.jobs_running = uint32_t(contractor_.running());
+  status.repairs_pending = uint32_t(library_.repairs_pending());
+  answer(turn, id, status);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const TicketRequest&) {
+  codec::Ticket ticket{core_.self(), core_.owner(), core_.config.addresses, std::nullopt};
+  const Result<std::string> text = codec::ticket_text(ticket);
+  if (!text.ok()) {
+    turn.out.push(Refuse{id, text.error()});
+    return;
+  }
+  answer(turn, id, TicketAnswer{*text});
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PeerAddRequest& request) {
+  const Result<codec::Ticket> ticket = codec::parse_ticket(request.ticket);
+  if (!ticket.ok()) {
+    turn.out.push(Refuse{id, ticket.error()});
+    return;
+  }
+  if (ticket->expires && *ticket->expires <= turn.now.unix_seconds()) {
+    turn.out.push(Refuse{id, fail(Errc::kExpired, "the ticket has expired; ask for a new one (selvedge ticket)")});
+    return;
+  }
+  if (ticket->node == core_.self()) {
+    turn.out.push(Refuse{id, fail(Errc::kInvalid, "this is this node's own ticket: give it to another node")});
+    return;
+  }
+  const NodeKey node = ticket->node;
+  core_.want_peer(turn, node, ticket->addresses, Instant::never());
+  core_.put_record(turn, Record::kPeer, node, codec::encode(PeerRecord{ticket->addresses}), [this, id, node](Turn& t, const Status& kept) {
+    if (kept.ok()) answer(t, id, PeerAddAnswer{node});
+    else t.out.push(Refuse{id, kept.error()});
+  });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PeerListRequest&) {
+  PeerListAnswer list;
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    PeerInfo info;
+    info.node = key;
+    if (peer.record) info.owner = peer.record->body.owner;
+    info.connected = core_.sessions.up(key);
+    info.banned = contractor_.banned(key);
+    info.addresses = peer.addresses;
+    info.error = peer.last_error;
+    list.peers.push_back(std::move(info));
+  }
+  answer(turn, id, list);
+}
+
+GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const {
+  GrantInfo info;
+  info.id = convert<crypto::Digest>(grant.id);
+  info.given = given;
+  info.node = grant.body.node;
+  info.owner = grant.body.owner;
+  info.origin = grant.body.origin;
+  info.cpu_permille = grant.body.cpu_permille;
+  info.memory_bytes = grant.body.memory_bytes;
+  info.storage_bytes = grant.body.storage_bytes;
+  info.expires = grant.body.expires;
+  const work::LeaseEntry* lease = given ? workshop_.leases().find(grant.id) : nullptr;
+  if (core_.authority.revoked(grant, now)) info.state = "revoked";
+  else if (grant.body.expires <= now.unix_seconds()) info.state = "expired";
+  else info.state = lease != nullptr ? work::lease_stage_name(lease->stage) : "active";
+  return info;
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request) {
+  workshop_.give(turn, request, [this, id](Turn& t, Result<object::Signed<object::Grant>> grant) {
+    if (grant.ok()) answer(t, id, grant_info(t.now, *grant, true));
+    else t.out.push(Refuse{id, grant.error()});
+  });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantListRequest&) {
+  GrantListAnswer list;
+  for (const auto& [grant_id, grant] : core_.authority.all_given()) list.grants.push_back(grant_info(turn.now, grant, true));
+  for (const auto& [grant_id, grant] : core_.authority.all_received()) list.grants.push_back(grant_info(turn.now, grant, false));
+  answer(turn, id, list);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const LeaseListRequest&) { answer(turn, id, LeaseListAnswer{workshop_.list()}); }
+
+void Node::answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request) {
+  workshop_.change(turn, request, [this, id](Turn& t, Result<LeaseChangeAnswer> changed) {
+    if (changed.ok()) answer(t, id, *changed);
+    else t.out.push(Refuse{id, changed.error()});
+  });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PutRequest& request) {
+  if (request.files.size() > kFilesPerRequestMax) {
+    turn.out.push(Refuse{id, fail(Errc::kLimit, "one put takes at most " + std::to_string(kFilesPerRequestMax) + " files; split it")});
+    return;
+  }
+  std::vector<PutItem> items;
+  for (const FileName& file : request.files) items.push_back({file, nullptr});
+  const Instant started = turn.now;
+  library_.put(
+      turn, std::move(items), [id](Turn& t, const TransferProgress& progress) { t.out.push(Progress{id, codec::to_json_text(progress)}); },
+      [this, id, started](Turn& t, PutOutcome put) {
+        if (!put.status.ok()) {
+          t.out.push(Refuse{id, put.status.error()});
+          return;
+        }
+        answer(t, id, PutAnswer{std::move(put.files), put.bytes, put.bytes_sealed, uint64_t((t.now - started).ms()), std::move(put.holders)});
+      });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
+  const Result<codec::Cid> cid = codec::Cid::parse(request.cid);
+  if (!cid.ok()) {
+    turn.out.push(Refuse{id, fail(Errc::kInvalid, request.cid + " is not a content id: " + cid.error().message)});
+    return;
+  }
+  struct Written {
+    uint64_t bytes = 0;
+    size_t waiting = 0;
+    bool all_given = false;
+    Status status;
+    Instant started;
+  };
+  auto written = std::make_shared<Written>();
+  written->started = turn.now;
+  const auto settle = [this, id, written, name = *cid](Turn& t) {
+    if (!written->all_given || written->waiting > 0) return;
+    if (!written->status.ok()) t.out.push(Refuse{id, written->status.error()});
+    else answer(t, id, GetAnswer{name, written->bytes, uint64_t((t.now - written->started).ms())});
+  };
+  library_.get(
+      turn, *cid,
+      [this, id, written, settle, path = request.path](Turn& t, uint64_t offset, Bytes bytes, bool last) {
+        written->bytes += bytes.size();
+        ++written->waiting;
+        t.out.push(Progress{id, codec::to_json_text(TransferProgress{written->bytes, 0, 0, 1})});
+        core_.write_file(t, path, offset, std::move(bytes), last, [written, settle](Turn& t2, const Status& status) {
+          --written->waiting;
+          if (!status.ok() && written->status.ok()) written->status = status;
+          settle(t2);
+        });
+      },
+      [written, settle](Turn& t, const Status& status) {
+        if (!status.ok() && written->status.ok()) written->status = status;
+        written->all_given = true;
+        settle(t);
+      });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const BlobListRequest&) { answer(turn, id, BlobListAnswer{library_.list()}); }
+
+void Node::answer_to(Turn& turn, RequestId id, const RunRequest& request) { contractor_.run(turn, id, request); }
+
+void Node::answer_to(Turn& turn, RequestId id, const ReceiptsRequest&) {
+  next_receipts(turn, id, std::make_shared<ReceiptsAnswer>(), core_.store.receipt_origins(nullptr, store::kColumnCount * 1024), 0);
+}
+
+// Reads one piece of one origin's log after the other; the answer goes out when the last log is read.
+void Node::next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from) {
+  while (!origins.empty() && so_far->receipts.size() < kReceiptsPerAnswerMax) {
+    const store::OriginId origin = origins.back();
+    const store::Store::ReceiptRange range = core_.store.receipts(origin);
+    const uint64_t at = std::max(from, range.first);
+    if (at >= range.next) {
+      origins.pop_back();
+      from = 0;
+      continue;
+    }
+    constexpr size_t kPiece = 256;
+    const bool own = convert<crypto::PublicKey>(origin) == core_.owner();
+    const uint64_t cookie = core_.expect_loaded([this, id, so_far, origins, own, at](Turn& t, store::Loaded loaded) {
+      for (const store::LoadedReceipt& each : loaded.receipts) {
+        Bytes bytes = each.bytes;
+        bool accepted = true;
+        if (own) {
+          const Result<KeptReceipt> kept = codec::decode<KeptReceipt>(bytes);
+          if (!kept.ok()) continue;
+          bytes = kept->receipt;
+          accepted = kept->accepted;
+        }
+        const auto receipt = object::open_object<object::Receipt>(bytes, core_.authority.verifier());
+        if (receipt.ok()) so_far->receipts.push_back({receipt->body, accepted});
+      }
+      next_receipts(t, id, so_far, origins, at + kPiece);
+    });
+    Outbox<store::Effect> disk;
+    const Result<size_t> asked = core_.store.read_receipts(origin, at, kPiece, cookie, disk);
+    core_.route_disk(turn, disk);
+    if (asked.ok() && *asked > 0) return;
+    core_.forget_loaded(cookie);
+    if (!asked.ok()) {
+      turn.out.push(Refuse{id, asked.error()});
+      return;
+    }
+    origins.pop_back();
+    from = 0;
+  }
+  answer(turn, id, *so_far);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const ShutdownRequest&) {
+  answer(turn, id, Empty{});
+  turn.out.push(Shutdown{});
+}
+
+}  // namespace selvedge::node

@@ -1,0 +1,338 @@
+#include "node/workshop.h"
+
+#include <algorithm>
+
+#include "codec/multibase.h"
+
+namespace selvedge::node {
+
+namespace {
+constexpr size_t kSuppliesMax = work::kExecutionsMax;
+constexpr Duration kSupplyKept = seconds(300);
+}  // namespace
+
+// ---- leases
+
+void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
+  const Result<crypto::PublicKey> origin = codec::parse_key(request.origin);
+  if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
+  if (*origin == core_.owner()) return then(turn, fail(Errc::kInvalid, "that is this machine's own owner, who needs no grant"));
+  object::Grant grant;
+  grant.owner = core_.owner();
+  grant.node = core_.self();
+  grant.origin = *origin;
+  grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0);
+  grant.cpu_permille = request.cpu_permille;
+  grant.memory_bytes = request.cpu_permille > 0 ? request.memory_bytes : 0;
+  grant.storage_bytes = request.storage_bytes;
+  grant.issued = turn.now.unix_seconds();
+  grant.expires = grant.issued + request.seconds;
+  grant.nonce = core_.drbg.draw<object::Unique>();
+  Result<object::Signed<object::Grant>> made = object::sign_object(*core_.config.owner, grant);
+  if (!made.ok()) return then(turn, made.error());
+  const object::Signed<object::Grant> given = *made;
+  core_.put_record(turn, Record::kGrantGiven, given.id, given.bytes, [this, given, then](Turn& t, const Status& kept) {
+    if (!kept.ok()) return then(t, kept.error());
+    restore(t, given);
+    for (const auto& [key, peer] : core_.sessions.peers()) {
+      if (core_.sessions.up(key) && peer.record && peer.record->body.owner == given.body.origin) {
+        core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{given.bytes}}));
+      }
+    }
+    then(t, given);
+  });
+}
+
+void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
+  if (!core_.authority.add_given(grant).ok() || core_.authority.revoked(grant, turn.now)) return;
+  work::Leases::Out effects;
+  const crypto::PublicKey origin = grant.body.origin;
+  const Status added = leases_.add(turn.now, std::move(grant), effects);
+  if (!added.ok()) core_.trace(turn, "a grant is not in force: " + added.error().message);
+  route(turn, effects);
+  if (const work::LeaseEntry* lease = leases_.of_origin(origin)) {
+    const Status quota = core_.store.set_quota(convert<store::OriginId>(origin), lease->grant.body.storage_bytes);
+    if (!quota.ok()) core_.trace(turn, "no storage quota: " + quota.error().message);
+  }
+}
+
+void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease then) {
+  const Result<object::ObjectId> id = leases_.by_prefix(request.lease);
+  if (!id.ok()) return then(turn, id.error());
+  work::Leases::Out effects;
+  Status changed;
+  if (request.action == LeaseAction::kPause) changed = leases_.pause(*id, effects);
+  else if (request.action == LeaseAction::kResume) changed = leases_.resume(turn.now, *id, effects);
+  else changed = leases_.revoke(*id, effects);
+  if (!changed.ok()) return then(turn, changed.error());
+  const work::LeaseEntry& lease = *leases_.find(*id);
+  const LeaseChangeAnswer answer{convert<crypto::Digest>(*id), work::lease_stage_name(lease.stage), 0};
+  const Instant asked = turn.now;
+  const auto stopped = [then, answer, asked](Turn& t) {
+    LeaseChangeAnswer done = answer;
+    done.stopped_us = uint64_t((t.now - asked).ns / 1000);
+    then(t, done);
+  };
+  const uint64_t number = lease.number;
+  if (request.action == LeaseAction::kResume) {
+    route(turn, effects);
+    return then(turn, answer);
+  }
+  // The domain is killed first: writing the revocation down can wait for the disk, running code cannot.
+  core_.stop_tasks(turn, number, stopped);
+  if (request.action == LeaseAction::kRevoke) {
+    object::Revocation revocation;
+    revocation.issuer = core_.owner();
+    revocation.target_kind = object::RevocationTarget::kCapability;
+    revocation.target.bytes = id->bytes;
+    revocation.cutoff = turn.now.unix_seconds();
+    revocation.reason = object::RevocationReason::kUserRequest;
+    revocation.issued = turn.now.unix_seconds();
+    Result<object::Signed<object::Revocation>> made = object::sign_object(*core_.config.owner, revocation);
+    CHECK(made.ok());
+    const Status added = core_.authority.add_revocation(*made);
+    if (!added.ok()) core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
+    const crypto::PublicKey origin = lease.grant.body.origin;
+    const Bytes bytes = made->bytes;
+    core_.put_record(turn, Record::kRevocation, made->id, bytes, [this, origin, bytes](Turn& t, const Status& kept) {
+      if (!kept.ok()) core_.trace(t, "ALERT: a revocation is not on disk: " + kept.error().message);
+      for (const auto& [key, peer] : core_.sessions.peers()) {
+        if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) {
+          core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
+        }
+      }
+    });
+  }
+  route(turn, effects);
+}
+
+void Workshop::route(Turn& turn, work::Leases::Out& effects) {
+  for (work::LeaseEffect& effect : effects.take()) {
+    if (auto* stop = std::get_if<work::StopLease>(&effect)) {
+      core_.stop_tasks(turn, stop->number, [](Turn&) {});
+      const work::LeaseEntry* lease = leases_.find(stop->lease);
+      const Errc why = lease->stage == work::LeaseStage::kRevoked ? Errc::kRevoked
+                       : lease->stage == work::LeaseStage::kExpired ? Errc::kExpired
+                                                                     : Errc::kUnavailable;
+      work::Executor::Out ended;
+      executor_.on_lease_stopped(stop->number, why, ended);
+      route(turn, ended);
+    } else if (auto* changed = std::get_if<work::LeaseChanged>(&effect)) {
+      const work::LeaseEntry* lease = leases_.find(changed->lease);
+      tell_lease(turn, *lease);
+      const bool over = changed->stage == work::LeaseStage::kRevoked || changed->stage == work::LeaseStage::kExpired;
+      if (over && on_lease_ended) on_lease_ended(turn, lease->grant.body.origin);
+    }
+  }
+}
+
+void Workshop::tell_lease(Turn& turn, const work::LeaseEntry& lease) {
+  object::Lease body;
+  body.grant = lease.grant.id;
+  body.node = core_.self();
+  body.origin = lease.grant.body.origin;
+  body.started = lease.grant.body.issued;
+  body.expires = lease.grant.body.expires;
+  switch (lease.stage) {
+    case work::LeaseStage::kActive: body.state = object::LeaseState::kActive; break;
+    case work::LeaseStage::kExpiring: body.state = object::LeaseState::kExpiring; break;
+    case work::LeaseStage::kRevoked: body.state = object::LeaseState::kRevoked; break;
+    case work::LeaseStage::kExpired: body.state = object::LeaseState::kExpired; break;
+    case work::LeaseStage::kPaused: return;  // a pause is between the owner and this machine: offers are refused
+  }
+  Result<object::Signed<object::Lease>> made = object::sign_object(*core_.config.node, body);
+  if (!made.ok()) return;
+  core_.put_record(turn, Record::kLease, lease.grant.id, made->bytes, [](Turn&, const Status&) {});
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(key) && peer.record && peer.record->body.owner == body.origin) {
+      core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{made->bytes}}));
+    }
+  }
+}
+
+std::vector<LeaseInfo> Workshop::list() const {
+  std::vector<LeaseInfo> out;
+  for (const auto& [id, lease] : leases_.all()) {
+    LeaseInfo info;
+    info.id = convert<crypto::Digest>(id);
+    info.origin = lease.grant.body.origin;
+    info.state = work::lease_stage_name(lease.stage);
+    info.started = lease.grant.body.issued;
+    info.expires = lease.grant.body.expires;
+    info.tasks = lease.meters.tasks;
+    info.fuel = lease.meters.fuel;
+    info.cpu_ns = lease.meters.cpu_ns;
+    info.stored_bytes = core_.store.usage(convert<store::OriginId>(info.origin)).bytes;
+    info.bytes_in = lease.meters.bytes_in;
+    info.bytes_out = lease.meters.bytes_out;
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+// ---- tasks
+
+void Workshop::on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message) {
+  work::Executor::Out effects;
+  if (const auto* offer = std::get_if<work::Offer>(&message)) on_offer(turn, from, *offer);
+  else if (const auto* ask = std::get_if<work::RevealAsk>(&message)) executor_.on_reveal_ask(turn.now, from, ask->task, effects);
+  else if (const auto* cancel = std::get_if<work::Cancel>(&message)) executor_.on_cancel(from, cancel->task);
+  route(turn, effects);
+}
+
+void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& message) {
+  Result<object::Signed<object::TaskOffer>> offer = object::open_object<object::TaskOffer>(message.offer, core_.authority.verifier());
+  if (!offer.ok()) {
+    core_.trace(turn, "an offer from " + from.brief() + " was thrown away: " + offer.error().message);
+    return;
+  }
+  const work::TaskId task = offer->body.task;
+  const Status taken = take(turn, from, std::move(offer).value());
+  if (taken.ok()) return;
+  core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
+}
+
+Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer) {
+  const mesh::Peer* peer = core_.sessions.find(from);
+  if (peer == nullptr || !peer->record) return fail(Errc::kUnauthorized, "no session");
+  TRY(core_.authority.may_run(turn.now, *peer->record, offer));
+  work::LeaseEntry* lease = leases_.find(offer.body.grant);
+  if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
+  if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
+  if (supplies_.size() >= kSuppliesMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
+  Supply supply;
+  supply.keys = TRY(object::open_object_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
+  supply.blobs = offer.body.blobs;
+  supply.access = offer.body.access;
+  supply.forget_at = turn.now + kSupplyKept;
+  for (const object::Holder& holder : offer.body.holders) {
+    supply.holders.push_back(holder.node);
+    core_.want_peer(turn, holder.node, holder.addresses, turn.now + seconds(60));
+  }
+  const work::TaskId task = offer.body.task;
+  supplies_.insert_or_assign(task, std::move(supply));
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u)};
+  work::Executor::Out effects;
+  const Status status = executor_.accept(turn.now, std::move(accepted), effects);
+  if (!status.ok()) supplies_.erase(task);
+  route(turn, effects);
+  return status;
+}
+
+void Workshop::route(Turn& turn, work::Executor::Out& effects) {
+  for (work::ExecutorEffect& effect : effects.take()) {
+    if (auto* run = std::get_if<work::RunDomain>(&effect)) {
+      supplies_.erase(run->task);  // all that was needed is here: the keys go
+      turn.out.push(StartTask{std::move(*run)});
+    } else if (auto* need = std::get_if<work::NeedBlob>(&effect)) {
+      need_blob(turn, need->task, need->cid);
+    } else if (auto* rewrite = std::get_if<work::NeedRewrite>(&effect)) {
+      core_.compute(turn, RewriteJob{rewrite->bytes}, [this, module = rewrite->module](Turn& t, ComputeResult result) {
+        work::Executor::Out more;
+        executor_.on_rewritten(t.now, module, std::get<Result<wasm::Rewritten>>(std::move(result)), more);
+        route(t, more);
+      });
+    } else if (auto* send = std::get_if<work::ExecutorSend>(&effect)) {
+      core_.send(turn, send->to, std::move(send->message));
+    } else if (auto* keep = std::get_if<work::KeepReceipt>(&effect)) {
+      keep_receipt(turn, *keep);
+    }
+  }
+}
+
+void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid) {
+  auto it = supplies_.find(task);
+  if (it == supplies_.end()) return blob_here(turn, task, cid, fail(Errc::kNotFound, "the offer does not say where it is"));
+  Supply& supply = it->second;
+  const auto blob = std::find_if(supply.blobs.begin(), supply.blobs.end(), [&](const object::BlobRef& b) { return b.cid == cid; });
+  if (blob == supply.blobs.end()) return blob_here(turn, task, cid, fail(Errc::kNotFound, "the offer does not say where it is"));
+  if (blob->size > work::kTaskInputBytesMax) return blob_here(turn, task, cid, fail(Errc::kLimit, "an input is larger than a task may have"));
+  if (blob->groups.empty()) return blob_here(turn, task, cid, Bytes{});
+  Supply::Parts& parts = supply.gathering[cid];
+  parts.parts.resize(blob->groups.size());
+  parts.left = blob->groups.size();
+  const std::vector<object::BlockGroup> groups = blob->groups;
+  for (size_t i = 0; i < groups.size() && supplies_.count(task); ++i) {
+    const object::ObjectId object = object::unsigned_id(groups[i]);
+    Supply& s = supplies_.at(task);
+    const auto key = std::find_if(s.keys.begin(), s.keys.end(), [&](const object::ObjectKey& k) { return k.object() == object; });
+    if (key == s.keys.end()) return blob_here(turn, task, cid, fail(Errc::kUnauthorized, "the offer holds no key for it"));
+    mesh::FetchRequest request{object, groups[i], key->clone(), s.holders, s.access};
+    // What is held here need not travel.
+    if (core_.store.find_object(convert<store::ObjectId>(object)) != nullptr) {
+      std::stable_partition(request.holders.begin(), request.holders.end(), [this](const NodeKey& h) { return h == core_.self(); });
+    }
+    core_.fetch(turn, std::move(request), [this, task, cid, i](Turn& t, Result<Bytes> part) { blob_part(t, task, cid, i, std::move(part)); });
+  }
+}
+
+void Workshop::blob_part(Turn& turn, const work::TaskId& task, const codec::Cid& cid, size_t index, Result<Bytes> part) {
+  auto it = supplies_.find(task);
+  if (it == supplies_.end()) return;
+  auto parts = it->second.gathering.find(cid);
+  if (parts == it->second.gathering.end()) return;
+  if (!part.ok()) {
+    it->second.gathering.erase(parts);
+    return blob_here(turn, task, cid, part.error());
+  }
+  parts->second.parts[index] = std::move(part).value();
+  if (--parts->second.left > 0) return;
+  auto content = std::make_shared<Bytes>();
+  for (std::optional<Bytes>& piece : parts->second.parts) append(*content, *piece);
+  it->second.gathering.erase(parts);
+  core_.compute(turn, DescribeJob{content, nullptr, 0}, [this, task, cid, content](Turn& t, ComputeResult result) {
+    const Result<codec::Cid> named = cid_of_chunks(std::get<Described>(result).chunks);
+    if (!named.ok() || !(*named == cid)) return blob_here(t, task, cid, fail(Errc::kIntegrity, "what was fetched is not what its name says"));
+    blob_here(t, task, cid, std::move(*content));
+  });
+}
+
+void Workshop::blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content) {
+  work::Executor::Out effects;
+  executor_.on_blob(turn.now, task, cid, std::move(content), effects);
+  route(turn, effects);
+}
+
+void Workshop::on_domain(Turn& turn, const work::TaskId& task, work::DomainResult result) {
+  work::Executor::Out effects;
+  executor_.on_domain(turn.now, task, std::move(result), effects);
+  route(turn, effects);
+}
+
+void Workshop::keep_receipt(Turn& turn, const work::KeepReceipt& keep) {
+  const object::Receipt& receipt = keep.receipt.body;
+  if (work::LeaseEntry* lease = leases_.find(receipt.grant)) {
+    lease->meters.tasks += 1;
+    lease->meters.fuel += receipt.fuel;
+    lease->meters.cpu_ns += receipt.cpu_ns;
+    lease->meters.bytes_in += receipt.bytes_in;
+    lease->meters.bytes_out += receipt.bytes_out;
+  }
+  const uint64_t cookie = core_.expect_stored([this, task = keep.task](Turn& t, const Status& kept) {
+    work::Executor::Out effects;
+    executor_.on_receipt_kept(t.now, task, kept, effects);
+    route(t, effects);
+  });
+  Outbox<store::Effect> disk;
+  const Result<uint64_t> sequence = core_.store.append_receipt(convert<store::OriginId>(receipt.origin), keep.receipt.bytes, cookie, disk);
+  core_.route_disk(turn, disk);
+  if (!sequence.ok()) core_.settle_now(turn, cookie, sequence.error());
+}
+
+void Workshop::on_deadline(Turn& turn) {
+  work::Leases::Out leases;
+  leases_.on_deadline(turn.now, leases);
+  route(turn, leases);
+  work::Executor::Out effects;
+  executor_.on_deadline(turn.now, effects);
+  route(turn, effects);
+  std::erase_if(supplies_, [&](const auto& s) { return s.second.forget_at <= turn.now; });
+}
+
+Instant Workshop::next_deadline() const {
+  Instant soonest = std::min(leases_.next_deadline(), executor_.next_deadline());
+  for (const auto& [task, supply] : supplies_) soonest = std::min(soonest, supply.forget_at);
+  return soonest;
+}
+
+}  // namespace selvedge::node

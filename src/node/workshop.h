@@ -1,0 +1,65 @@
+// Workshop: the part of a node that runs others' tasks on this machine, under leases.
+//
+// It owns the leases and the executor. An offer is opened, put before authorize() and only then accepted; what the task
+// needs is fetched with the keys sealed in the offer, and nothing else can be opened with them. Grants, leases and
+// receipts are written down before anyone is told of them.
+#pragma once
+
+#include "node/api.h"
+#include "node/core.h"
+#include "work/leases.h"
+
+namespace selvedge::node {
+
+class Workshop {
+ public:
+  explicit Workshop(Core& core) : core_(core), executor_(*core.config.node, core.drbg.fork()) {}
+
+  // ---- leases
+  using OnGrant = std::function<void(Turn&, Result<object::Signed<object::Grant>>)>;
+  /// Signs a grant for an origin, writes it down, opens the lease and tells the origin if it is connected.
+  void give(Turn& turn, const GrantGiveRequest& request, OnGrant then);
+  using OnLease = std::function<void(Turn&, Result<LeaseChangeAnswer>)>;
+  void change(Turn& turn, const LeaseChangeRequest& request, OnLease then);
+  /// At start: a grant that was on disk.
+  void restore(Turn& turn, object::Signed<object::Grant> grant);
+  std::vector<LeaseInfo> list() const;
+  const work::Leases& leases() const { return leases_; }
+  /// Called when a lease ends, with its origin.
+  std::function<void(Turn&, const crypto::PublicKey&)> on_lease_ended;
+
+  // ---- tasks
+  void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
+  void on_domain(Turn& turn, const work::TaskId& task, work::DomainResult result);
+  void on_deadline(Turn& turn);
+  Instant next_deadline() const;
+  size_t active() const { return executor_.active(); }
+
+ private:
+  void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
+  Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer);
+  void route(Turn& turn, work::Executor::Out& effects);
+  void route(Turn& turn, work::Leases::Out& effects);
+  void need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid);
+  void blob_part(Turn& turn, const work::TaskId& task, const codec::Cid& cid, size_t index, Result<Bytes> part);
+  void blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content);
+  void keep_receipt(Turn& turn, const work::KeepReceipt& keep);
+  void tell_lease(Turn& turn, const work::LeaseEntry& lease);
+
+  /// What fetching needs of an offer, kept while the task gathers.
+  struct Supply {
+    std::vector<object::ObjectKey> keys;
+    std::vector<object::BlobRef> blobs;
+    std::vector<NodeKey> holders;
+    Bytes access;
+    struct Parts { std::vector<std::optional<Bytes>> parts; size_t left = 0; };
+    std::map<codec::Cid, Parts> gathering;
+    Instant forget_at;
+  };
+  Core& core_;
+  work::Leases leases_;
+  work::Executor executor_;
+  std::map<work::TaskId, Supply> supplies_;
+};
+
+}  // namespace selvedge::node
