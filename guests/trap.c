@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   volatile int zero = 0;
   printf("before\n");
   fflush(stdout);
-  if (strcmp(kind, "divide") == 0) return 1 / zero;
+  if (strcmp(kind, "divide") == 0) return argc * 7 / zero;  // 1 / zero would be folded to something that cannot trap
   if (strcmp(kind, "load") == 0) return *(volatile int*)0xFFFFFFF0u;
   if (strcmp(kind, "call") == 0) return ((nullary)(unsigned long)(zero + 7777))();
   if (strcmp(kind, "abort") == 0) abort();

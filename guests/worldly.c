@@ -30,12 +30,12 @@ int main(void) {
   printf("real %lld.%09ld\nmono %lld.%09ld\nrandom ", (long long)real.tv_sec, real.tv_nsec, (long long)mono.tv_sec,
          mono.tv_nsec);
   for (size_t i = 0; i < sizeof random; ++i) printf("%02x", random[i]);
-  double sums[6] = {zero / zero, -(zero / zero), zero / zero + 1.0, __builtin_sqrt(-1.0 - zero), 0.0, 0.0};
-  uint64_t odd = 0xFFF8000000001234u;
+  // A NaN with a sign and a payload, hidden from the compiler, which would fold it.
+  volatile uint64_t odd = 0xFFF8000000001234u;
+  const uint64_t bits = odd;
   double made;
-  memcpy(&made, &odd, sizeof made);
-  sums[4] = made + zero;
-  sums[5] = zero * made;
+  memcpy(&made, &bits, sizeof made);
+  const double sums[6] = {zero / zero, zero - zero / zero, made / zero, __builtin_sqrt(-1.0 - zero), made + zero, zero * made};
   printf("\nnan");
   for (size_t i = 0; i < 6; ++i) printf(" %016llx", bits_of(sums[i]));
   printf(" %08x %08x %016llx\n", bits_of_f(zero_f / zero_f), bits_of_f((float)made), bits_of((double)(zero_f / zero_f)));

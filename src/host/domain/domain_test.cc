@@ -1,15 +1,14 @@
 // Real processes: each test starts selvedge-domain and runs the guests of guests/.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
-#include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
 #include "host/domain/frames.h"
 #include "host/loop/loop.h"
@@ -73,6 +72,365 @@ TEST_F(Domain, HelloRunsInALockedDownProcess) {
   EXPECT_GT(out.cpu_ns, 0u);
   EXPECT_EQ(out.memory_peak_bytes, 2u * wasm::kPageBytes);
   EXPECT_EQ(pool_.processes(), 1u);
+}
+
+TEST_F(Domain, InputGoesInAndErrorsComeBackApart) {
+  std::string big;
+  for (int i = 0; i < 20000; ++i) big += "line " + std::to_string(i) + "\n";
+  const DomainOutcome out = run(1, task_of(guest("cat"), {}, big));
+  EXPECT_EQ(out.end, DomainEnd::kExited) << out.message;
+  EXPECT_EQ(to_string(out.output), big);
+  EXPECT_EQ(out.errors, "copied " + std::to_string(big.size()) + " bytes\n");
+}
+
+TEST_F(Domain, ExitCodesAndTraps) {
+  const auto trap = guest("trap");
+  const DomainOutcome exit = run(1, task_of(trap, {"exit"}));
+  EXPECT_EQ(exit.end, DomainEnd::kExited);
+  EXPECT_EQ(exit.exit_code, 42);
+  for (const char* kind : {"unreachable", "divide", "load", "call", "abort"}) {
+    const DomainOutcome out = run(1, task_of(trap, {kind}));
+    EXPECT_EQ(out.end, DomainEnd::kTrapped) << kind << ": " << out.message;
+    EXPECT_EQ(to_string(out.output), "before\n") << kind;
+    EXPECT_FALSE(out.trace.is_zero()) << kind;
+    EXPECT_NE(out.message, "") << kind;
+  }
+}
+
+// req: R17
+TEST_F(Domain, ALoopEndsWhenItsFuelDoes) {
+  DomainTask task = task_of(guest("spin"));
+  task.fuel_limit = 50'000'000;
+  const DomainOutcome first = run(1, task);
+  EXPECT_EQ(first.end, DomainEnd::kOutOfFuel) << first.message;
+  EXPECT_EQ(first.fuel, 50'000'000u);
+  EXPECT_EQ(to_string(first.output), "spinning\n");
+  const DomainOutcome second = run(2, task);
+  EXPECT_EQ(second.trace, first.trace);
+}
+
+TEST_F(Domain, MemoryEndsWhereTheTaskSays) {
+  DomainTask task = task_of(guest("hog"), {"keep"});
+  task.memory_bytes = 10u << 20;
+  const DomainOutcome out = run(1, task);
+  EXPECT_EQ(out.end, DomainEnd::kExited) << out.message;
+  EXPECT_EQ(to_string(out.output), "got 158 pages, have 160\n");
+  EXPECT_EQ(out.memory_peak_bytes, 10u << 20);
+  task.memory_bytes = 64 * 1024;
+  const DomainOutcome none = run(1, task);
+  EXPECT_EQ(none.end, DomainEnd::kOutOfMemory) << none.message;
+  EXPECT_EQ(none.fuel, 0u);
+}
+
+TEST_F(Domain, DeepRecursionTrapsAtTheSameLevelAlways) {
+  const auto recurse = guest("recurse");
+  const DomainOutcome fine = run(1, task_of(recurse, {"2000"}));
+  EXPECT_EQ(fine.end, DomainEnd::kExited) << fine.message;
+  const DomainOutcome deep = run(1, task_of(recurse));
+  EXPECT_EQ(deep.end, DomainEnd::kTrapped);
+  EXPECT_EQ(deep.message, "trap: the call depth limit was reached");
+  const DomainOutcome again = run(2, task_of(recurse));
+  EXPECT_EQ(again.fuel, deep.fuel);
+  EXPECT_EQ(again.trace, deep.trace);
+}
+
+TEST_F(Domain, OutputIsBounded) {
+  DomainTask task = task_of(guest("flood"), {"16"});
+  task.output_bytes_max = 1u << 20;
+  const DomainOutcome fits = run(1, task);
+  EXPECT_EQ(fits.end, DomainEnd::kExited) << fits.message;
+  EXPECT_EQ(fits.output.size(), 1u << 20);
+  task.args.back() = "17";
+  const DomainOutcome flood = run(1, task);
+  EXPECT_EQ(flood.end, DomainEnd::kOutputTooLarge) << flood.message;
+  EXPECT_EQ(flood.output.size(), 1u << 20);
+}
+
+// req: D4
+TEST_F(Domain, SameTaskSameTraceAfterResetAndInANewProcess) {
+  const auto worldly = guest("worldly");
+  const DomainOutcome first = run(1, task_of(worldly));
+  ASSERT_EQ(first.end, DomainEnd::kExited) << first.message;
+  const std::string text = to_string(first.output);
+  EXPECT_NE(text.find("real 1577836800."), std::string::npos) << text;
+  EXPECT_NE(text.find("nan 7ff8000000000000 7ff8000000000000 7ff8000000000000 7ff8000000000000 7ff8000000000000 "
+                      "7ff8000000000000 7fc00000 7fc00000 7ff8000000000000"),
+            std::string::npos)
+      << text;
+  const int process = pool_.process_of(1);
+  const DomainOutcome warm = run(1, task_of(worldly));
+  EXPECT_EQ(pool_.process_of(1), process);
+  const DomainOutcome other = run(2, task_of(worldly));
+  EXPECT_EQ(warm.trace, first.trace);
+  EXPECT_EQ(other.trace, first.trace);
+  EXPECT_EQ(to_string(other.output), text);
+  DomainTask seeded = task_of(worldly);
+  seeded.seed = 8;
+  const DomainOutcome different = run(1, seeded);
+  EXPECT_NE(different.trace, first.trace);
+  EXPECT_NE(to_string(different.output), text);
+  DomainTask argued = task_of(worldly, {"x"});
+  EXPECT_NE(run(1, argued).trace, first.trace);
+}
+
+// req: D2
+TEST_F(Domain, TheNextTaskSeesNothingOfTheOneBefore) {
+  const auto leak = guest("leak");
+  const DomainOutcome first = run(1, task_of(leak, {"secret"}));
+  ASSERT_EQ(first.end, DomainEnd::kExited) << first.message;
+  EXPECT_EQ(to_string(first.output), "run 1 pages 2 static 0 stack 0 grown 0\n");
+  const int process = pool_.process_of(1);
+  // Grown memory, statics, stack, heap: all as in a new instance, and in the same process.
+  const DomainOutcome second = run(1, task_of(leak, {"secret"}));
+  EXPECT_EQ(to_string(second.output), to_string(first.output));
+  EXPECT_EQ(second.trace, first.trace);
+  EXPECT_EQ(pool_.process_of(1), process);
+  // A run that may not grow leaves a memory that is reset in place.
+  DomainTask small = task_of(leak, {"secret"});
+  small.memory_bytes = 2 * wasm::kPageBytes;
+  const DomainOutcome third = run(1, small);
+  const DomainOutcome fourth = run(1, small);
+  EXPECT_EQ(to_string(third.output), "run 1 pages 2 static 0 stack 0 grown 0\n");
+  EXPECT_EQ(to_string(fourth.output), to_string(third.output));
+  EXPECT_EQ(fourth.trace, third.trace);
+}
+
+TEST_F(Domain, ManyTasksThatGrowReplaceTheProcessAndStayEqual) {
+  const auto leak = guest("leak");
+  const DomainOutcome first = run(1, task_of(leak));
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(run(1, task_of(leak)).trace, first.trace) << i;
+}
+
+TEST_F(Domain, AnotherModuleGetsAnotherProcess) {
+  run(1, task_of(guest("hello")));
+  const int process = pool_.process_of(1);
+  const DomainOutcome out = run(1, task_of(guest("cat"), {}, "x"));
+  EXPECT_EQ(to_string(out.output), "x");
+  EXPECT_NE(pool_.process_of(1), process);
+}
+
+TEST_F(Domain, QueuedTasksRunInOrder) {
+  const auto hello = guest("hello");
+  std::vector<std::string> answers;
+  for (int i = 0; i < 20; ++i) {
+    pool_.run(1, task_of(hello, {std::to_string(i)}), [&](DomainOutcome out) {
+      answers.push_back(to_string(out.output));
+      if (answers.size() == 20) loop_.stop();
+    });
+  }
+  EXPECT_TRUE(answers.empty());
+  loop_.run();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(answers[size_t(i)], "hello " + std::to_string(i) + "\n");
+  EXPECT_EQ(pool_.processes(), 1u);
+}
+
+TEST_F(Domain, TasksThatMakeNoSenseAreRefused) {
+  DomainTask none = task_of(nullptr);
+  EXPECT_EQ(run(1, none).end, DomainEnd::kRefused);
+  DomainTask args = task_of(guest("hello"));
+  args.args.assign(kDomainArgsMax + 1, "a");
+  EXPECT_EQ(run(1, args).end, DomainEnd::kRefused);
+  DomainTask fuel = task_of(guest("hello"));
+  fuel.fuel_limit = 0;
+  EXPECT_EQ(run(1, fuel).end, DomainEnd::kRefused);
+  // A module that is no output of the rewriter is refused by the runner as well.
+  auto raw = std::make_shared<wasm::Rewritten>(*guest("hello"));
+  raw->module = guest_bytes("hello");
+  const DomainOutcome out = run(1, task_of(raw));
+  EXPECT_EQ(out.end, DomainEnd::kRefused) << out.message;
+  auto junk = std::make_shared<wasm::Rewritten>(*raw);
+  junk->module = Bytes(100, 0xAB);
+  junk->identity.bytes[0] ^= 1;
+  EXPECT_EQ(run(1, task_of(junk)).end, DomainEnd::kRefused);
+  EXPECT_EQ(run(1, task_of(guest("hello"))).end, DomainEnd::kExited);
+}
+
+/// Calls `then` once the guest of `lease` is running: spin burns processor time as soon as it does.
+class Spinning {
+ public:
+  Spinning(Loop& loop, DomainPool& pool, uint64_t lease, std::function<void(int pid)> then)
+      : loop_(loop), pool_(pool), lease_(lease), then_(std::move(then)), timer_(loop, [this] { look(); }) {
+    timer_.set(loop_.now() + milliseconds(1));
+  }
+
+ private:
+  void look() {
+    const int pid = pool_.process_of(lease_);
+    clockid_t clock;
+    timespec used{};
+    if (pid != 0 && clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &used);
+    if (used.tv_sec > 0 || used.tv_nsec > 60'000'000) return then_(pid);
+    timer_.set(loop_.now() + milliseconds(1));
+  }
+  Loop& loop_;
+  DomainPool& pool_;
+  uint64_t lease_;
+  std::function<void(int)> then_;
+  Loop::Timer timer_;
+};
+
+// req: D2
+TEST_F(Domain, StopKillsARunningGuestAtOnce) {
+  DomainTask task = task_of(guest("spin"));
+  task.fuel_limit = INT64_MAX;
+  std::vector<DomainOutcome> answers;
+  Duration took{-1};
+  for (int i = 0; i < 3; ++i) pool_.run(5, task, [&](DomainOutcome out) { answers.push_back(std::move(out)); });
+  Spinning spinning(loop_, pool_, 5, [&](int) {
+    pool_.stop(5, [&](Duration d) {
+      took = d;
+      loop_.stop();
+    });
+    EXPECT_EQ(pool_.process_of(5), 0);
+  });
+  loop_.run();
+  EXPECT_GE(took.ns, 0);
+  // The process has some hundred MB of address space to tear down, and the machine may be busy; the benchmark measures.
+  EXPECT_LT(took.ms(), 1000);
+  ASSERT_EQ(answers.size(), 3u);
+  for (const DomainOutcome& answer : answers) {
+    EXPECT_EQ(answer.end, DomainEnd::kKilled);
+    EXPECT_TRUE(answer.trace.is_zero());
+  }
+  RecordProperty("stop_us", int(took.ns / 1000));
+  const DomainOutcome after = run(5, task_of(guest("hello")));
+  EXPECT_EQ(after.end, DomainEnd::kExited);
+}
+
+TEST_F(Domain, StopWithNothingToStop) {
+  Duration took{-1};
+  pool_.stop(9, [&](Duration d) {
+    took = d;
+    loop_.stop();
+  });
+  loop_.run();
+  EXPECT_EQ(took.ns, 0);
+}
+
+TEST_F(Domain, AKilledRunnerIsReportedAndReplaced) {
+  DomainTask task = task_of(guest("spin"));
+  task.fuel_limit = INT64_MAX;
+  std::optional<DomainOutcome> crashed, after;
+  pool_.run(1, task, [&](DomainOutcome out) { crashed = std::move(out); });
+  pool_.run(1, task_of(guest("hello")), [&](DomainOutcome out) {
+    after = std::move(out);
+    loop_.stop();
+  });
+  Spinning spinning(loop_, pool_, 1, [&](int pid) { ::kill(pid, SIGKILL); });
+  loop_.run();
+  ASSERT_TRUE(crashed && after);
+  EXPECT_EQ(crashed->end, DomainEnd::kCrashed);
+  EXPECT_NE(crashed->message.find("signal 9"), std::string::npos) << crashed->message;
+  EXPECT_TRUE(crashed->trace.is_zero());
+  EXPECT_EQ(after->end, DomainEnd::kExited) << after->message;
+}
+
+TEST_F(Domain, WallTimeEndsARunWithoutAVerdict) {
+  DomainTask task = task_of(guest("spin"));
+  task.fuel_limit = INT64_MAX;
+  task.wall_max = milliseconds(150);
+  const DomainOutcome out = run(1, task);
+  EXPECT_EQ(out.end, DomainEnd::kKilled);
+  EXPECT_TRUE(out.trace.is_zero());
+  EXPECT_GE(out.wall_ns, 150'000'000u);
+}
+
+TEST_F(Domain, AShareOfTheProcessorIsKept) {
+  DomainTask task = task_of(guest("spin"));
+  task.fuel_limit = 60'000'000;
+  const DomainOutcome full = run(1, task);
+  task.cpu_permille = 200;
+  const DomainOutcome slow = run(1, task);
+  EXPECT_EQ(slow.trace, full.trace);
+  // A fifth of the processor takes at least four times its processor time on the wall.
+  EXPECT_GE(slow.wall_ns, 3 * slow.cpu_ns) << slow.cpu_ns;
+}
+
+TEST_F(Domain, LayersAreReported) {
+  std::optional<Result<DomainLayers>> answer;
+  pool_.probe([&](Result<DomainLayers> layers) {
+    answer = std::move(layers);
+    loop_.stop();
+  });
+  loop_.run();
+  ASSERT_TRUE(answer && answer->ok()) << (answer ? answer->error().message : "");
+  EXPECT_TRUE((*answer)->seccomp);
+  EXPECT_TRUE((*answer)->no_new_privs);
+  EXPECT_TRUE((*answer)->not_dumpable);
+  EXPECT_TRUE((*answer)->unprivileged);
+  // An empty root stands where there is a mount namespace.
+  EXPECT_EQ((*answer)->empty_root, (*answer)->mount_namespace);
+  std::printf("layers: %s\n", (*answer)->text().c_str());
+}
+
+TEST(DomainPool, ARunnerThatIsNotThereIsAnErrorNotACrash) {
+  Loop loop(1);
+  DomainPool pool(loop, "/nowhere/selvedge-domain");
+  std::optional<DomainOutcome> answer;
+  pool.run(1, task_of(guest("hello")), [&](DomainOutcome out) {
+    answer = std::move(out);
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_EQ(answer->end, DomainEnd::kCrashed);
+  EXPECT_NE(answer->message.find("selvedge-domain"), std::string::npos);
+}
+
+TEST(DomainPool, AProgramThatIsNoRunnerIsAnErrorNotACrash) {
+  Loop loop(1);
+  DomainPool pool(loop, "/bin/true");
+  std::optional<DomainOutcome> answer;
+  pool.run(1, task_of(guest("hello")), [&](DomainOutcome out) {
+    answer = std::move(out);
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_EQ(answer->end, DomainEnd::kCrashed) << answer->message;
+}
+
+TEST(DomainPool, DestructionKillsWhatRuns) {
+  Loop loop(1);
+  bool answered = false;
+  int pid = 0;
+  {
+    DomainPool pool(loop, runner_path());
+    DomainTask task = task_of(guest("spin"));
+    task.fuel_limit = INT64_MAX;
+    pool.run(1, task, [&](DomainOutcome) { answered = true; });
+    pid = pool.process_of(1);
+    EXPECT_GT(pid, 0);
+  }
+  EXPECT_EQ(::kill(pid, 0), -1);
+  loop.run_once();
+  EXPECT_FALSE(answered);
+}
+
+// req: D3
+TEST(Runner, CanDoNothingAfterLockDown) {
+  FILE* out = popen((runner_path() + " --self-test 2>&1").c_str(), "r");
+  ASSERT_NE(out, nullptr);
+  std::string text(8192, '\0');
+  text.resize(fread(text.data(), 1, text.size(), out));
+  EXPECT_EQ(pclose(out), 0) << text;
+  EXPECT_EQ(text.find("ALLOWED"), std::string::npos) << text;
+  for (const char* what : {"open_read", "open_write", "socket_inet", "fork", "execve", "mmap_exec", "mprotect_exec",
+                           "ptrace", "unshare", "memfd"}) {
+    EXPECT_NE(text.find(std::string(what) + " denied"), std::string::npos) << what << "\n" << text;
+  }
+}
+
+TEST(Frames, NonsenseIsAnError) {
+  domain::ResultFrame result;
+  result.message = "m";
+  result.output = Bytes(10, 1);
+  Bytes frame = domain::encode(result);
+  const ByteView body = ByteView(frame).subspan(domain::kFrameHeaderBytes);
+  EXPECT_TRUE(domain::decode_result(body).ok());
+  for (size_t n = 0; n < body.size(); ++n) EXPECT_FALSE(domain::decode_result(body.first(n)).ok()) << n;
+  frame.push_back(0);
+  EXPECT_FALSE(domain::decode_result(ByteView(frame).subspan(domain::kFrameHeaderBytes)).ok());
+  const uint8_t huge[] = {0xFF, 0xFF, 0xFF, 0xFF, 1};
+  EXPECT_EQ(domain::decode_header(huge).code(), Errc::kLimit);
 }
 
 }  // namespace

@@ -78,13 +78,14 @@ bool landlock(Files files) {
   return done;
 }
 
-/// Our own mount namespace gets an empty, read-only root.
-bool empty_root() {
+/// Puts an empty, read-only file system over /tmp of our own mount namespace. Before Landlock, which forbids mounting.
+bool mount_empty() {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
-  if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,mode=555") != 0) return false;
-  return chdir("/tmp") == 0 && chroot(".") == 0 && chdir("/") == 0;
+  return mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,mode=555") == 0;
 }
 
+/// Makes that the root. The root is shared by all threads, so this confines those that exist already.
+bool enter_empty() { return chdir("/tmp") == 0 && chroot(".") == 0 && chdir("/") == 0; }
 
 bool drop_privileges() {
   if (geteuid() == 0 && setgroups(0, nullptr) == 0 && setresgid(kNobody, kNobody, kNobody) == 0) {
@@ -134,27 +135,28 @@ bool load_seccomp() {
 
 }  // namespace
 
-Result<uint32_t> lockdown_before_engine() {
-  uint32_t layers = 0;
+Result<uint32_t> lockdown_before_engine(uint32_t layers) {
+  uint32_t raised = 0;
   if (syscall(SYS_close_range, kRunnerSocket + 1, ~0u, 0) != 0) {
     for (int fd = kRunnerSocket + 1; fd < 1024; ++fd) close(fd);
   }
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(Errc::kInternal, "prctl failed");
   }
-  layers |= kLayerNoNewPrivs;
+  raised |= kLayerNoNewPrivs;
   const rlimit none{0, 0}, files{kOpenFilesMax, kOpenFilesMax};
   if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0 ||
       setrlimit(RLIMIT_NOFILE, &files) != 0) {
     return fail(Errc::kInternal, "setrlimit failed");
   }
-  if (landlock(Files::kWhatTheEngineReads)) layers |= kLayerLandlock;
-  return layers;
+  if ((layers & kLayerMountNamespace) != 0 && mount_empty()) raised |= kLayerEmptyRoot;
+  if (landlock(Files::kWhatTheEngineReads)) raised |= kLayerLandlock;
+  return raised;
 }
 
 Result<uint32_t> lockdown_after_engine(uint32_t layers) {
   uint32_t raised = 0;
-  if ((layers & kLayerMountNamespace) != 0 && empty_root()) raised |= kLayerEmptyRoot;
+  if ((layers & kLayerEmptyRoot) != 0 && !enter_empty()) return fail(Errc::kInternal, "cannot leave the root directory");
   if (drop_privileges()) raised |= kLayerUnprivileged;
   // Changing the user clears the first and resets the second.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail(Errc::kInternal, "prctl failed");

@@ -15,9 +15,10 @@ namespace selvedge::host::domain {
 /// The socket to the pool: the one descriptor that stays.
 constexpr int kRunnerSocket = 3;
 
-/// Returns bits of LayerBit. Errors: kInternal when a wall that every kernel has cannot be raised.
-Result<uint32_t> lockdown_before_engine();
-/// `layers`: those that stand already. Returns the bits of those raised now. Errors: kInternal without seccomp.
+/// `layers`: bits of LayerBit that stand already. Returns the bits of those raised now.
+/// Errors: kInternal when a wall that every kernel has cannot be raised.
+Result<uint32_t> lockdown_before_engine(uint32_t layers);
+/// The same; kLayerEmptyRoot in `layers` says that the empty root was prepared. Errors: kInternal, also without seccomp.
 Result<uint32_t> lockdown_after_engine(uint32_t layers);
 
 /// Tries, in a locked-down process, what must not work; prints a line for each. Returns the number that worked.

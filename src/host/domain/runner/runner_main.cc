@@ -125,7 +125,7 @@ int serve(Engine& engine, Throttle& throttle) {
 int run_domain(bool self_test, uint32_t made_by_pool) {
   // Only the pool's environment variables could reach the engine's options; it passes none.
   uint32_t layers = made_by_pool;
-  auto before = lockdown_before_engine();
+  auto before = lockdown_before_engine(layers);
   if (!before.ok()) return 3;
   layers |= *before;
   Throttle throttle;
