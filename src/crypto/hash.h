@@ -1,7 +1,7 @@
 // SHA-256 and what is built on it: HMAC and HKDF.
 //
 // SHA-256 names everything in Selvedge (CIDs, ObjectIds, Merkle trees), so it is nettle's, which uses the SHA
-// instructions of the CPU where there are any; libsodium's is portable C and about five times slower there.
+// instructions of the CPU where there are any; libsodium's is portable C and takes nearly four times as long there.
 #pragma once
 
 #include "crypto/types.h"

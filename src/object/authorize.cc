@@ -46,12 +46,12 @@ class Judge {
 };
 
 bool Judge::revoked(RevocationTarget kind, ByteView target, const PublicKey& also) const {
-  if (revocations_.size() == 0) return false;
   return revocations_.revoked_by(use_.machine_owner, kind, target, now_) ||
          revocations_.revoked_by(use_.origin, kind, target, now_) || revocations_.revoked_by(also, kind, target, now_);
 }
 
 Status Judge::key_stands(const PublicKey& key, const char* what) const {
+  if (!revocations_.mentions(key)) return ok();
   for (const RevocationTarget kind : {RevocationTarget::kKey, RevocationTarget::kPrincipal, RevocationTarget::kDevice}) {
     if (!revoked(kind, key, key)) continue;
     return fail(Errc::kRevoked, std::string(what) + " was revoked (" + enum_name(kind) + " " + key.brief() + "): it needs a new key");
@@ -72,7 +72,7 @@ template <class T>
 Status Judge::allow(const Signed<T>& object, const char* what) {
   TRY(fresh(what, object.body.issued, object.body.expires));
   for (const RevocationTarget kind : {RevocationTarget::kCapability, RevocationTarget::kObject}) {
-    if (!revoked(kind, object.id, object.signer)) continue;
+    if (!revocations_.mentions(object.id) || !revoked(kind, object.id, object.signer)) continue;
     return fail(Errc::kRevoked, std::string(what) + " was revoked (" + enum_name(kind) + " " + object.id.brief() + ")");
   }
   TRY(key_stands(object.signer, what));
@@ -216,7 +216,7 @@ Status Judge::check_actor_for_ingress() { return speaks_for_origin(use_.actor, "
 Status Judge::check_revoked_objects() const {
   if (use_.classes == kStorage && use_.verbs == kDelete) return ok();  // what is revoked may always be removed
   const auto stands = [this](const ObjectId& object) -> Status {
-    if (!revoked(RevocationTarget::kObject, object, use_.origin)) return ok();
+    if (!revocations_.mentions(object) || !revoked(RevocationTarget::kObject, object, use_.origin)) return ok();
     return fail(Errc::kRevoked, "object " + object.brief() + " was revoked and is no longer read or stored");
   };
   for (const ObjectId& object : use_.objects) TRY(stands(object));

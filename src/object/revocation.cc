@@ -6,7 +6,7 @@ namespace selvedge::object {
 
 Status RevocationSet::add(const Signed<Revocation>& revocation) {
   const Revocation& body = revocation.body;
-  const Key key{body.target_kind, body.target, body.issuer};
+  const Key key{body.target, body.target_kind, body.issuer};
   const auto it = entries_.find(key);
   if (it != entries_.end()) {
     if (body.cutoff < it->second.cutoff) {
@@ -32,10 +32,18 @@ Status RevocationSet::add(const Signed<Revocation>& revocation) {
 
 bool RevocationSet::revoked_by(const PublicKey& issuer, RevocationTarget kind, ByteView target, Instant now) const {
   if (target.size() != RevokedId::kSize) return false;
-  Key key{kind, {}, issuer};
+  Key key{{}, kind, issuer};
   std::memcpy(key.target.bytes.data(), target.data(), RevokedId::kSize);
   const auto it = entries_.find(key);
   return it != entries_.end() && it->second.cutoff <= now.unix_seconds();
+}
+
+bool RevocationSet::mentions(ByteView target) const {
+  if (entries_.empty() || target.size() != RevokedId::kSize) return false;
+  Key first{{}, RevocationTarget::kFirst, {}};
+  std::memcpy(first.target.bytes.data(), target.data(), RevokedId::kSize);
+  const auto it = entries_.lower_bound(first);
+  return it != entries_.end() && it->first.target == first.target;
 }
 
 size_t RevocationSet::prune(Instant now) {

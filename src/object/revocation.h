@@ -29,6 +29,8 @@ class RevocationSet {
 
   /// True when `issuer` revoked `target` with a cutoff that `now` has reached.
   bool revoked_by(const PublicKey& issuer, RevocationTarget kind, ByteView target, Instant now) const;
+  /// Whether anybody at all revoked something of this name: the quick no of nearly every question.
+  bool mentions(ByteView target) const;
   /// Counts additions: an Authorization that was cached under another generation is asked for again.
   uint64_t generation() const { return generation_; }
   size_t size() const { return entries_.size(); }
@@ -38,8 +40,8 @@ class RevocationSet {
 
  private:
   struct Key {
+    RevokedId target;  // first, so that mentions() is one search
     RevocationTarget kind;
-    RevokedId target;
     PublicKey issuer;
     auto operator<=>(const Key&) const = default;
   };
