@@ -8,7 +8,7 @@
 // arrive on the loop thread, writes in the order they were given. A failed write is answered as failed, and the next
 // one first tries to bring the database back, so a disk that was full works again when there is room.
 //
-// Owned by the daemon; used by the loop thread only. RocksDB stays behind this header.
+// Owned by the daemon, which destroys it before its Loop; used by the loop thread only. RocksDB stays behind this header.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ class Disk {
   /// Opens or creates the store in `dir` (made with mode 0700). Errors: kBusy (another process has it), kIo
   /// (unwritable, full), kIntegrity (damaged), kUnsupported (written by a newer version).
   static Result<std::unique_ptr<Disk>> open(Loop& loop, const std::string& dir);
-  /// Finishes the writes that were given, without answering them, and closes.
+  /// Finishes the writes that were given, without answering them, and closes. Must not be called by an answer.
   ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
