@@ -86,7 +86,9 @@ struct Pipes {
     for (int fd : {to_client[0], to_client[1], to_server[0], to_server[1]}) close(fd);
   }
   template <class T>
-  static void put(int fd, const T& value) { CHECK(write(fd, &value, sizeof value) == ssize_t(sizeof value)); }
+  static void put(int fd, const T& value) {
+    CHECK(write(fd, &value, sizeof value) == ssize_t(sizeof value));
+  }
   template <class T>
   static T get(int fd) {
     T value{};
@@ -208,7 +210,8 @@ Figures quic_client(const Plan& plan, size_t payload, Pipes& pipes, uint16_t por
 
   size_t sent = 0;
   on_writable = [&](uint64_t id) {
-    while (sent < plan.bulk_messages && endpoint->send(id, Channel::kBulk, Bytes(kMessageBytes, uint8_t(sent))).ok()) ++sent;
+    while (sent < plan.bulk_messages && endpoint->send(id, Channel::kBulk, Bytes(kMessageBytes, uint8_t(sent))).ok())
+      ++sent;
   };
   on_control = [&] { loop.stop(); };
   const double cpu_before = cpu_seconds();
@@ -242,7 +245,8 @@ struct Credentials {
     CHECK(gnutls_pubkey_import_privkey(pub, abstract, 0, 0) == 0);
     CHECK(gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &spki) == 0);
     CHECK(gnutls_certificate_allocate_credentials(&handle) == 0);
-    CHECK(gnutls_certificate_set_rawpk_key_mem(handle, &spki, &pkcs8, GNUTLS_X509_FMT_DER, nullptr, 0, nullptr, 0, 0) >= 0);
+    CHECK(gnutls_certificate_set_rawpk_key_mem(handle, &spki, &pkcs8, GNUTLS_X509_FMT_DER, nullptr, 0, nullptr, 0, 0) >=
+          0);
     gnutls_free(spki.data);
     gnutls_free(pkcs8.data);
     gnutls_pubkey_deinit(pub);
@@ -278,7 +282,8 @@ class Stream {
   }
   void write_all(const uint8_t* data, size_t size) {
     while (size > 0) {
-      const ssize_t n = session_ != nullptr ? gnutls_record_send(session_, data, size) : ::send(fd_, data, size, MSG_NOSIGNAL);
+      const ssize_t n =
+          session_ != nullptr ? gnutls_record_send(session_, data, size) : ::send(fd_, data, size, MSG_NOSIGNAL);
       CHECK(n > 0);
       data += n, size -= size_t(n);
     }
@@ -402,12 +407,14 @@ int main(int argc, char** argv) {
   Plan plan;
   if (argc > 1 && std::strcmp(argv[1], "--quick") == 0) plan = {64, 5, 200};
   const auto quic = [&](size_t payload) {
-    return run_pair(plan, [&](Pipes& p) { quic_server(plan, payload, p); },
-                    [&](Pipes& p, uint16_t port) { return quic_client(plan, payload, p, port); });
+    return run_pair(
+        plan, [&](Pipes& p) { quic_server(plan, payload, p); },
+        [&](Pipes& p, uint16_t port) { return quic_client(plan, payload, p, port); });
   };
   const auto tcp = [&](int segment, bool tls) {
-    return run_pair(plan, [&](Pipes& p) { tcp_server(plan, segment, tls, p); },
-                    [&](Pipes& p, uint16_t port) { return tcp_client(plan, segment, tls, p, port); });
+    return run_pair(
+        plan, [&](Pipes& p) { tcp_server(plan, segment, tls, p); },
+        [&](Pipes& p, uint16_t port) { return tcp_client(plan, segment, tls, p, port); });
   };
   const Figures plain = tcp(1412, false), tls_small = tcp(1412, true), quic_small = quic(1452);
   const Figures tls_large = tcp(8912, true), quic_large = quic(8952);

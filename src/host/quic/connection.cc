@@ -68,7 +68,9 @@ struct Connection::Callbacks {
   static ngtcp2_conn* get_conn(ngtcp2_crypto_conn_ref* ref) {
     return static_cast<Connection*>(static_cast<PeerJudge*>(ref->user_data))->conn_;
   }
-  static void rand(uint8_t* out, size_t size, const ngtcp2_rand_ctx*) { CHECK(gnutls_rnd(GNUTLS_RND_NONCE, out, size) == 0); }
+  static void rand(uint8_t* out, size_t size, const ngtcp2_rand_ctx*) {
+    CHECK(gnutls_rnd(GNUTLS_RND_NONCE, out, size) == 0);
+  }
 
   static int new_connection_id(ngtcp2_conn*, ngtcp2_cid* id, uint8_t* token, size_t size, void* user) {
     Connection& c = self(user);
@@ -142,7 +144,8 @@ struct Connection::Callbacks {
   }
 };
 
-Connection::Connection(const Shared& shared, uint64_t number, Side side) : shared_(shared), number_(number), side_(side) {
+Connection::Connection(const Shared& shared, uint64_t number, Side side)
+    : shared_(shared), number_(number), side_(side) {
   ref_.get_conn = Callbacks::get_conn;
   ref_.user_data = static_cast<PeerJudge*>(this);
 }
@@ -204,7 +207,8 @@ Status Connection::start(ngtcp2_conn* conn) {
 }
 
 Result<std::unique_ptr<Connection>> Connection::dial(const Shared& shared, uint64_t number, const PeerKey& expected,
-                                                     const SocketAddress& local, const SocketAddress& remote, Instant now) {
+                                                     const SocketAddress& local, const SocketAddress& remote,
+                                                     Instant now) {
   std::unique_ptr<Connection> out(new Connection(shared, number, Side::kDialler));
   out->expected_ = expected;
   out->remote_ = remote;
@@ -223,7 +227,8 @@ Result<std::unique_ptr<Connection>> Connection::dial(const Shared& shared, uint6
 }
 
 Result<std::unique_ptr<Connection>> Connection::accept(const Shared& shared, uint64_t number, const Incoming& incoming,
-                                                       const SocketAddress& local, const SocketAddress& remote, Instant now) {
+                                                       const SocketAddress& local, const SocketAddress& remote,
+                                                       Instant now) {
   std::unique_ptr<Connection> out(new Connection(shared, number, Side::kAcceptor));
   out->remote_ = remote;
   const ngtcp2_cid source = random_id(kConnectionIdBytes);
@@ -246,9 +251,10 @@ Result<std::unique_ptr<Connection>> Connection::accept(const Shared& shared, uin
                                                    &source) == 0;
   const ngtcp2_callbacks callbacks = Callbacks::all();
   ngtcp2_conn* conn = nullptr;
-  const int code = ngtcp2_conn_server_new(&conn, &incoming.header.scid, &source, &path, incoming.header.version, &callbacks,
-                                          &conn_settings, &conn_parameters, nullptr, out.get());
-  if (code != 0) return fail(Errc::kInternal, std::string("QUIC: cannot accept a connection: ") + ngtcp2_strerror(code));
+  const int code = ngtcp2_conn_server_new(&conn, &incoming.header.scid, &source, &path, incoming.header.version,
+                                          &callbacks, &conn_settings, &conn_parameters, nullptr, out.get());
+  if (code != 0)
+    return fail(Errc::kInternal, std::string("QUIC: cannot accept a connection: ") + ngtcp2_strerror(code));
   // Until the client has heard of our id it uses the one it made up.
   out->routes_ = {source, incoming.header.dcid};
   TRY(out->start(conn));
@@ -356,10 +362,10 @@ ngtcp2_ssize Connection::write_packet(ngtcp2_path* path, std::span<uint8_t> out,
     ngtcp2_vec vectors[OutStream::kVectorsMax];
     const size_t count = stream != nullptr ? stream->gather(vectors, out.size()) : 0;
     ngtcp2_ssize taken = -1;
-    const ngtcp2_ssize size = ngtcp2_conn_writev_stream(
-        conn_, path, nullptr, out.data(), out.size(), &taken,
-        stream != nullptr ? NGTCP2_WRITE_STREAM_FLAG_MORE : NGTCP2_WRITE_STREAM_FLAG_NONE,
-        stream != nullptr ? stream->id : -1, vectors, count, stamp(now));
+    const ngtcp2_ssize size =
+        ngtcp2_conn_writev_stream(conn_, path, nullptr, out.data(), out.size(), &taken,
+                                  stream != nullptr ? NGTCP2_WRITE_STREAM_FLAG_MORE : NGTCP2_WRITE_STREAM_FLAG_NONE,
+                                  stream != nullptr ? stream->id : -1, vectors, count, stamp(now));
     if (stream == nullptr) return size;
     if (taken > 0) stream->advance(size_t(taken));
     if (size == NGTCP2_ERR_STREAM_DATA_BLOCKED || (size == NGTCP2_ERR_WRITE_MORE && taken <= 0)) {
@@ -513,7 +519,8 @@ void Connection::close(const std::string& reason, Instant now) {
   if (ended_) return;
   const std::string brief = reason.substr(0, kReasonBytesMax);
   ngtcp2_ccerr error;
-  ngtcp2_ccerr_set_application_error(&error, kCloseNormal, reinterpret_cast<const uint8_t*>(brief.data()), brief.size());
+  ngtcp2_ccerr_set_application_error(&error, kCloseNormal, reinterpret_cast<const uint8_t*>(brief.data()),
+                                     brief.size());
   write_close(error, now);
   closed_here_ = true;
   end(fail(Errc::kCancelled, "closed by this node: " + brief));
@@ -524,17 +531,14 @@ void Connection::fail_with(int library_error, Instant now) {
   ngtcp2_ccerr error;
   ngtcp2_ccerr_default(&error);
   switch (library_error) {
-    case NGTCP2_ERR_DRAINING:
-      return end(describe_peer_close());
+    case NGTCP2_ERR_DRAINING: return end(describe_peer_close());
     case NGTCP2_ERR_IDLE_CLOSE:
     case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
     case NGTCP2_ERR_DROP_CONN:
     case NGTCP2_ERR_RETRY:
     case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
       return end(describe_local(library_error));  // nobody is there, or nobody whom a packet would help
-    case NGTCP2_ERR_CRYPTO:
-      ngtcp2_ccerr_set_tls_alert(&error, ngtcp2_conn_get_tls_alert(conn_), nullptr, 0);
-      break;
+    case NGTCP2_ERR_CRYPTO: ngtcp2_ccerr_set_tls_alert(&error, ngtcp2_conn_get_tls_alert(conn_), nullptr, 0); break;
     default:
       if (violation_) {
         const std::string& reason = violation_->message;
@@ -550,16 +554,15 @@ void Connection::fail_with(int library_error, Instant now) {
 
 static Error describe_alert(uint8_t alert, const std::string& who) {
   switch (alert) {
-    case GNUTLS_A_CERTIFICATE_REQUIRED:
-      return fail(Errc::kUnauthorized, who + ": a node has to present its key");
+    case GNUTLS_A_CERTIFICATE_REQUIRED: return fail(Errc::kUnauthorized, who + ": a node has to present its key");
     case GNUTLS_A_NO_APPLICATION_PROTOCOL:
       return fail(Errc::kUnsupported, who + ": the two sides have no protocol in common; update the older one");
     case GNUTLS_A_HANDSHAKE_FAILURE:
     case GNUTLS_A_PROTOCOL_VERSION:
     case GNUTLS_A_INSUFFICIENT_SECURITY:
     case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
-      return fail(Errc::kUnsupported, who + ": the two sides have no TLS parameters in common (alert " +
-                                          std::to_string(alert) + ")");
+      return fail(Errc::kUnsupported,
+                  who + ": the two sides have no TLS parameters in common (alert " + std::to_string(alert) + ")");
     default:
       return fail(Errc::kUnauthorized, who + ": the key was not accepted (TLS alert " + std::to_string(alert) + ")");
   }
@@ -568,12 +571,10 @@ static Error describe_alert(uint8_t alert, const std::string& who) {
 Error Connection::describe_local(int library_error) const {
   const std::string who = remote_.text();
   switch (library_error) {
-    case NGTCP2_ERR_IDLE_CLOSE:
-      return fail(Errc::kTimeout, "nothing was heard from " + who + " for too long");
+    case NGTCP2_ERR_IDLE_CLOSE: return fail(Errc::kTimeout, "nothing was heard from " + who + " for too long");
     case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
       return fail(Errc::kTimeout, who + " did not complete the handshake: check the address and that UDP gets through");
-    case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
-      return fail(Errc::kUnsupported, who + " does not speak QUIC version 1");
+    case NGTCP2_ERR_RECV_VERSION_NEGOTIATION: return fail(Errc::kUnsupported, who + " does not speak QUIC version 1");
     case NGTCP2_ERR_CRYPTO:
       if (peer_wrong_) {
         return fail(Errc::kUnauthorized, who + " holds the key " + peer_.hex() + ", but " + expected_.hex() +
@@ -588,11 +589,13 @@ Error Connection::describe_local(int library_error) const {
 
 Error Connection::describe_peer_close() const {
   const std::string who = remote_.text();
-  if (reset_seen_) return fail(Errc::kUnavailable, who + " has restarted and does not know this connection: dial again");
+  if (reset_seen_)
+    return fail(Errc::kUnavailable, who + " has restarted and does not know this connection: dial again");
   const ngtcp2_ccerr* error = ngtcp2_conn_get_ccerr(conn_);
   const std::string reason = printable(error->reason, error->reasonlen);
   if (error->type == NGTCP2_CCERR_TYPE_APPLICATION) {
-    if (error->error_code == kCloseProtocol) return fail(Errc::kInvalid, who + " says this node broke a rule: " + reason);
+    if (error->error_code == kCloseProtocol)
+      return fail(Errc::kInvalid, who + " says this node broke a rule: " + reason);
     return fail(Errc::kCancelled, "closed by " + who + ": " + reason);
   }
   if (error->error_code >= NGTCP2_CRYPTO_ERROR && error->error_code < NGTCP2_CRYPTO_ERROR + 256) {

@@ -76,7 +76,8 @@ class Connection final : private PeerJudge {
   static Result<std::unique_ptr<Connection>> dial(const Shared& shared, uint64_t number, const PeerKey& expected,
                                                   const SocketAddress& local, const SocketAddress& remote, Instant now);
   static Result<std::unique_ptr<Connection>> accept(const Shared& shared, uint64_t number, const Incoming& incoming,
-                                                    const SocketAddress& local, const SocketAddress& remote, Instant now);
+                                                    const SocketAddress& local, const SocketAddress& remote,
+                                                    Instant now);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -118,8 +119,8 @@ class Connection final : private PeerJudge {
   struct InChannel {
     int64_t id = -1;  // QUIC stream id
     std::deque<Bytes> ready;
-    Bytes raw;                // arrived while paused, not yet parsed
-    size_t credit_owed = 0;   // stream bytes whose window was not given back
+    Bytes raw;               // arrived while paused, not yet parsed
+    size_t credit_owed = 0;  // stream bytes whose window was not given back
     bool paused = false;
   };
   struct Callbacks;

@@ -37,6 +37,7 @@ struct Party {
   std::unique_ptr<TlsIdentity> identity;
   std::unique_ptr<Connection::Shared> shared;
   SocketAddress address;
+  SocketAddress seen_as = address;  // to the other side; a NAT may change it
   std::unique_ptr<Connection> connection;
 };
 
@@ -52,8 +53,8 @@ class Pair : public ::testing::Test {
   void carry(uint64_t drop = 0) {
     for (int round = 0; round < 200; ++round) {
       now_ = now_ + microseconds(50);
-      const bool any = one_way(a_, b_, drop) | one_way(b_, a_, drop);
-      if (!any) return;
+      const bool there = one_way(a_, b_, drop), back = one_way(b_, a_, drop);
+      if (!there && !back) return;
     }
   }
   bool one_way(Party& from, Party& to, uint64_t drop) {
@@ -75,16 +76,17 @@ class Pair : public ::testing::Test {
     if (!to.connection) {
       Connection::Incoming incoming;
       if (ngtcp2_accept(&incoming.header, packet.data(), packet.size()) != 0) return;
-      to.connection = Connection::accept(*to.shared, 2, incoming, to.address, from.address, now_).value();
+      to.connection = Connection::accept(*to.shared, 2, incoming, to.address, from.seen_as, now_).value();
     }
-    to.connection->read(to.address, from.address, packet, now_);
+    to.connection->read(to.address, from.seen_as, packet, now_);
     if (to.connection->ended() && !to.connection->close_packet().empty()) {
       from.connection->read(from.address, to.address, to.connection->close_packet(), now_);
     }
   }
   // Lets time pass to the next timer of either side.
   void wait() {
-    now_ = std::max(now_, std::min(a_.connection->expiry(), b_.connection ? b_.connection->expiry() : Instant::never()));
+    now_ =
+        std::max(now_, std::min(a_.connection->expiry(), b_.connection ? b_.connection->expiry() : Instant::never()));
     a_.connection->on_expiry(now_);
     if (b_.connection) b_.connection->on_expiry(now_);
   }
@@ -221,6 +223,37 @@ TEST_F(Pair, EverythingArrivesOnceThroughHeavyLoss) {
   EXPECT_EQ(a_.connection->stats().bytes_queued, 0u) << "what is acknowledged is forgotten";
 }
 
+TEST_F(Pair, ControlGoesFirstInEveryPacket) {
+  open();
+  ASSERT_TRUE(a_.connection->send(Channel::kBulk, Bytes(200'000, 1)).ok());
+  ASSERT_TRUE(a_.connection->send(Channel::kControl, Bytes(3000, 2)).ok());
+  std::vector<uint8_t> buffer(UdpSocket::kBurstBytesMax);
+  const Connection::Burst burst = a_.connection->write(buffer, now_);
+  ASSERT_LT(burst.size, 100'000u) << "the congestion window is still small";
+  for (size_t at = 0; at < burst.size; at += burst.segment) {
+    deliver(ByteView(buffer).subspan(at, std::min(burst.segment, burst.size - at)), a_, b_);
+  }
+  EXPECT_EQ(b_.connection->take_message(Channel::kControl), Bytes(3000, 2));
+}
+
+// req: C1
+TEST_F(Pair, PeerWhoseAddressChangesIsFollowed) {
+  open();
+  carry();
+  a_.seen_as = SocketAddress::parse("192.0.2.99:7777").value();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(a_.connection->send(Channel::kControl, Bytes{uint8_t(i)}).ok());
+    carry();
+    wait();
+    carry();
+  }
+  EXPECT_EQ(b_.connection->remote().text(), "192.0.2.99:7777");
+  for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(b_.connection->take_message(Channel::kControl), Bytes{i});
+  ASSERT_TRUE(b_.connection->send(Channel::kControl, Bytes{9}).ok());
+  carry();
+  EXPECT_EQ(a_.connection->take_message(Channel::kControl), Bytes{9});
+}
+
 TEST_F(Pair, SilenceEndsTheConnection) {
   a_.config.keep_alive = {};
   b_.config.keep_alive = {};
@@ -236,7 +269,8 @@ TEST_F(Pair, SilenceEndsTheConnection) {
   ASSERT_TRUE(a_.connection->ended().has_value());
   EXPECT_EQ(a_.connection->ended()->code, Errc::kTimeout);
   EXPECT_TRUE(a_.connection->close_packet().empty()) << "nobody is there to be told";
-  EXPECT_GT((now_ - start).ns, (a_.config.idle_timeout - milliseconds(1)).ns) << "since the last packet, just before start";
+  EXPECT_GT((now_ - start).ns, (a_.config.idle_timeout - milliseconds(1)).ns)
+      << "since the last packet, just before start";
 }
 
 TEST_F(Pair, ResetTokensAreGivenBack) {

@@ -15,7 +15,7 @@ namespace selvedge::host {
 
 // One turn serves this much, then the loop gets to run other things.
 static constexpr size_t kReceiveCallsMax = 4;
-static constexpr size_t kBurstsMax = 8;         // a connection
+static constexpr size_t kBurstsMax = 8;  // a connection
 static constexpr size_t kSettleRoundsMax = 8;
 static constexpr size_t kMessagesTurnMax = 4096;  // a connection and round
 static constexpr size_t kGhostsMax = 4096;
@@ -174,14 +174,15 @@ void QuicEndpoint::Impl::on_unknown(const UdpSocket::Datagram& datagram, const n
   reply_reset(datagram, ids, now);
 }
 
-QuicEndpoint::Impl::Token QuicEndpoint::Impl::check_token(const UdpSocket::Datagram& datagram, const ngtcp2_pkt_hd& header,
-                                                         ngtcp2_cid& original, Instant now) const {
+QuicEndpoint::Impl::Token QuicEndpoint::Impl::check_token(const UdpSocket::Datagram& datagram,
+                                                          const ngtcp2_pkt_hd& header, ngtcp2_cid& original,
+                                                          Instant now) const {
   static constexpr ngtcp2_duration kRetryTokenLife = 10 * NGTCP2_SECONDS;
   if (header.tokenlen == 0 || header.token[0] != NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2) return Token::kNone;
   const ByteView secret = token_secret_.view();
-  const int code = ngtcp2_crypto_verify_retry_token2(&original, header.token, header.tokenlen, secret.data(), secret.size(),
-                                                     header.version, &datagram.from.any, datagram.from.size(), &header.dcid,
-                                                     kRetryTokenLife, ngtcp2_tstamp(now.ns));
+  const int code = ngtcp2_crypto_verify_retry_token2(
+      &original, header.token, header.tokenlen, secret.data(), secret.size(), header.version, &datagram.from.any,
+      datagram.from.size(), &header.dcid, kRetryTokenLife, ngtcp2_tstamp(now.ns));
   return code == 0 ? Token::kGood : Token::kBad;
 }
 
@@ -196,11 +197,8 @@ void QuicEndpoint::Impl::accept(const UdpSocket::Datagram& datagram, Instant now
   }
   ngtcp2_cid original{};
   switch (check_token(datagram, incoming.header, original, now)) {
-    case Token::kBad:
-      return reply_refusal(datagram, incoming.header, NGTCP2_INVALID_TOKEN, now);
-    case Token::kGood:
-      incoming.original_destination = original;
-      break;
+    case Token::kBad: return reply_refusal(datagram, incoming.header, NGTCP2_INVALID_TOKEN, now);
+    case Token::kGood: incoming.original_destination = original; break;
     case Token::kNone:
       // A handshake costs a signature. Under load only who can receive at its address gets one (RFC 9000 8.1.2).
       if (handshakes_pending_ >= config_.handshakes_pending_max / 2) return reply_retry(datagram, incoming.header, now);
@@ -239,7 +237,8 @@ void QuicEndpoint::Impl::reply(const UdpSocket::Datagram& to, ByteView packet) {
   stats_.bytes_sent += packet.size();
 }
 
-void QuicEndpoint::Impl::reply_version(const UdpSocket::Datagram& datagram, const ngtcp2_version_cid& ids, Instant now) {
+void QuicEndpoint::Impl::reply_version(const UdpSocket::Datagram& datagram, const ngtcp2_version_cid& ids,
+                                       Instant now) {
   // RFC 9000 6.1: only to datagrams that could have been a first packet, so that the answer is never longer.
   if (datagram.data.size() < NGTCP2_MAX_UDP_PAYLOAD_SIZE || !replies_.take(now)) {
     stats_.packets_ignored += 1;
@@ -247,8 +246,8 @@ void QuicEndpoint::Impl::reply_version(const UdpSocket::Datagram& datagram, cons
   }
   static constexpr uint32_t kVersions[] = {NGTCP2_PROTO_VER_V1};
   uint8_t packet[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
-  const ngtcp2_ssize size = ngtcp2_pkt_write_version_negotiation(packet, sizeof packet, uint8_t(random_word()), ids.scid,
-                                                                 ids.scidlen, ids.dcid, ids.dcidlen, kVersions, 1);
+  const ngtcp2_ssize size = ngtcp2_pkt_write_version_negotiation(
+      packet, sizeof packet, uint8_t(random_word()), ids.scid, ids.scidlen, ids.dcid, ids.dcidlen, kVersions, 1);
   if (size > 0) reply(datagram, ByteView(packet, size_t(size)));
 }
 
@@ -259,9 +258,9 @@ void QuicEndpoint::Impl::reply_retry(const UdpSocket::Datagram& datagram, const 
   if (gnutls_rnd(GNUTLS_RND_NONCE, source.data, source.datalen) != 0) return;
   uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
   const ByteView secret = token_secret_.view();
-  const ngtcp2_ssize token_size = ngtcp2_crypto_generate_retry_token2(token, secret.data(), secret.size(), header.version,
-                                                                      &datagram.from.any, datagram.from.size(), &source,
-                                                                      &header.dcid, ngtcp2_tstamp(now.ns));
+  const ngtcp2_ssize token_size =
+      ngtcp2_crypto_generate_retry_token2(token, secret.data(), secret.size(), header.version, &datagram.from.any,
+                                          datagram.from.size(), &source, &header.dcid, ngtcp2_tstamp(now.ns));
   if (token_size < 0) return;
   uint8_t packet[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
   const ngtcp2_ssize size = ngtcp2_crypto_write_retry(packet, sizeof packet, header.version, &header.scid, &source,
@@ -303,13 +302,15 @@ void QuicEndpoint::Impl::reply_reset(const UdpSocket::Datagram& datagram, const 
 
 Status QuicEndpoint::Impl::start_dial(uint64_t number, const PeerKey& expected, const std::string& address) {
   if (peers_.size() >= config_.connections_max) {
-    return fail(Errc::kLimit, "this node has its " + std::to_string(config_.connections_max) + " connections: close some first");
+    return fail(Errc::kLimit,
+                "this node has its " + std::to_string(config_.connections_max) + " connections: close some first");
   }
   SocketAddress remote = TRY(SocketAddress::parse(address));
   const SocketAddress& bound = socket_.local();
   if (bound.family() == AF_INET6 && bound.is_wildcard()) remote = remote.mapped_to_v6();
   if (remote.family() != bound.family()) {
-    return fail(Errc::kInvalid, "cannot reach " + address + " from " + bound.text() + ": listen on [::]:port for both families");
+    return fail(Errc::kInvalid,
+                "cannot reach " + address + " from " + bound.text() + ": listen on [::]:port for both families");
   }
   if (remote.port() == 0) return fail(Errc::kInvalid, address + " names no port");
   const SocketAddress local = TRY(socket_.local_towards(remote));

@@ -20,7 +20,8 @@ namespace selvedge::host {
 
 class QuicEndpoint::Impl final : private ConnectionHost {
  public:
-  Impl(Loop& loop, QuicConfig config, Events events, UdpSocket socket, std::unique_ptr<TlsIdentity> identity, int timer_fd);
+  Impl(Loop& loop, QuicConfig config, Events events, UdpSocket socket, std::unique_ptr<TlsIdentity> identity,
+       int timer_fd);
   ~Impl();
 
   const SocketAddress& address() const { return socket_.local(); }
@@ -37,7 +38,7 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   struct Peer {
     std::unique_ptr<Connection> connection;
     bool told_open = false;
-    bool dirty = false;            // listed in dirty_
+    bool dirty = false;                 // listed in dirty_
     Instant expiry = Instant::never();  // as listed in timers_
   };
   // What remains of a connection in its closing or draining period (RFC 9000 10.2).
@@ -75,7 +76,8 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   void on_unknown(const UdpSocket::Datagram& datagram, const ngtcp2_version_cid& ids, Instant now);
   void accept(const UdpSocket::Datagram& datagram, Instant now);
   enum class Token : uint8_t { kNone, kGood, kBad };
-  Token check_token(const UdpSocket::Datagram& datagram, const ngtcp2_pkt_hd& header, ngtcp2_cid& original, Instant now) const;
+  Token check_token(const UdpSocket::Datagram& datagram, const ngtcp2_pkt_hd& header, ngtcp2_cid& original,
+                    Instant now) const;
 
   void reply_version(const UdpSocket::Datagram& datagram, const ngtcp2_version_cid& ids, Instant now);
   void reply_retry(const UdpSocket::Datagram& datagram, const ngtcp2_pkt_hd& header, Instant now);

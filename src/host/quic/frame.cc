@@ -11,8 +11,8 @@ Status FrameReader::begin_message() {
   message_size_ = load_u32(length_.data());
   if (message_size_ == 0) return fail(Errc::kInvalid, "the peer sent an empty message, which the framing forbids");
   if (message_size_ > message_bytes_max_) {
-    return fail(Errc::kInvalid, "the peer announced a message of " + std::to_string(message_size_) + " bytes; at most " +
-                                    std::to_string(message_bytes_max_) + " are accepted");
+    return fail(Errc::kInvalid, "the peer announced a message of " + std::to_string(message_size_) +
+                                    " bytes; at most " + std::to_string(message_bytes_max_) + " are accepted");
   }
   message_.reserve(std::min(message_size_, kReserveBytesMax));
   return ok();
@@ -53,7 +53,8 @@ Status FrameReader::push(ByteView piece, std::vector<Bytes>& out) {
   return ok();
 }
 
-size_t write_frame_header(std::array<uint8_t, 1 + kFrameLengthBytes>& out, std::optional<uint8_t> channel, uint32_t size) {
+size_t write_frame_header(std::array<uint8_t, 1 + kFrameLengthBytes>& out, std::optional<uint8_t> channel,
+                          uint32_t size) {
   size_t at = 0;
   if (channel) out[at++] = *channel;
   store_u32(out.data() + at, size);

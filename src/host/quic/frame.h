@@ -20,7 +20,8 @@ inline constexpr size_t kFrameLengthBytes = 4;
 class FrameReader {
  public:
   /// `channels`: ids below this are known. `message_bytes_max`: longer messages are an error.
-  FrameReader(uint8_t channels, size_t message_bytes_max) : channels_(channels), message_bytes_max_(message_bytes_max) {}
+  FrameReader(uint8_t channels, size_t message_bytes_max)
+      : channels_(channels), message_bytes_max_(message_bytes_max) {}
 
   /// Takes the next piece and appends the messages it completes to `out`. Errors: kInvalid for an unknown channel, an
   /// empty message or one over the limit; the stream is then useless, and every later push() fails as well.
@@ -45,6 +46,7 @@ class FrameReader {
 };
 
 /// The header that goes before a message: channel id too when it is the first of its stream. Returns its size.
-size_t write_frame_header(std::array<uint8_t, 1 + kFrameLengthBytes>& out, std::optional<uint8_t> channel, uint32_t size);
+size_t write_frame_header(std::array<uint8_t, 1 + kFrameLengthBytes>& out, std::optional<uint8_t> channel,
+                          uint32_t size);
 
 }  // namespace selvedge::host

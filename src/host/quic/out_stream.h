@@ -47,9 +47,9 @@ class OutStream {
   uint8_t channel_;
   bool channel_announced_ = false;
   std::deque<Chunk> chunks_;
-  size_t next_chunk_ = 0;     // first chunk with unsent bytes
-  size_t next_offset_ = 0;    // unsent bytes of it start here
-  uint64_t front_offset_ = 0; // stream offset of chunks_[0]
+  size_t next_chunk_ = 0;      // first chunk with unsent bytes
+  size_t next_offset_ = 0;     // unsent bytes of it start here
+  uint64_t front_offset_ = 0;  // stream offset of chunks_[0]
   size_t queued_ = 0;
 };
 

@@ -21,8 +21,10 @@ static Status check_config(const QuicConfig& config) {
   if (config.udp_payload_bytes_max < kPayloadBytesMin || config.udp_payload_bytes_max > UdpSocket::kBurstBytesMax) {
     return fail(Errc::kInvalid, "udp_payload_bytes_max has to be 1200 to 65000");
   }
-  if (config.receive_window_bytes_initial == 0 || config.receive_window_bytes_max < config.receive_window_bytes_initial) {
-    return fail(Errc::kInvalid, "receive_window_bytes_max has to be at least receive_window_bytes_initial, and both positive");
+  if (config.receive_window_bytes_initial == 0 ||
+      config.receive_window_bytes_max < config.receive_window_bytes_initial) {
+    return fail(Errc::kInvalid,
+                "receive_window_bytes_max has to be at least receive_window_bytes_initial, and both positive");
   }
   if (config.connections_max == 0 || config.handshakes_pending_max < 2) {
     return fail(Errc::kInvalid, "connections_max has to be positive and handshakes_pending_max at least 2");
@@ -30,7 +32,8 @@ static Status check_config(const QuicConfig& config) {
   if (config.handshake_timeout.ns <= 0 || config.idle_timeout.ns < milliseconds(1).ns || config.keep_alive.ns < 0) {
     return fail(Errc::kInvalid, "timeouts have to be positive");
   }
-  if (config.protocol.empty() || config.protocol.size() > 255) return fail(Errc::kInvalid, "the protocol has 1 to 255 bytes");
+  if (config.protocol.empty() || config.protocol.size() > 255)
+    return fail(Errc::kInvalid, "the protocol has 1 to 255 bytes");
   return ok();
 }
 
@@ -42,7 +45,8 @@ Result<std::unique_ptr<QuicEndpoint>> QuicEndpoint::create(Loop& loop, QuicConfi
   // The loop's own timers count milliseconds; pacing on a fast path needs microseconds.
   const int timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (timer_fd < 0) return fail(Errc::kIo, std::string("cannot make a timer: ") + strerror(errno));
-  auto impl = std::make_unique<Impl>(loop, std::move(config), std::move(events), std::move(socket), std::move(identity), timer_fd);
+  auto impl = std::make_unique<Impl>(loop, std::move(config), std::move(events), std::move(socket), std::move(identity),
+                                     timer_fd);
   return std::unique_ptr<QuicEndpoint>(new QuicEndpoint(std::move(impl)));
 }
 
@@ -50,7 +54,9 @@ QuicEndpoint::QuicEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 QuicEndpoint::~QuicEndpoint() = default;
 std::string QuicEndpoint::address() const { return impl_->address().text(); }
 const PeerKey& QuicEndpoint::key() const { return impl_->key(); }
-uint64_t QuicEndpoint::dial(const PeerKey& expected, const std::string& address) { return impl_->dial(expected, address); }
+uint64_t QuicEndpoint::dial(const PeerKey& expected, const std::string& address) {
+  return impl_->dial(expected, address);
+}
 Status QuicEndpoint::send(uint64_t connection, Channel channel, Bytes message) {
   return impl_->send(connection, channel, std::move(message));
 }

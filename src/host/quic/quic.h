@@ -42,38 +42,38 @@ inline constexpr size_t kChannels = 2;
 enum class KeyUse : uint8_t { kPresent, kWithhold };
 
 struct QuicConfig {
-  std::string listen;  // "127.0.0.1:0", "[::1]:4433", "[::]:4433" (both families); port 0 lets the system choose
-  crypto::Seed node_seed;                // Ed25519, RFC 8032 5.1.5
-  size_t connections_max = 1024;       // open or being opened, dialled and accepted together
-  size_t handshakes_pending_max = 256; // accepted but not authenticated; from half of it on, a Retry is asked first
+  std::string listen;      // "127.0.0.1:0", "[::1]:4433", "[::]:4433" (both families); port 0 lets the system choose
+  crypto::Seed node_seed;  // Ed25519, RFC 8032 5.1.5
+  size_t connections_max = 1024;        // open or being opened, dialled and accepted together
+  size_t handshakes_pending_max = 256;  // accepted but not authenticated; from half of it on, a Retry is asked first
   Duration handshake_timeout = seconds(10);
   Duration idle_timeout = seconds(30);
-  Duration keep_alive = seconds(10);            // a quiet connection sends this often; 0 is never
-  size_t send_queue_bytes_max = 64u << 20;      // a connection: unsent and unacknowledged
-  size_t message_bytes_max = 4u << 20;          // longest message, both ways
+  Duration keep_alive = seconds(10);               // a quiet connection sends this often; 0 is never
+  size_t send_queue_bytes_max = 64u << 20;         // a connection: unsent and unacknowledged
+  size_t message_bytes_max = 4u << 20;             // longest message, both ways
   size_t receive_window_bytes_initial = 1u << 20;  // a channel; grows with the speed up to the next
   size_t receive_window_bytes_max = 8u << 20;      // a channel: most that a paused receiver holds
-  size_t udp_payload_bytes_max = 8952;          // path MTU discovery stops here (9000-byte jumbo frames)
+  size_t udp_payload_bytes_max = 8952;             // path MTU discovery stops here (9000-byte jumbo frames)
   std::string protocol = kQuicProtocol;
   KeyUse key_use = KeyUse::kPresent;
 };
 
 struct QuicStats {
-  uint64_t bytes_sent = 0, bytes_received = 0;          // UDP payload
-  uint64_t packets_sent = 0, packets_received = 0;      // UDP datagrams
-  uint64_t packets_ignored = 0;                         // not QUIC, unknown connection, undecodable
+  uint64_t bytes_sent = 0, bytes_received = 0;      // UDP payload
+  uint64_t packets_sent = 0, packets_received = 0;  // UDP datagrams
+  uint64_t packets_ignored = 0;                     // not QUIC, unknown connection, undecodable
   uint64_t retries_sent = 0, resets_sent = 0, refused = 0;
   size_t connections = 0, handshakes_pending = 0;
 };
 
 struct QuicConnectionStats {
-  uint64_t bytes_sent = 0, bytes_received = 0;          // UDP payload
+  uint64_t bytes_sent = 0, bytes_received = 0;  // UDP payload
   uint64_t packets_sent = 0, packets_received = 0;
   uint64_t messages_sent = 0, messages_received = 0;
-  size_t bytes_queued = 0;                              // counted against send_queue_bytes_max
+  size_t bytes_queued = 0;  // counted against send_queue_bytes_max
   Duration rtt_smoothed, rtt_min;
   uint64_t congestion_window_bytes = 0;
-  size_t udp_payload_bytes = 0;                         // largest that the path is known to carry
+  size_t udp_payload_bytes = 0;  // largest that the path is known to carry
 };
 
 class QuicEndpoint {

@@ -18,7 +18,11 @@ namespace {
 // true or the time for a test is up.
 class Bed {
  public:
-  Bed() : guard_(loop, [this] { expired_ = true; loop.stop(); }) {}
+  Bed()
+      : guard_(loop, [this] {
+          expired_ = true;
+          loop.stop();
+        }) {}
 
   bool until(std::function<bool()> goal) {
     if (goal()) return true;
@@ -285,7 +289,9 @@ TEST(Quic, PausedBulkHoldsTheSenderBackAndLeavesControlAlone) {
   // A control conversation long enough that bulk would have arrived many times over.
   const uint64_t from_a = at_a;
   size_t rounds = 0;
-  b.on_message = [&](uint64_t id, Channel, const Bytes& bytes) { ASSERT_TRUE(b->send(id, Channel::kControl, bytes).ok()); };
+  b.on_message = [&](uint64_t id, Channel, const Bytes& bytes) {
+    ASSERT_TRUE(b->send(id, Channel::kControl, bytes).ok());
+  };
   a.on_message = [&](uint64_t, Channel, const Bytes& bytes) {
     if (++rounds < 300) {
       ASSERT_TRUE(a->send(from_a, Channel::kControl, bytes).ok());
@@ -356,7 +362,8 @@ TEST(Quic, PortInUseAndBadConfigurationAreClearErrors) {
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.code(), Errc::kBusy);
   EXPECT_NE(second.error().message.find(a->address()), std::string::npos);
-  for (const char* listen : {"", "127.0.0.1", "localhost:1", "127.0.0.1:70000", "::1:5", "[127.0.0.1]:5", "[::1]", ":5"}) {
+  for (const char* listen :
+       {"", "127.0.0.1", "localhost:1", "127.0.0.1:70000", "::1:5", "[127.0.0.1]:5", "[::1]", ":5"}) {
     auto made = QuicEndpoint::create(bed.loop, config_for(2, listen), {});
     ASSERT_FALSE(made.ok()) << listen;
     EXPECT_EQ(made.code(), Errc::kInvalid) << listen;
@@ -369,7 +376,8 @@ TEST(Quic, PortInUseAndBadConfigurationAreClearErrors) {
 TEST(Quic, ADialThatCannotWorkIsClosedLater) {
   Bed bed;
   Node a(bed, config_for(1));
-  const uint64_t bad = a->dial(PeerKey{}, "no such place"), family = a->dial(PeerKey{}, "[::1]:5"), port = a->dial(PeerKey{}, "127.0.0.1:0");
+  const uint64_t bad = a->dial(PeerKey{}, "no such place"), family = a->dial(PeerKey{}, "[::1]:5"),
+                 port = a->dial(PeerKey{}, "127.0.0.1:0");
   EXPECT_TRUE(a.closed.empty()) << "events are never called from inside a call";
   ASSERT_TRUE(bed.until([&] { return a.closed.size() == 3; }));
   for (const uint64_t id : {bad, family, port}) EXPECT_EQ(a.why(id), Errc::kInvalid);
@@ -409,7 +417,10 @@ TEST(Quic, KeepAliveHoldsAQuietConnection) {
   Node a(bed, std::move(quiet)), b(bed, std::move(other));
   const auto [at_a, at_b] = connect(bed, a, b);
   bool over = false;
-  Loop::Timer timer(bed.loop, [&] { over = true; bed.progress(); });
+  Loop::Timer timer(bed.loop, [&] {
+    over = true;
+    bed.progress();
+  });
   timer.set(bed.loop.now() + milliseconds(400));
   ASSERT_TRUE(bed.until([&] { return over || !a.closed.empty() || !b.closed.empty(); }));
   EXPECT_TRUE(a.closed.empty() && b.closed.empty());
@@ -573,16 +584,15 @@ TEST(Quic, GarbageAndBrokenFirstPacketsDoNoHarm) {
   for (int i = 0; i < 6000; ++i) {
     Bytes packet;
     switch (i % 3) {
-      case 0:
-        packet = pattern(rng.between(1, 1500), rng.next());
-        break;
+      case 0: packet = pattern(rng.between(1, 1500), rng.next()); break;
       case 1:
         packet = initial;
         packet.resize(rng.between(1, packet.size()));
         break;
       default:
         packet = initial;
-        for (int flips = 0; flips < 4; ++flips) packet[rng.below(rng.chance(1, 2) ? 60 : packet.size())] ^= uint8_t(rng.next());
+        for (int flips = 0; flips < 4; ++flips)
+          packet[rng.below(rng.chance(1, 2) ? 60 : packet.size())] ^= uint8_t(rng.next());
     }
     raw.send(b->address(), packet);
     if (i % 16 == 0) bed.loop.run_once();

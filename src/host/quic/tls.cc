@@ -34,9 +34,7 @@ static Error tls_error(const char* what, int code) {
   return fail(Errc::kInternal, std::string("TLS: ") + what + ": " + gnutls_strerror(code));
 }
 
-static gnutls_datum_t datum(ByteView bytes) {
-  return {const_cast<uint8_t*>(bytes.data()), unsigned(bytes.size())};
-}
+static gnutls_datum_t datum(ByteView bytes) { return {const_cast<uint8_t*>(bytes.data()), unsigned(bytes.size())}; }
 
 // The 32 bytes out of what a GnuTLS key object holds. False when it is not an Ed25519 key.
 static bool read_ed25519(gnutls_pubkey_t key, PeerKey& out) {
@@ -61,7 +59,8 @@ static int verify_peer(gnutls_session_t session) {
   gnutls_pubkey_t key = nullptr;
   if (gnutls_pubkey_init(&key) != 0) return -1;
   PeerKey peer;
-  const bool readable = gnutls_pubkey_import(key, &certificates[0], GNUTLS_X509_FMT_DER) == 0 && read_ed25519(key, peer);
+  const bool readable =
+      gnutls_pubkey_import(key, &certificates[0], GNUTLS_X509_FMT_DER) == 0 && read_ed25519(key, peer);
   gnutls_pubkey_deinit(key);
   if (!readable) return -1;
   return static_cast<PeerJudge*>(ref->user_data)->accept(peer) ? 0 : -1;
@@ -88,7 +87,8 @@ static Result<PeerKey> derive_public(ByteView private_der) {
 TlsIdentity::TlsIdentity() : parts_(std::make_unique<Parts>()) {}
 TlsIdentity::~TlsIdentity() = default;
 
-Result<std::unique_ptr<TlsIdentity>> TlsIdentity::create(const crypto::Seed& seed, const std::string& protocol, KeyUse use) {
+Result<std::unique_ptr<TlsIdentity>> TlsIdentity::create(const crypto::Seed& seed, const std::string& protocol,
+                                                         KeyUse use) {
   std::unique_ptr<TlsIdentity> out(new TlsIdentity());
   out->protocol_ = protocol;
   crypto::Secret<sizeof kPrivatePrefix + 32> private_der;

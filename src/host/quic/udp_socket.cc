@@ -39,8 +39,11 @@ UdpSocket::UdpSocket(int fd, const SocketAddress& local)
     : fd_(fd), local_(local), wildcard_(local.is_wildcard()), buffer_(kReceiveRuns * kRunBytesMax) {}
 
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), local_(other.local_), wildcard_(other.wildcard_),
-      segmentation_(other.segmentation_), buffer_(std::move(other.buffer_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      local_(other.local_),
+      wildcard_(other.wildcard_),
+      segmentation_(other.segmentation_),
+      buffer_(std::move(other.buffer_)) {}
 
 UdpSocket::~UdpSocket() {
   if (fd_ >= 0) ::close(fd_);
@@ -55,7 +58,8 @@ Result<UdpSocket> UdpSocket::bind(const SocketAddress& address) {
     const int reason = errno;
     ::close(fd);
     if (reason == EADDRINUSE) {
-      return fail(Errc::kBusy, "UDP " + address.text() + " is in use by another program: stop it or listen on another port");
+      return fail(Errc::kBusy,
+                  "UDP " + address.text() + " is in use by another program: stop it or listen on another port");
     }
     return fail(Errc::kIo, "cannot listen on UDP " + address.text() + ": " + strerror(reason));
   }

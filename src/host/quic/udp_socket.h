@@ -44,8 +44,8 @@ class UdpSocket {
   /// With kBlocked, `taken` says how many bytes are already gone.
   Sent send(const SocketAddress& from, const SocketAddress& to, ByteView data, size_t segment, size_t& taken);
 
-  static constexpr size_t kSegmentsMax = 64;         // the kernel's UDP_MAX_SEGMENTS
-  static constexpr size_t kBurstBytesMax = 65'000;   // one UDP_SEGMENT send is one IP packet to the kernel
+  static constexpr size_t kSegmentsMax = 64;        // the kernel's UDP_MAX_SEGMENTS
+  static constexpr size_t kBurstBytesMax = 65'000;  // one UDP_SEGMENT send is one IP packet to the kernel
   static constexpr size_t kReceiveRuns = 8;
   static constexpr size_t kRunBytesMax = 65'536;
 
