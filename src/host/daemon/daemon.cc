@@ -1,0 +1,310 @@
+#include "host/daemon/daemon.h"
+
+#include <signal.h>
+#include <uv.h>
+
+#include <cstdio>
+
+#include "crypto/drbg.h"
+#include "host/daemon/api_server.h"
+#include "host/daemon/files.h"
+#include "host/daemon/log.h"
+#include "host/disk/disk.h"
+#include "host/domain/domain_pool.h"
+#include "host/quic/quic.h"
+#include "node/node.h"
+
+namespace selvedge::host {
+
+namespace {
+
+object::Outcome outcome_of(const DomainOutcome& outcome) {
+  switch (outcome.end) {
+    case DomainEnd::kExited: return outcome.exit_code == 0 ? object::Outcome::kOk : object::Outcome::kTrap;
+    case DomainEnd::kTrapped:
+    case DomainEnd::kForbidden: return object::Outcome::kTrap;
+    case DomainEnd::kOutOfFuel: return object::Outcome::kFuel;
+    case DomainEnd::kOutOfMemory: return outcome.trace.is_zero() ? object::Outcome::kInconclusive : object::Outcome::kMemory;
+    case DomainEnd::kOutputTooLarge: return object::Outcome::kOutputTooLarge;
+    case DomainEnd::kKilled:
+    case DomainEnd::kCrashed:
+    case DomainEnd::kRefused: return object::Outcome::kInconclusive;
+  }
+  return object::Outcome::kInconclusive;
+}
+
+// What a lying machine would say: plausible, signed, and wrong.
+void falsify(work::DomainResult& result) {
+  if (result.output.empty()) result.output.push_back('0');
+  result.output[result.output.size() / 2] ^= 1;
+  result.trace.bytes[0] ^= 1;
+}
+
+class Daemon {
+ public:
+  Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
+      : options_(options), home_(std::move(home)), lock_(std::move(lock)), owner_(keys.owner), node_key_(keys.node), seal_(keys.seal.clone()),
+        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path),
+        deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }) {}
+
+  Status start(const HomeKeys& keys);
+  Status run();
+
+ private:
+  template <class Input>
+  void input(Input feed) {
+    node::Node::Out out;
+    feed(loop_.now(), out);
+    for (node::Effect& effect : out.take()) {
+      std::visit([this](auto& each) { perform(each); }, effect);
+    }
+    deadline_.set(node_->next_deadline());
+  }
+
+  void perform(node::DialPeer& effect);
+  void perform(node::SendMessage& effect) { send(effect.link, Channel::kControl, std::move(effect.message)); }
+  void perform(node::SendSymbols& effect) { send(effect.link, Channel::kBulk, std::move(effect.frame)); }
+  void perform(node::ClosePeer& effect) { quic_->close(effect.link, effect.reason); }
+  void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
+  void perform(node::Compute& effect);
+  void perform(node::StartTask& effect);
+  void perform(node::StopTasks& effect);
+  void perform(node::ReadFile& effect);
+  void perform(node::WriteFile& effect);
+  void perform(node::Progress& effect) { api_->progress(effect.request, effect.json); }
+  void perform(node::Answer& effect) { api_->answer(effect.request, effect.json); }
+  void perform(node::Refuse& effect) { api_->refuse(effect.request, effect.error); }
+  void perform(node::Shutdown&) { shut_down("asked to stop"); }
+  void perform(node::Trace& effect) { log_.write(effect.text); }
+
+  void send(uint64_t link, Channel channel, Bytes message);
+  void shut_down(const std::string& why);
+  Status open_disk();
+  Status open_network(const HomeKeys& keys);
+  Status open_api();
+  void watch_signals();
+  void print_ready();
+
+  DaemonOptions options_;
+  Home home_;
+  HomeLock lock_;
+  crypto::Ed25519Signer owner_;
+  crypto::Ed25519Signer node_key_;
+  crypto::SealKeyPair seal_;
+  crypto::Ed25519Verifier verifier_;
+  Log log_;
+  Loop loop_;
+  Files files_;
+  DomainPool pool_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<QuicEndpoint> quic_;
+  std::unique_ptr<ApiServer> api_;
+  Loop::Timer deadline_;
+  std::map<uint64_t, node::NodeKey> dialling_;
+  uv_signal_t signals_[2];
+  bool stopping_ = false;
+};
+
+Status Daemon::start(const HomeKeys& keys) {
+  node::NodeConfig config;
+  config.owner = &owner_;
+  config.node = &node_key_;
+  config.seal = &seal_;
+  config.verifier = &verifier_;
+  config.started = loop_.now();
+  config.zone_secret = keys.zone.clone();
+  config.random = crypto::Drbg::from_os().seed();
+  config.version = options_.version;
+  config.plans = fountain::PlanCache::create(size_t(16) << 20);
+  node_ = std::make_unique<node::Node>(std::move(config));
+  TRY(open_disk());
+  TRY(open_network(keys));
+  TRY(open_api());
+  node_->set_addresses({quic_->address()});
+  Status started;
+  input([&](Instant now, node::Node::Out& out) { started = node_->start(now, out); });
+  TRY(started);
+  watch_signals();
+  print_ready();
+  return ok();
+}
+
+Status Daemon::open_disk() {
+  disk_ = TRY(Disk::open(loop_, home_.store_path()));
+  size_t unreadable = 0;
+  for (store::Column column : {store::Column::kMeta, store::Column::kRecords}) {
+    TRY(disk_->scan(column, [&](ByteView key, ByteView value) { unreadable += node_->recover(column, key, value).ok() ? 0 : 1; }));
+  }
+  if (unreadable > 0) log_.write(std::to_string(unreadable) + " entries of the store could not be read and were left out");
+  Disk::Answers answers;
+  answers.persisted = [this](uint64_t token) { input([&](Instant now, node::Node::Out& out) { node_->on_persisted(now, token, out); }); };
+  answers.write_failed = [this](uint64_t token, const Error& error) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_write_failed(now, token, error, out); });
+  };
+  answers.loaded = [this](uint64_t token, std::vector<std::optional<Bytes>> values) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_loaded(now, token, std::move(values), out); });
+  };
+  answers.load_failed = [this](uint64_t token, const Error& error) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_load_failed(now, token, error, out); });
+  };
+  disk_->set_answers(std::move(answers));
+  return ok();
+}
+
+Status Daemon::open_network(const HomeKeys& keys) {
+  QuicConfig config;
+  config.listen = options_.listen;
+  config.node_seed = keys.node.clone();
+  config.idle_timeout = seconds(10);
+  config.keep_alive = seconds(3);
+  QuicEndpoint::Events events;
+  events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string) {
+    dialling_.erase(link);
+    input([&](Instant now, node::Node::Out& out) { node_->on_link_opened(now, link, peer, out); });
+  };
+  events.message = [this](uint64_t link, Channel channel, Bytes message) {
+    input([&](Instant now, node::Node::Out& out) {
+      if (channel == Channel::kControl) node_->on_message(now, link, message, out);
+      else node_->on_symbols(now, link, std::move(message), out);
+    });
+  };
+  events.closed = [this](uint64_t link, Error why) {
+    auto dialled = dialling_.find(link);
+    if (dialled == dialling_.end()) return input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
+    const node::NodeKey peer = dialled->second;
+    dialling_.erase(dialled);
+    input([&](Instant now, node::Node::Out& out) { node_->on_dial_failed(now, peer, why, out); });
+  };
+  events.writable = [](uint64_t) {};  // the node bounds what it has in flight by acknowledgements
+  quic_ = TRY(QuicEndpoint::create(loop_, std::move(config), std::move(events)));
+  return ok();
+}
+
+Status Daemon::open_api() {
+  ApiServer::Events events;
+  events.request = [this](node::RequestId id, node::ApiRequest request) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_request(now, id, std::move(request), out); });
+  };
+  events.withdrawn = [this](node::RequestId id) { input([&](Instant now, node::Node::Out& out) { node_->on_request_withdrawn(now, id, out); }); };
+  api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), std::move(events)));
+  return ok();
+}
+
+void Daemon::perform(node::DialPeer& effect) {
+  const uint64_t link = quic_->dial(effect.peer, effect.address);
+  dialling_.emplace(link, effect.peer);
+}
+
+void Daemon::send(uint64_t link, Channel channel, Bytes message) {
+  const Status sent = quic_->send(link, channel, std::move(message));
+  if (sent.ok() || sent.code() == Errc::kNotFound) return;  // a link that is gone is reported by `closed`
+  log_.write("closing a link that cannot take more: " + sent.error().message);
+  quic_->close(link, "the peer does not keep up");
+}
+
+void Daemon::perform(node::Compute& effect) {
+  auto result = std::make_shared<node::ComputeResult>(mesh::EncodeResult{});
+  const uint64_t token = effect.token;
+  loop_.work([result, job = std::move(effect.job)] { *result = node::compute(job); },
+             [this, result, token] { input([&](Instant now, node::Node::Out& out) { node_->on_computed(now, token, std::move(*result), out); }); });
+}
+
+void Daemon::perform(node::StartTask& effect) {
+  work::RunDomain& run = effect.run;
+  DomainTask task;
+  task.module = run.module;
+  task.args = std::move(run.args);
+  task.input = std::move(run.input);
+  task.seed = run.seed;
+  task.fuel_limit = run.fuel_limit;
+  task.memory_bytes = run.memory_bytes;
+  task.output_bytes_max = run.output_bytes_max;
+  task.wall_max = run.wall_max;
+  task.cpu_permille = run.cpu_permille;
+  pool_.run(run.lease_number, std::move(task), [this, id = run.task](DomainOutcome outcome) {
+    work::DomainResult result;
+    result.outcome = outcome_of(outcome);
+    result.output = std::move(outcome.output);
+    result.message = outcome.message;
+    result.fuel = outcome.fuel;
+    result.cpu_ns = outcome.cpu_ns;
+    result.memory_peak_bytes = outcome.memory_peak_bytes;
+    result.trace = outcome.trace;
+    if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
+    if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
+    input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, std::move(result), out); });
+  });
+}
+
+void Daemon::perform(node::StopTasks& effect) {
+  pool_.stop(effect.lease_number, [this, token = effect.token](Duration) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_tasks_stopped(now, token, out); });
+  });
+}
+
+void Daemon::perform(node::ReadFile& effect) {
+  files_.read(effect.path, effect.offset, effect.bytes_max, [this, token = effect.token](Result<Bytes> bytes) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_file_read(now, token, std::move(bytes), out); });
+  });
+}
+
+void Daemon::perform(node::WriteFile& effect) {
+  files_.write(effect.path, effect.offset, std::move(effect.bytes), effect.last, [this, token = effect.token](const Status& status) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_file_written(now, token, status, out); });
+  });
+}
+
+void Daemon::watch_signals() {
+  const int numbers[2] = {SIGINT, SIGTERM};
+  for (int i = 0; i < 2; ++i) {
+    uv_signal_init(loop_.uv(), &signals_[i]);
+    signals_[i].data = this;
+    uv_signal_start(&signals_[i], [](uv_signal_t* s, int number) { static_cast<Daemon*>(s->data)->shut_down("signal " + std::to_string(number)); }, numbers[i]);
+  }
+  signal(SIGPIPE, SIG_IGN);
+}
+
+void Daemon::shut_down(const std::string& why) {
+  if (stopping_) return;
+  stopping_ = true;
+  log_.write("stopping: " + why);
+  for (uv_signal_t& each : signals_) {
+    uv_signal_stop(&each);
+    uv_close(reinterpret_cast<uv_handle_t*>(&each), nullptr);
+  }
+  // The answer to whoever asked, and the goodbyes, leave in the next turns of the loop.
+  quic_->close_all("the node is stopping");
+  loop_.post([this] { loop_.stop(); });
+}
+
+void Daemon::print_ready() {
+  const std::string address = quic_->address();
+  if (options_.json) {
+    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"}\n", home_.node_key.c_str(),
+                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str());
+  } else {
+    std::printf("ready: node %s of owner %s listens at %s; socket %s\n", home_.node_key.c_str(), home_.owner_key.c_str(), address.c_str(),
+                home_.socket_path().c_str());
+  }
+  std::fflush(stdout);
+}
+
+Status Daemon::run() {
+  loop_.run();
+  api_.reset();
+  return ok();
+}
+
+}  // namespace
+
+Status run_daemon(const DaemonOptions& options) {
+  Home home = TRY(Home::open(options.home));
+  HomeLock lock = TRY(HomeLock::take(home));
+  const HomeKeys keys = TRY(home.load_keys());
+  Daemon daemon(options, std::move(home), std::move(lock), keys);
+  TRY(daemon.start(keys));
+  return daemon.run();
+}
+
+}  // namespace selvedge::host

@@ -1,0 +1,27 @@
+// The daemon: one node with real I/O.
+//
+// It owns the loop, the disk, the QUIC endpoint, the domain processes and the API socket, feeds what they say to a pure
+// node::Node and carries out its effects. It decides nothing itself.
+#pragma once
+
+#include <string>
+
+#include "host/daemon/home.h"
+
+namespace selvedge::host {
+
+struct DaemonOptions {
+  std::string home;
+  std::string listen = "127.0.0.1:0";
+  std::string runner_path;     // selvedge-domain
+  std::string version;
+  bool json = false;           // the ready line as JSON
+  /// For demonstrations and tests of others' defences. "wrong-results": every task's output is falsified.
+  std::string misbehave;
+};
+
+/// Runs a node in the foreground until it is told to stop (API, SIGINT, SIGTERM). Prints one ready line on standard
+/// output once it can be talked to. Returns what ended it; success when it was asked to.
+Status run_daemon(const DaemonOptions& options);
+
+}  // namespace selvedge::host
