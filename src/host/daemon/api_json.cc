@@ -49,7 +49,7 @@ Status read_action(const json& in, const std::string& name, node::LeaseAction& v
 template <class T>
 Status read_struct(const json& in, const std::string& name, T& value) {
   if (!in.is_object()) return wrong_type(name, "an object");
-  FromJson visitor{in};
+  FromJson visitor{in, 0, {}};
   value.visit(visitor);
   TRY(visitor.status);
   if (visitor.taken == in.size()) return ok();
