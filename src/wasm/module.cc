@@ -23,8 +23,6 @@ int section_rank(uint8_t id) {
   return id * 2;
 }
 
-bool is_reserved(const std::string& name) { return name.starts_with(kReservedPrefix); }
-
 ValType type_of_letter(char letter) {
   switch (letter) {
     case 'i': return ValType::kI32;
@@ -46,7 +44,10 @@ FunctionType signature_type(const char* text) {
 
 class Parser {
  public:
-  Parser(ByteView bytes, const RewriteLimits& limits) : limits_(limits), in_(bytes, 0, bytes.size()) { out_.bytes = bytes; }
+  Parser(ByteView bytes, const RewriteLimits& limits, Names names)
+      : limits_(limits), names_(names), in_(bytes, 0, bytes.size()) {
+    out_.bytes = bytes;
+  }
 
   Result<Module> parse() {
     if (in_.left() > limits_.module_bytes_max) {
@@ -79,6 +80,9 @@ class Parser {
   }
 
  private:
+  bool is_reserved(const std::string& name) const {
+    return names_ == Names::kProgram && name.starts_with(kReservedPrefix);
+  }
   static std::string section(const char* what, uint8_t id) {
     return std::string("the ") + section_name(id) + " section " + what;
   }
@@ -160,6 +164,7 @@ class Parser {
       }
       import.type = TRY(type_index(in));
       const char* signature = module == kWasiModule ? wasi_signature(import.name) : nullptr;
+      if (names_ == Names::kRewritten && module == kYieldModule && import.name == kYieldName) signature = "i>i";
       if (signature == nullptr) {
         return Reader::error_at(start, Errc::kUnsupported,
                                 "import " + module + "." + import.name + " is not provided to tasks");
@@ -354,6 +359,7 @@ class Parser {
   }
 
   const RewriteLimits& limits_;
+  const Names names_;
   Reader in_;
   Module out_;
   bool has_data_count_ = false;
@@ -362,6 +368,8 @@ class Parser {
 
 }  // namespace
 
-Result<Module> parse_module(ByteView bytes, const RewriteLimits& limits) { return Parser(bytes, limits).parse(); }
+Result<Module> parse_module(ByteView bytes, const RewriteLimits& limits, Names names) {
+  return Parser(bytes, limits, names).parse();
+}
 
 }  // namespace selvedge::wasm

@@ -72,8 +72,12 @@ struct Module {
   }
 };
 
+/// Whose names a module may use. kRewritten accepts the rewriter's own: tests and fuzzers check with it that what we
+/// wrote passes the same validation as what we read.
+enum class Names : uint8_t { kProgram, kRewritten };
+
 /// Parses and checks everything but the code inside function bodies.
 /// Errors as rewrite().
-Result<Module> parse_module(ByteView bytes, const RewriteLimits& limits);
+Result<Module> parse_module(ByteView bytes, const RewriteLimits& limits, Names names = Names::kProgram);
 
 }  // namespace selvedge::wasm

@@ -31,11 +31,23 @@ void expect_valid(const Bytes& module) {
   unlink(path);
 }
 
+/// And the opinion of our own validator, which the fuzzer relies on.
+void expect_valid_to_us(const Bytes& module) {
+  const RewriteLimits limits;
+  const auto parsed = parse_module(module, limits, Names::kRewritten);
+  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+  for (uint32_t i = 0; i < parsed->bodies.size(); ++i) {
+    const auto plan = validate_function(*parsed, i, limits);
+    EXPECT_TRUE(plan.ok()) << plan.error().message;
+  }
+}
+
 Rewritten accepted(const TestModule& module) {
   auto out = rewrite(module.build());
   EXPECT_TRUE(out.ok()) << out.error().message;
   if (!out.ok()) return {};
   expect_valid(out->module);
+  expect_valid_to_us(out->module);
   return std::move(out).value();
 }
 
