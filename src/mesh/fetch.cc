@@ -58,35 +58,50 @@ void Fetcher::step(Instant now, uint64_t id, Out& out) {
 
 void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
   std::vector<size_t> ready;
-  size_t asked = 0;
+  bool anyone_asked = false;
   for (size_t i = 0; i < fetch.holders.size(); ++i) {
     if (fetch.holders[i].second.state == Holder::kReady) ready.push_back(i);
-    if (fetch.holders[i].second.state == Holder::kAsked) ++asked;
+    anyone_asked = anyone_asked || fetch.holders[i].second.state == Holder::kAsked;
   }
   if (ready.empty()) return;
   if (fetch.request.group.whole) {
-    if (asked > 0) return;
+    if (anyone_asked) return;
     ready.resize(1);
   }
-  // What is still missing is shared out evenly over everyone who answers; who is asked later makes up for loss.
-  const uint32_t sharers = uint32_t(ready.size() + asked);
-  for (size_t i : ready) {
+  // What is missing and not asked of anybody yet is shared out evenly; who is asked later makes up for loss.
+  for (size_t n = 0; n < ready.size(); ++n) {
+    const size_t i = ready[n];
     auto& [key, holder] = fetch.holders[i];
+    const uint32_t sharers = uint32_t(ready.size() - n);
     SymbolRequest request;
+    uint32_t wanted = 0;
+    for (size_t b = 0; b < fetch.blocks.size(); ++b) {
+      const Block& block = fetch.blocks[b];
+      uint32_t coming = 0;
+      for (const auto& [other, state] : fetch.holders) coming += b < state.asked.size() ? state.asked[b] : 0;
+      const uint32_t need = block.have + coming >= block.target ? 0 : block.target - block.have - coming;
+      request.limits.push_back((need + sharers - 1) / sharers);
+      wanted += request.limits.back();
+      append_ranges(block.seen, uint8_t(b), request.have);
+    }
+    if (wanted == 0) continue;
     request.request = id << 8 | uint64_t(i);
     request.object = fetch.request.object;
     request.access = fetch.request.access;
-    for (size_t b = 0; b < fetch.blocks.size(); ++b) {
-      const Block& block = fetch.blocks[b];
-      const uint32_t need = block.have >= block.target ? 0 : block.target - block.have;
-      request.limits.push_back((need + sharers - 1) / sharers);
-      append_ranges(block.seen, uint8_t(b), request.have);
-    }
     holder.state = Holder::kAsked;
-    holder.request = request.request;
+    holder.asked = request.limits;
+    holder.received = 0;
+    holder.promised.reset();
     holder.silent_since = now;
     out.push(AskSymbols{key, std::move(request)});
   }
+}
+
+void Fetcher::settle(Holder& holder) {
+  if (holder.state != Holder::kAsked || !holder.promised || holder.received < *holder.promised) return;
+  holder.asked.clear();
+  // A holder that gave something may have more; one that gave nothing has no more.
+  holder.state = *holder.promised > 0 ? Holder::kReady : Holder::kExhausted;
 }
 
 void Fetcher::count(Fetch& fetch, uint8_t block_index, const std::vector<uint32_t>& esis) {
@@ -112,7 +127,14 @@ void Fetcher::on_frame(Instant now, const NodeKey& from, const FrameView& frame,
   }
   if (fetch.bytes + bytes.size() > kFetchBytesMax) return finish(id, fail(Errc::kLimit, "holders sent more than the object can need"), out);
   fetch.bytes += bytes.size();
-  fetch.holders[index].second.silent_since = now;
+  Holder& holder = fetch.holders[index].second;
+  holder.silent_since = now;
+  holder.received += uint32_t(frame.esis.size());
+  if (frame.header.source_block < holder.asked.size()) {
+    uint32_t& coming = holder.asked[frame.header.source_block];
+    coming -= std::min(coming, uint32_t(frame.esis.size()));
+  }
+  settle(holder);
   fetch.give_up = now + kFetchTimeout;
   count(fetch, frame.header.source_block, frame.esis);
   fetch.frames.push_back({from, std::move(bytes)});
@@ -127,9 +149,10 @@ void Fetcher::on_end(Instant now, const NodeKey& from, const SymbolEnd& end, Out
   if (index >= it->second.holders.size() || it->second.holders[index].first != from) return;
   Holder& holder = it->second.holders[index].second;
   if (holder.state != Holder::kAsked) return;
-  // A holder that gave something may have more; one that gave nothing has no more.
-  holder.state = end.symbols > 0 && end.error == 0 ? Holder::kReady : Holder::kExhausted;
   holder.error = end.message;
+  holder.promised = end.error == 0 ? end.symbols : 0;
+  if (end.error != 0) holder.received = 0;
+  settle(holder);
   step(now, id, out);
 }
 
@@ -143,6 +166,7 @@ void Fetcher::on_decoded(Instant now, uint64_t id, DecodeResult result, Out& out
     for (auto& [key, holder] : fetch.holders) {
       if (key != liar) continue;
       holder.state = Holder::kExhausted;
+      holder.asked.clear();
       holder.error = "sent symbols that do not authenticate";
     }
   }
@@ -191,6 +215,7 @@ void Fetcher::on_peer_down(Instant now, const NodeKey& peer, Out& out) {
     for (auto& [key, holder] : fetch.holders) {
       if (key != peer || holder.state == Holder::kExhausted) continue;
       holder.state = Holder::kExhausted;
+      holder.asked.clear();
       holder.error = "connection lost";
       touched.push_back(id);
     }
@@ -214,6 +239,7 @@ void Fetcher::on_deadline(Instant now, Out& out) {
     for (auto& [key, holder] : fetch.holders) {
       if (holder.state != Holder::kAsked || holder.silent_since + kHolderSilenceMax > now) continue;
       holder.state = Holder::kExhausted;
+      holder.asked.clear();
       holder.error = "no answer";
       changed = true;
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <variant>
 
 #include "base/outbox.h"
@@ -68,7 +69,9 @@ class Fetcher {
  private:
   struct Holder {
     enum State : uint8_t { kWaiting, kReady, kAsked, kExhausted } state = kWaiting;
-    uint64_t request = 0;
+    std::vector<uint32_t> asked;          // per block: asked for and not yet here
+    uint32_t received = 0;                // symbols of the running request
+    std::optional<uint32_t> promised;     // what the end of the answer said it holds; frames may still be on their way
     Instant silent_since;
     std::string error;
   };
@@ -91,6 +94,8 @@ class Fetcher {
   Result<uint64_t> add(Instant now, FetchRequest request);
   void step(Instant now, uint64_t id, Out& out);
   void ask(Instant now, Fetch& fetch, uint64_t id, Out& out);
+  /// Ends a holder's answer once the frames it promised are here: they come by another channel than the end.
+  static void settle(Holder& holder);
   void finish(uint64_t id, Result<Bytes> result, Out& out);
   Error missing(const Fetch& fetch) const;
   void count(Fetch& fetch, uint8_t block, const std::vector<uint32_t>& esis);
