@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -178,7 +179,9 @@ class Node {
 /// One file, appended to and synced by hand.
 class PlainFile {
  public:
-  explicit PlainFile(const std::string& path) : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
+  enum class Mode { kCreate, kRead };
+  explicit PlainFile(const std::string& path, Mode mode = Mode::kCreate)
+      : fd_(open(path.c_str(), O_RDWR | O_CLOEXEC | (mode == Mode::kCreate ? O_CREAT | O_TRUNC : 0), 0600)) {
     if (fd_ < 0) die("cannot create " + path);
   }
   ~PlainFile() { close(fd_); }
@@ -197,6 +200,21 @@ class PlainFile {
  private:
   int fd_;
 };
+
+void add(Times& sum, Times more) {
+  sum.wall_s += more.wall_s;
+  sum.cpu_s += more.cpu_s;
+}
+
+/// As many segments a sync as the store has when its callers keep kInFlight open: one half waits while the other syncs.
+void write_plain(const std::string& path, size_t count, const std::vector<Bytes>& payloads) {
+  PlainFile file(path);
+  for (size_t n = 0; n < count; ++n) {
+    file.append(payloads[n % payloads.size()]);
+    if ((n + 1) % (kInFlight / 2) == 0) file.sync();
+  }
+  file.sync();
+}
 
 void print_row(const char* what, double bytes, Times ours, Times peer) {
   std::printf("%-18s %9.1f MB/s %7.3f CPU-s/GB | plain file %9.1f MB/s %7.3f CPU-s/GB | ratio %5.2f speed %6.2f CPU\n", what,
@@ -267,23 +285,20 @@ int main(int argc, char** argv) {
   const double resident_before = resident_mb();
   {
     Node node(dir + "/store");
-    const Times put = timed([&] { node.run(segments, kInFlight, [&](size_t n) { node.put_segment(n, payloads[n % 64]); }); });
-    const double per_sync = bytes / double(node.statistics().batches);
-    PlainFile file(dir + "/plain");
-    const Times plain_put = timed([&] {
-      double unsynced = 0;
-      for (size_t n = 0; n < segments; ++n) {
-        file.append(payloads[n % 64]);
-        unsynced += double(kSegmentBytes);
-        if (unsynced >= per_sync) {
-          file.sync();
-          unsynced = 0;
-        }
-      }
-      file.sync();
-    });
+    // In turns, because whoever comes first touches memory that the machine has not used before.
+    constexpr size_t kTurns = 4;
+    Times put, plain_put;
+    for (size_t turn = 0; turn < kTurns; ++turn) {
+      const size_t first = segments / kTurns * turn;
+      const size_t count = segments / kTurns;
+      add(plain_put, timed([&] { write_plain(dir + "/plain" + std::to_string(turn), count, payloads); }));
+      add(put, timed([&] {
+        node.run(count, kInFlight, [&](size_t n) { node.put_segment(first + n, payloads[n % 64]); });
+      }));
+    }
     print_row("segments written", bytes, put, plain_put);
-    std::printf("                   %.1f segments a sync\n", double(segments) / double(node.statistics().batches));
+    std::printf("                   %.1f segments a sync, the plain file %zu\n",
+                double(segments) / double(node.statistics().batches), kInFlight / 2);
 
     std::vector<size_t> order;
     for (size_t n = 0; n < segments; n += kReadSegments) order.push_back(n);
@@ -292,10 +307,17 @@ int main(int argc, char** argv) {
       node.run(order.size(), 4, [&](size_t n) { node.read_segments(order[n] / 256, uint32_t(order[n] % 256)); });
     });
     if (double(node.read_bytes()) != bytes) die("not everything was read back");
+    std::vector<std::unique_ptr<PlainFile>> files;
+    for (size_t turn = 0; turn < kTurns; ++turn) {
+      files.push_back(std::make_unique<PlainFile>(dir + "/plain" + std::to_string(turn), PlainFile::Mode::kRead));
+    }
     const Times plain_get = timed([&] {
       Bytes buffer(kSegmentBytes);
       for (const size_t first : order) {
-        for (size_t n = first; n < first + kReadSegments; ++n) file.read_at(n * kSegmentBytes, buffer);
+        const size_t per_file = segments / kTurns;
+        for (size_t n = first; n < first + kReadSegments; ++n) {
+          files[n / per_file]->read_at(n % per_file * kSegmentBytes, buffer);
+        }
       }
     });
     print_row("segments read", bytes, get, plain_get);

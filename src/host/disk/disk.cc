@@ -20,11 +20,13 @@
 #include <deque>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
 
 #include "base/check.h"
+#include "host/disk/symbol_log.h"
 #include "host/loop/loop.h"
 
 namespace selvedge::host {
@@ -44,14 +46,10 @@ constexpr size_t kQueuedWritesMax = 16'384;
 constexpr std::chrono::milliseconds kBringBackInterval{250};
 /// Free space that a full disk must have again before writing goes on: a flush and a new log fit.
 constexpr uint64_t kRoomToGoOnBytes = 24 << 20;
-/// Deleted symbols after which a flush lets compaction give their space back.
-constexpr uint64_t kDeletesPerFlush = 4096;
 /// Sizes for a node that shares its machine: all of it together stays under 60 MB resident when idle.
-constexpr size_t kSymbolsBufferBytes = 16 << 20;
-constexpr size_t kSmallBufferBytes = 2 << 20;
+constexpr size_t kWriteBufferBytes = 2 << 20;
 constexpr size_t kBlockCacheBytes = 4 << 20;
-constexpr uint64_t kWalBytesMax = 64 << 20;
-constexpr uint64_t kBlobFileBytes = 64 << 20;
+constexpr uint64_t kWalBytesMax = 16 << 20;
 constexpr int kOpenFilesMax = 256;
 
 constexpr std::array<const char*, kColumnCount> kColumnNames{"meta", "records", "symbols", "receipts"};
@@ -116,7 +114,7 @@ rocksdb::DBOptions db_options() {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions column_options(Column column, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions column_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
@@ -124,18 +122,8 @@ rocksdb::ColumnFamilyOptions column_options(Column column, const std::shared_ptr
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.compression = rocksdb::kNoCompression;  // almost everything is ciphertext
-  options.write_buffer_size = kSmallBufferBytes;
+  options.write_buffer_size = kWriteBufferBytes;
   options.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512));
-  if (column == Column::kSymbols) {
-    options.write_buffer_size = kSymbolsBufferBytes;
-    options.enable_blob_files = true;
-    options.min_blob_size = 1024;
-    options.blob_file_size = kBlobFileBytes;
-    options.blob_compression_type = rocksdb::kNoCompression;
-    options.enable_blob_garbage_collection = true;
-    options.blob_garbage_collection_age_cutoff = 0.5;
-    options.blob_garbage_collection_force_threshold = 0.5;
-  }
   return options;
 }
 
@@ -212,16 +200,24 @@ struct Disk::Impl : std::enable_shared_from_this<Disk::Impl> {
   std::thread writer;
   rocksdb::Status broken;
   std::chrono::steady_clock::time_point bring_back_not_before{};
-  uint64_t deletes_since_flush = 0;
+  SymbolLog symbols{dir + "/symbols"};  // read() from the workers too
 
   enum class Mode { kReadWrite, kReadOnly };
   rocksdb::Status open_db(Mode mode);
   void close_db();
-  rocksdb::Status bring_back();
-  rocksdb::Status commit(const std::vector<DiskWrite>& group);
+  Status scan(Column column, const std::function<void(ByteView key, ByteView value)>& visit);
+  Status bring_back();
+  Status start_symbols();
+  Status commit(const std::vector<DiskWrite>& group);
+  struct Changes {
+    std::vector<SymbolLog::Location> replaced;  // not held any more once the batch is durable
+    std::vector<SymbolLog::Location> added;
+  };
+  rocksdb::Status add_to_batch(const std::vector<DiskWrite>& group, rocksdb::WriteBatch& batch, Changes& changes);
   std::vector<DiskWrite> next_group();
   void write_loop();
   Result<std::vector<std::optional<Bytes>>> read(const DiskRead& effect);
+  std::optional<Bytes> symbols_at(ByteView location) const;
   void answer_writes(const std::vector<uint64_t>& tokens, uint64_t bytes, const Status& status);
 };
 
@@ -231,7 +227,7 @@ rocksdb::Status Disk::Impl::open_db(Mode mode) {
   return guarded([this, mode] {
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     for (size_t i = 0; i < kColumnCount; ++i) {
-      descriptors.emplace_back(kColumnNames[i], column_options(Column(i), cache));
+      descriptors.emplace_back(kColumnNames[i], column_options(cache));
     }
     // RocksDB insists on its default column family; nothing is in it.
     rocksdb::ColumnFamilyOptions unused;
@@ -271,6 +267,7 @@ Result<std::unique_ptr<Disk>> Disk::open(Loop& loop, const std::string& dir) {
   TRY(impl->lock_file.take(dir));
   const rocksdb::Status status = impl->open_db(Impl::Mode::kReadWrite);
   if (!status.ok()) return to_error(status, dir);
+  TRY(impl->start_symbols());
   Impl* raw = impl.get();
   impl->writer = std::thread([raw] { raw->write_loop(); });
   return std::unique_ptr<Disk>(new Disk(std::move(impl)));
@@ -290,18 +287,35 @@ Disk::~Disk() {
   impl_->close_db();
 }
 
-Status Disk::scan(Column column, const std::function<void(ByteView key, ByteView value)>& visit) {
+Status Disk::Impl::scan(Column column, const std::function<void(ByteView key, ByteView value)>& visit) {
   const rocksdb::Status status = guarded([this, column, &visit] {
-    const std::shared_lock<std::shared_mutex> shared(impl_->db_mutex);
+    const std::shared_lock<std::shared_mutex> shared(db_mutex);
     rocksdb::ReadOptions options;
     options.fill_cache = false;
     options.readahead_size = 1 << 20;
-    const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options, impl_->columns[size_t(column)]));
+    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(options, columns[size_t(column)]));
     for (it->SeekToFirst(); it->Valid(); it->Next()) visit(bytes_of(it->key()), bytes_of(it->value()));
     return it->status();
   });
-  if (!status.ok()) return to_error(status, impl_->dir);
+  if (!status.ok()) return to_error(status, dir);
   return ok();
+}
+
+Status Disk::Impl::start_symbols() {
+  return symbols.start([this](const SymbolLog::Visit& visit) {
+    return scan(Column::kSymbols, [&visit](ByteView, ByteView value) {
+      const Result<SymbolLog::Location> location = SymbolLog::decode(value);
+      if (location.ok()) visit(*location);
+    });
+  });
+}
+
+Status Disk::scan(Column column, const std::function<void(ByteView key, ByteView value)>& visit) {
+  if (column != Column::kSymbols) return impl_->scan(column, visit);
+  return impl_->scan(column, [this, &visit](ByteView key, ByteView location) {
+    const std::optional<Bytes> value = impl_->symbols_at(location);
+    visit(key, value ? ByteView(*value) : ByteView());
+  });
 }
 
 void Disk::set_answers(Answers answers) { impl_->answers = std::move(answers); }
@@ -372,9 +386,7 @@ void Disk::Impl::write_loop() {
   for (;;) {
     const std::vector<DiskWrite> group = next_group();
     if (group.empty()) return;
-    const rocksdb::Status outcome = commit(group);
-    Status status;
-    if (!outcome.ok()) status = to_error(outcome, dir);
+    Status status = commit(group);
     std::vector<uint64_t> tokens;
     uint64_t bytes = 0;
     for (const DiskWrite& write : group) {
@@ -387,76 +399,108 @@ void Disk::Impl::write_loop() {
   }
 }
 
-rocksdb::Status Disk::Impl::commit(const std::vector<DiskWrite>& group) {
-  if (!broken.ok()) {
-    const rocksdb::Status back = bring_back();
-    if (!back.ok()) return back;
-  }
-  size_t reserve = 64;
+Status Disk::Impl::commit(const std::vector<DiskWrite>& group) {
+  if (!broken.ok()) TRY(bring_back());
+  // The payloads first: their locations are committed only when they are on disk.
+  std::vector<const Bytes*> payloads;
   for (const DiskWrite& write : group) {
-    for (const store::Write& w : write.writes) reserve += w.key.size() + (w.value ? w.value->size() : 0) + 16;
-  }
-  const rocksdb::Status status = guarded([this, &group, reserve] {
-    rocksdb::WriteBatch batch(reserve);
-    for (const DiskWrite& write : group) {
-      for (const store::Write& w : write.writes) {
-        rocksdb::ColumnFamilyHandle* column = columns[size_t(w.column)];
-        const rocksdb::Status added = w.value ? batch.Put(column, slice(w.key), slice(*w.value)) : batch.Delete(column, slice(w.key));
-        if (!added.ok()) return added;
-        if (!w.value && w.column == Column::kSymbols) ++deletes_since_flush;
-      }
+    for (const store::Write& w : write.writes) {
+      if (w.column == Column::kSymbols && w.value) payloads.push_back(&*w.value);
     }
+  }
+  Changes changes;
+  if (!payloads.empty()) changes.added = TRY(symbols.append(payloads));
+  const rocksdb::Status status = guarded([this, &group, &changes] {
+    rocksdb::WriteBatch batch;
+    const rocksdb::Status added = add_to_batch(group, batch, changes);
+    if (!added.ok()) return added;
     rocksdb::WriteOptions options;
     options.sync = true;
     return db->Write(options, &batch);
   });
   if (!status.ok()) {
+    // What was appended may or may not be held after the next opening, which finds out.
     broken = status;
-  } else if (deletes_since_flush >= kDeletesPerFlush) {
-    // Space comes back by compaction, and compaction does not see what is in memory only.
-    deletes_since_flush = 0;
-    rocksdb::FlushOptions options;
-    options.wait = false;
-    options.allow_write_stall = true;
-    (void)guarded([this, &options] { return db->Flush(options, columns[size_t(Column::kSymbols)]); });
+    return to_error(status, dir);
   }
-  return status;
+  symbols.release(std::move(changes.replaced));
+  return ok();
 }
 
-rocksdb::Status Disk::Impl::bring_back() {
+rocksdb::Status Disk::Impl::add_to_batch(const std::vector<DiskWrite>& group, rocksdb::WriteBatch& batch, Changes& changes) {
+  std::map<Bytes, std::optional<SymbolLog::Location>> held;  // as of the writes of this group seen so far
+  size_t next = 0;
+  for (const DiskWrite& write : group) {
+    for (const store::Write& w : write.writes) {
+      rocksdb::ColumnFamilyHandle* column = columns[size_t(w.column)];
+      rocksdb::Status status;
+      if (w.column != Column::kSymbols) {
+        status = w.value ? batch.Put(column, slice(w.key), slice(*w.value)) : batch.Delete(column, slice(w.key));
+        if (!status.ok()) return status;
+        continue;
+      }
+      auto [it, fresh] = held.try_emplace(w.key);
+      if (fresh) {
+        rocksdb::PinnableSlice value;
+        status = db->Get(rocksdb::ReadOptions(), column, slice(w.key), &value);
+        if (!status.ok() && !status.IsNotFound()) return status;
+        const Result<SymbolLog::Location> location = SymbolLog::decode(bytes_of(value));
+        if (status.ok() && location.ok()) it->second = *location;
+      }
+      if (it->second) changes.replaced.push_back(*it->second);
+      it->second = std::nullopt;
+      if (w.value) it->second = changes.added[next++];
+      status = it->second ? batch.Put(column, slice(w.key), slice(SymbolLog::encode(*it->second))) : batch.Delete(column, slice(w.key));
+      if (!status.ok()) return status;
+    }
+  }
+  return rocksdb::Status::OK();
+}
+
+Status Disk::Impl::bring_back() {
   const auto now = std::chrono::steady_clock::now();
-  if (now < bring_back_not_before) return broken;
+  if (now < bring_back_not_before) return to_error(broken, dir);
   bring_back_not_before = now + kBringBackInterval;
   // Without room a new start cannot work, and the database as it is serves reads.
   std::error_code error;
-  if (broken.IsNoSpace() && std::filesystem::space(dir, error).available < kRoomToGoOnBytes && !error) return broken;
+  if (broken.IsNoSpace() && std::filesystem::space(dir, error).available < kRoomToGoOnBytes && !error) {
+    return to_error(broken, dir);
+  }
   // RocksDB refuses all writes after one has failed. Its Resume() is no way on: it touches the log that failed, and
   // Debian's build asserts on that. A new start finds everything that was acknowledged in the log.
   close_db();
   broken = open_db(Mode::kReadWrite);
-  if (!broken.ok()) (void)open_db(Mode::kReadOnly);
-  return broken;
+  if (!broken.ok()) {
+    (void)open_db(Mode::kReadOnly);
+    return to_error(broken, dir);
+  }
+  return start_symbols();
 }
 
 // --- Reading.
 
+std::optional<Bytes> Disk::Impl::symbols_at(ByteView location) const {
+  const Result<SymbolLog::Location> at = SymbolLog::decode(location);
+  return at.ok() ? symbols.read(*at) : std::nullopt;
+}
+
 Result<std::vector<std::optional<Bytes>>> Disk::Impl::read(const DiskRead& effect) {
+  const bool symbols_wanted = effect.column == Column::kSymbols;
   std::vector<std::optional<Bytes>> out(effect.keys.size());
-  const rocksdb::Status status = guarded([this, &effect, &out] {
+  const rocksdb::Status status = guarded([this, symbols_wanted, &effect, &out] {
     const std::shared_lock<std::shared_mutex> shared(db_mutex);
     if (!db) return rocksdb::Status::IOError("the store is closed");
     std::vector<rocksdb::Slice> keys;
     for (const Bytes& key : effect.keys) keys.push_back(slice(key));
     std::vector<rocksdb::PinnableSlice> values(keys.size());
     std::vector<rocksdb::Status> statuses(keys.size());
-    rocksdb::ReadOptions options;
-    options.fill_cache = effect.column != Column::kSymbols;
-    db->MultiGet(options, columns[size_t(effect.column)], keys.size(), keys.data(), values.data(), statuses.data());
+    db->MultiGet(rocksdb::ReadOptions(), columns[size_t(effect.column)], keys.size(), keys.data(), values.data(),
+                 statuses.data());
     for (size_t i = 0; i < keys.size(); ++i) {
       if (statuses[i].ok()) {
-        out[i] = to_bytes(bytes_of(values[i]));
-      } else if (!statuses[i].IsNotFound() && !(statuses[i].IsCorruption() && effect.column == Column::kSymbols)) {
-        // A damaged symbol is as good as a lost one, which the fountain makes up for; anything else is an error.
+        // A damaged segment is as good as a lost one, which the fountain makes up for.
+        out[i] = symbols_wanted ? symbols_at(bytes_of(values[i])) : to_bytes(bytes_of(values[i]));
+      } else if (!statuses[i].IsNotFound()) {
         return statuses[i];
       }
     }

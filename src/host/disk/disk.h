@@ -1,8 +1,9 @@
-// Disk: keeps what the store decides, in RocksDB, and answers only after a sync.
+// Disk: keeps what the store decides, in RocksDB and a SymbolLog, and answers only after a sync.
 //
 // One writer thread merges every DiskWrite that queued up while it was syncing into one batch with one sync (group
 // commit), so a hundred small writes cost one sync. Reads go to the loop's workers. The columns of store/effects.h
-// are column families; symbol payloads lie in blob files, so that compaction moves references and not 66 KB values.
+// are column families; of the symbols the database keeps locations, and their bytes lie in a SymbolLog, synced before
+// the batch that names them.
 //
 // Invariants: one process per directory (a lock file says so); the directory is readable by its owner only; answers
 // arrive on the loop thread, writes in the order they were given. A failed write is answered as failed, and the next
@@ -37,7 +38,7 @@ class Disk {
   };
   struct Statistics {
     uint64_t writes = 0;   // DiskWrites persisted
-    uint64_t batches = 0;  // groups written, one sync each
+    uint64_t batches = 0;  // groups written: one sync each, two for a group with symbols
     uint64_t bytes = 0;    // keys and values of the persisted writes
     uint64_t failures = 0; // DiskWrites answered as failed
   };
