@@ -18,9 +18,9 @@ constexpr uint8_t kWarmUpModule[] = {0,    'a',  's',  'm',  1,    0,    0,    0
                                      0x05, 0x01, 0x01, 'f',  0x00, 0x00, 0x0A, 0x09, 0x01, 0x07, 0x00, 0x20, 0x00,
                                      0x28, 0x02, 0x00, 0x0B};
 
-/// Instances made after a program grew its memory: the old ones may keep their address space, so a process that
-/// made many asks to be replaced.
-constexpr int kInstancesMax = 4;
+/// A program that grew its memory gets a new instance for its next task; the collector takes the old ones (resident
+/// memory stays flat over a thousand). All the same a process asks to be replaced after so many.
+constexpr int kInstancesMax = 256;
 
 uint64_t cpu_now_ns() {
   timespec t{};
@@ -51,6 +51,7 @@ struct Engine::Impl {
   JSObjectRef begin = nullptr, fuel_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
   Bytes image;  // the memory after instantiation, up to its last byte that is not zero
   int instances = 0;
+  bool clean = false;  // memory and instance are as after instantiation
 
   // The run in progress.
   std::unique_ptr<WasiRun> wasi;
@@ -222,10 +223,11 @@ struct Engine::Impl {
   }
 
   Status instantiate() {
+    hold(memory_view, nullptr);
+    hold(exports, nullptr);
     const JSValueRef args[] = {wasm_module, make_imports()};
     JSObjectRef instance = TRY(construct("Instance", args));
     ++instances;
-    hold(memory_view, nullptr);
     hold(exports, get_object(instance, "exports"));
     if (exports == nullptr) return fail(Errc::kInternal, "an instance without exports");
     guest_main = get_object(exports, "_start");
@@ -252,6 +254,8 @@ struct Engine::Impl {
 
   /// Memory as after instantiation. A memory that grew cannot shrink: that takes a new instance.
   Status reset() {
+    if (clean) return ok();
+    clean = true;
     if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
     const std::span<uint8_t> bytes = memory();
     std::memcpy(bytes.data(), image.data(), image.size());
@@ -392,8 +396,14 @@ ResultFrame Engine::run(TaskFrame task) {
   impl.comparable = true;
   WasiInput input{std::move(task.args), std::move(task.input), task.seed, task.output_bytes_max, kDomainErrorsMax};
   impl.wasi = std::make_unique<WasiRun>(std::move(input));
+  impl.clean = false;
   impl.execute(task);
   return impl.conclude(cpu_start);
+}
+
+void Engine::prepare() {
+  // A failure shows again, with its reason, when the next task runs.
+  if (impl_->exports != nullptr && !impl_->reset().ok()) impl_->clean = false;
 }
 
 Status Engine::run_unmetered(const Bytes& module, const std::vector<std::string>& args) {
@@ -406,6 +416,7 @@ Status Engine::run_unmetered(const Bytes& module, const std::vector<std::string>
     impl.module.pages_min = uint32_t(impl.memory().size() / wasm::kPageBytes);
   }
   TRY(impl.reset());
+  impl.clean = false;
   impl.ended = false;
   WasiInput input{args, {}, 0, kDomainOutputMax, kDomainErrorsMax};
   impl.wasi = std::make_unique<WasiRun>(std::move(input));

@@ -32,6 +32,8 @@ class Engine {
   Status load(const ModuleFrame& module);
   /// Runs _start. `reusable` of the answer: whether run() may be called again.
   ResultFrame run(TaskFrame task);
+  /// Resets after a run, in the time nobody waits for: the next run() then starts at once.
+  void prepare();
 
   /// Calls _start of a module that was not rewritten, with WASI and no metering: the base line of the benchmark.
   /// Never reached by the protocol. Errors: kGuest.

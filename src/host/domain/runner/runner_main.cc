@@ -119,6 +119,7 @@ int serve(Engine& engine, Throttle& throttle) {
     }
     result.message.resize(std::min<size_t>(result.message.size(), 1024));
     if (!write_all(encode(result))) return 0;
+    engine.prepare();
   }
 }
 
