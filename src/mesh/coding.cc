@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "fountain/fountain.h"
 
 namespace selvedge::mesh {
@@ -78,64 +77,60 @@ std::vector<uint64_t> block_offsets(const object::BlockGroup& group, const std::
   return offsets;
 }
 
-// Opens every symbol of a frame in place. False when one does not authenticate or the frame is for something else.
-bool open_frame(const DecodeJob& job, Bytes& bytes, const std::vector<uint32_t>& sizes) {
-  const Result<FrameView> parsed = parse_frame(bytes);
-  if (!parsed.ok()) return false;
-  const FrameView& frame = *parsed;
-  if (frame.header.object != job.object || frame.header.whole != job.group.whole || frame.header.object_bytes != job.group.object_bytes ||
-      frame.header.source_block >= sizes.size() || (!job.group.whole && frame.header.symbol_bytes != job.group.symbol_bytes)) {
-    return false;
+// The frame, when it is one of this object's and cut as the object is.
+std::optional<FrameView> frame_of(const DecodeJob& job, const Bytes& bytes, size_t blocks) {
+  Result<FrameView> frame = parse_frame(bytes);
+  if (!frame.ok() || frame->header.object != job.object || frame->header.whole != job.group.whole ||
+      frame->header.object_bytes != job.group.object_bytes || frame->header.source_block >= blocks ||
+      (!job.group.whole && frame->header.symbol_bytes != job.group.symbol_bytes)) {
+    return std::nullopt;
   }
-  const size_t sealed = frame.sealed_bytes();
-  for (size_t i = 0; i < frame.esis.size(); ++i) {
-    const std::span<uint8_t> slot = frame_symbol(bytes, frame.esis.size(), i, sealed);
-    const crypto::AeadTag tag = *crypto::AeadTag::from(slot.last(kTagBytes));
-    const Status opened = object::open_symbol(job.key, job.key.place(frame.header.source_block, frame.esis[i]),
-                                              slot.first(sealed - kTagBytes), tag);
-    if (!opened.ok()) return false;
-  }
-  return true;
+  return std::move(frame).value();
 }
 
-struct Opened {
-  Bytes bytes;     // plaintext symbols in a frame's layout
-  size_t source;   // index of the sealed frame in the job
-};
-
-std::optional<Bytes> decode_whole(const std::vector<Opened>& opened) {
-  if (opened.empty()) return std::nullopt;
-  const FrameView frame = parse_frame(opened.front().bytes).value();
-  return to_bytes(frame.sealed(0).first(frame.sealed_bytes() - kTagBytes));
+// Opens symbol `i` of a frame into `scratch`. Errors: kIntegrity.
+Status open_into(const DecodeJob& job, const FrameView& frame, size_t i, Bytes& scratch) {
+  const ByteView sealed = frame.sealed(i);
+  const ByteView payload = sealed.first(sealed.size() - kTagBytes);
+  scratch.assign(payload.begin(), payload.end());
+  const crypto::AeadTag tag = *crypto::AeadTag::from(sealed.last(kTagBytes));
+  return object::open_symbol(job.key, job.key.place(frame.header.source_block, frame.esis[i]), scratch, tag);
 }
 
-// Decodes block `b` into `out`; returns how many more symbols it would take, 0 when done.
-uint32_t decode_block(const DecodeJob& job, const std::vector<Opened>& opened, uint8_t b, uint32_t k, std::span<uint8_t> out) {
-  auto decoder = fountain::BlockDecoder::create_in_place(out, job.group.symbol_bytes, job.plans);
-  if (!decoder || decoder->k() != k) return k;
-  for (const Opened& each : opened) {
-    const FrameView frame = parse_frame(each.bytes).value();
-    if (frame.header.source_block != b) continue;
-    for (size_t i = 0; i < frame.esis.size(); ++i) decoder->add(frame.esis[i], frame.sealed(i).first(job.group.symbol_bytes));
+// Hands every genuine symbol to `take(block, esi, payload)`; names who sent one that is not. Nothing of a liar's is kept.
+template <class Take>
+std::vector<size_t> open_frames(const DecodeJob& job, size_t blocks, std::vector<NodeKey>& liars, Take take) {
+  std::vector<size_t> genuine;
+  Bytes scratch;
+  for (size_t f = 0; f < job.frames.size(); ++f) {
+    const DecodeJob::From& from = job.frames[f];
+    if (std::find(liars.begin(), liars.end(), from.holder) != liars.end()) continue;
+    const std::optional<FrameView> frame = frame_of(job, from.frame, blocks);
+    bool good = frame.has_value();
+    for (size_t i = 0; good && i < frame->esis.size(); ++i) {
+      good = open_into(job, *frame, i, scratch).ok();
+      if (good) take(frame->header.source_block, frame->esis[i], scratch);
+    }
+    if (good) genuine.push_back(f);
+    else liars.push_back(from.holder);
   }
-  if (decoder->needed() == 0 && decoder->decode()) return 0;
-  return std::max(1u, decoder->needed());
+  return genuine;
 }
 
 }  // namespace
 
-Result<object::BlockGroup> describe_group(const object::ZoneKeys& zone, uint64_t epoch, ByteView plaintext) {
-  if (plaintext.size() > kGroupBytesMax) return fail(Errc::kLimit, "one object holds at most " + std::to_string(kGroupBytesMax) + " bytes");
+Result<object::BlockGroup> describe_group(const object::ZoneKeys& zone, uint64_t epoch, uint64_t bytes, const crypto::Digest& content) {
+  if (bytes > kGroupBytesMax) return fail(Errc::kLimit, "one object holds at most " + std::to_string(kGroupBytesMax) + " bytes");
   object::BlockGroup group;
   group.zone = zone.zone();
-  group.object_bytes = plaintext.size();
-  group.whole = plaintext.size() <= kWholeBytesMax;
+  group.object_bytes = bytes;
+  group.whole = bytes <= kWholeBytesMax;
   if (!group.whole) {
     group.symbol_bytes = kSymbolBytes;
-    const uint64_t symbols = (plaintext.size() + kSymbolBytes - 1) / kSymbolBytes;
+    const uint64_t symbols = (bytes + kSymbolBytes - 1) / kSymbolBytes;
     group.source_blocks = uint32_t((symbols + kBlockSymbolsMax - 1) / kBlockSymbolsMax);
   }
-  group.content_tag = TRY(zone.content_tag(epoch, crypto::sha256(plaintext), plaintext.size()));
+  group.content_tag = TRY(zone.content_tag(epoch, content, bytes));
   return group;
 }
 
@@ -159,34 +154,37 @@ EncodeResult encode(const EncodeJob& job) {
 
 DecodeResult decode(const DecodeJob& job) {
   DecodeResult result;
-  const std::vector<uint32_t> sizes = block_sizes(job.group);
-  std::vector<Opened> opened;
-  for (size_t i = 0; i < job.frames.size(); ++i) {
-    const DecodeJob::From& from = job.frames[i];
-    if (std::find(result.liars.begin(), result.liars.end(), from.holder) != result.liars.end()) continue;
-    Bytes plain = from.frame;
-    if (open_frame(job, plain, sizes)) opened.push_back({std::move(plain), i});
-    else result.liars.push_back(from.holder);
-  }
   if (job.group.whole) {
-    result.plaintext = decode_whole(opened);
+    open_frames(job, 1, result.liars, [&](uint8_t, uint32_t, const Bytes& payload) { result.plaintext = payload; });
     if (!result.plaintext) result.more_needed = {1};
     return result;
   }
+  const std::vector<uint32_t> sizes = block_sizes(job.group);
   const std::vector<uint64_t> offsets = block_offsets(job.group, sizes);
   Bytes out(job.group.object_bytes);
-  result.more_needed.assign(sizes.size(), 0);
-  bool complete = true;
+  std::vector<fountain::BlockDecoder> decoders;
   for (size_t b = 0; b < sizes.size(); ++b) {
     const std::span<uint8_t> slot = std::span<uint8_t>(out).subspan(offsets[b], offsets[b + 1] - offsets[b]);
-    result.more_needed[b] = decode_block(job, opened, uint8_t(b), sizes[b], slot);
-    complete = complete && result.more_needed[b] == 0;
+    auto decoder = fountain::BlockDecoder::create_in_place(slot, job.group.symbol_bytes, job.plans);
+    if (!decoder) {
+      result.more_needed = sizes;  // a group that cannot be: its validate() refuses it before it comes here
+      return result;
+    }
+    decoders.push_back(std::move(*decoder));
+  }
+  const std::vector<size_t> genuine = open_frames(
+      job, sizes.size(), result.liars, [&](uint8_t block, uint32_t esi, const Bytes& payload) { decoders[block].add(esi, payload); });
+  bool complete = true;
+  for (fountain::BlockDecoder& decoder : decoders) {
+    const bool done = decoder.needed() == 0 && decoder.decode();
+    result.more_needed.push_back(done ? 0 : std::max(1u, decoder.needed()));
+    complete = complete && done;
   }
   if (complete) {
     result.plaintext = std::move(out);
     result.more_needed.clear();
   } else {
-    for (const Opened& each : opened) result.kept.push_back(job.frames[each.source]);
+    for (size_t f : genuine) result.kept.push_back(job.frames[f]);
   }
   return result;
 }

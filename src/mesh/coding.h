@@ -25,9 +25,9 @@ constexpr uint16_t kSymbolBytes = 1024;
 /// working set stays in the second-level cache (docs/performance.md).
 constexpr uint32_t kBlockSymbolsMax = 2048;
 
-/// Chooses whole or coded, symbol size and source blocks for `plaintext`, and tags its content for `zone`.
-/// Errors: kLimit above kGroupBytesMax, kNotFound when the zone has no key for `epoch`.
-Result<object::BlockGroup> describe_group(const object::ZoneKeys& zone, uint64_t epoch, ByteView plaintext);
+/// Chooses whole or coded, symbol size and source blocks for `bytes` of content, and tags it for `zone`. `content` names the
+/// content: equal for equal bytes only. Errors: kLimit above kGroupBytesMax, kNotFound when the zone has no key for `epoch`.
+Result<object::BlockGroup> describe_group(const object::ZoneKeys& zone, uint64_t epoch, uint64_t bytes, const crypto::Digest& content);
 
 struct EncodeJob {
   std::shared_ptr<const Bytes> plaintext;

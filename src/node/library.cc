@@ -94,26 +94,26 @@ void Library::pump_get(Turn& turn, uint64_t id) {
 void Library::get_group(Turn& turn, uint64_t id, size_t group, Result<Bytes> bytes) {
   if (!gets_.count(id)) return;
   if (!bytes.ok()) return end_get(turn, id, bytes.error());
-  auto content = std::make_shared<const Bytes>(std::move(bytes).value());
+  auto content = std::make_shared<Bytes>(std::move(bytes).value());
   core_.compute(turn, DescribeJob{content, core_.zone_keys, kZoneEpoch}, [this, id, group, content](Turn& t, ComputeResult result) {
     get_checked(t, id, group, content, std::get<Described>(std::move(result)));
   });
 }
 
-void Library::get_checked(Turn& turn, uint64_t id, size_t group, std::shared_ptr<const Bytes> bytes, Described described) {
+void Library::get_checked(Turn& turn, uint64_t id, size_t group, std::shared_ptr<Bytes> bytes, Described described) {
   if (!gets_.count(id)) return;
   Get& get = gets_.at(id);
   if (!described.group.ok() || object::unsigned_id(*described.group) != object::unsigned_id(get.blob.ref.groups[group])) {
     return end_get(turn, id, fail(Errc::kIntegrity, "what came back is not what was stored; nothing of it was used"));
   }
   --get.in_flight;
-  get.ready[group] = *bytes;
+  get.ready[group] = std::move(bytes);
   // Pieces leave in order, and chunk names are collected in order with them.
   if (get.chunks.size() < (group + 1) * (mesh::kGroupBytesMax / codec::kChunkSize)) get.chunks.resize((group + 1) * (mesh::kGroupBytesMax / codec::kChunkSize));
   for (size_t i = 0; i < described.chunks.size(); ++i) get.chunks[group * (mesh::kGroupBytesMax / codec::kChunkSize) + i] = described.chunks[i];
   while (gets_.count(id) && gets_.at(id).ready.count(gets_.at(id).next_piece)) {
     Get& g = gets_.at(id);
-    Bytes piece = std::move(g.ready.at(g.next_piece));
+    Bytes piece = std::move(*g.ready.at(g.next_piece));
     g.ready.erase(g.next_piece);
     const bool last = ++g.next_piece == g.blob.ref.groups.size();
     if (last) {

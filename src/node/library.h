@@ -100,7 +100,7 @@ class Library {
     size_t next_piece = 0;      // to hand out
     uint64_t offset = 0;
     size_t in_flight = 0;
-    std::map<size_t, Bytes> ready;
+    std::map<size_t, std::shared_ptr<Bytes>> ready;
     std::vector<codec::ChunkRef> chunks;
     OnPiece piece;
     Core::OnStatus then;
@@ -119,7 +119,7 @@ class Library {
 
   void pump_get(Turn& turn, uint64_t id);
   void get_group(Turn& turn, uint64_t id, size_t group, Result<Bytes> bytes);
-  void get_checked(Turn& turn, uint64_t id, size_t group, std::shared_ptr<const Bytes> bytes, Described described);
+  void get_checked(Turn& turn, uint64_t id, size_t group, std::shared_ptr<Bytes> bytes, Described described);
   void end_get(Turn& turn, uint64_t id, const Status& status);
 
   void repair_next(Turn& turn);

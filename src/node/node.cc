@@ -181,9 +181,10 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
     core_.trace(turn, "a frame from " + from.brief() + " was thrown away: " + frame.error().message);
     return;
   }
-  if (frame->header.kind == mesh::FrameKind::kStore) return keeper_.on_store_frame(turn, from, *frame, to_bytes(bytes));
+  // Moving the buffer moves no byte of it: the view stays true.
+  if (frame->header.kind == mesh::FrameKind::kStore) return keeper_.on_store_frame(turn, from, *frame, std::move(bytes));
   mesh::Fetcher::Out effects;
-  core_.fetcher.on_frame(turn.now, from, *frame, to_bytes(bytes), effects);
+  core_.fetcher.on_frame(turn.now, from, *frame, std::move(bytes), effects);
   core_.route(turn, effects);
 }
 
