@@ -232,6 +232,23 @@ TEST(SealTest, OpensForTheRecipientOnly) {
   EXPECT_EQ(seal_to(SealPublicKey{}, view("secret"), {}, drbg).code(), Errc::kInvalid);
 }
 
+TEST(SealTest, IsWhatTheSpecificationSays) {
+  // docs/spec/objects.md, "Sealed to a device", done by hand: so both public keys are shown to be in the derivation.
+  Drbg drbg(seed_of(3));
+  const SealKeyPair recipient(seed_of(4));
+  const Bytes sealed = seal_to(recipient.public_key(), view("secret"), view("context"), drbg).value();
+  const SealPublicKey ephemeral = SealPublicKey::from(ByteView(sealed).first(32)).value();
+  Bytes info = to_bytes(ephemeral);
+  append(info, recipient.public_key());
+  Bytes material(44);
+  hkdf_sha256(x25519(seed_of(4), ephemeral).value().view(), view("selvedge seal v1"), info, material);
+  Bytes text = to_bytes(ByteView(sealed).subspan(32, 6));
+  const AeadTag tag = AeadTag::from(ByteView(sealed).last(16)).value();
+  ASSERT_TRUE(aead_open(AeadKey::from(ByteView(material).first(32)).value(), Nonce::from(ByteView(material).last(12)).value(),
+                        view("context"), text, tag).ok());
+  EXPECT_EQ(to_string(text), "secret");
+}
+
 TEST(DrbgTest, OneSeedOneStreamWhateverTheCuts) {
   Drbg whole(seed_of(9));
   Bytes expected(5000);

@@ -340,6 +340,9 @@ TEST(AuthorizeTest, EachKindOfRevocationTakesEffect) {
        [](Case& c) { c.revoke(c.world.host_owner, T::kObject, c.world.stored); }},
   };
   expect_refusals(reads, read_case);
+  expect_refusals({{"device: the node that opens a port", Errc::kRevoked, "the node that asks was revoked (device",
+                    [](Case& c) { c.revoke(c.world.origin, T::kDevice, c.use.actor); }}},
+                  ingress_case);
 }
 
 // req: A11

@@ -244,7 +244,7 @@ TEST(KindsTest, ACommitmentBindsEveryPartOfTheReveal) {
   EXPECT_EQ(others.count(digest), 0u);
 }
 
-// req: R23 B1
+// req: R23 R27 B1
 TEST(KindsTest, ABlockGroupNamesItsSymbols) {
   BlockGroup group;
   group.zone = zone_id(PublicKey{}, "z");
@@ -355,6 +355,8 @@ TEST(ZoneKeysTest, SymbolsOpenInTheirOwnPlaceOnly) {
   const ObjectKey recut = keys.object_key(1, object, 5000, 512).value();
   EXPECT_EQ(open(recut, recut.place(3, 77)), Errc::kIntegrity) << "cut another way";
   EXPECT_EQ(keys.object_key(3, object, 5000, 1024).code(), Errc::kNotFound);
+  EXPECT_FALSE(recut.key().equals(key.key())) << "the key itself depends on how the object is cut (R12)";
+  EXPECT_FALSE(keys.object_key(1, object, 5001, 1024).value().key().equals(key.key()));
 }
 
 // req: R12
