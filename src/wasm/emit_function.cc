@@ -18,14 +18,10 @@ class FunctionEmitter {
   Result<Bytes> emit(uint32_t results_block_type) {
     TRY(locals());
     if (counts_depth(plan_)) enter_depth(results_block_type);
-    Instruction next = TRY(read_instruction(in_, UINT32_MAX));
-    while (!finished_) {
-      const Instruction at = next;
-      if (!in_.done()) next = TRY(read_instruction(in_, UINT32_MAX));
-      else next.op = kEnd;
-      instruction(at, next);
+    while (!finished_) instruction(TRY(read_instruction(in_, UINT32_MAX)));
+    if (next_charge_ != plan_.charges.size() || next_canonical_ != plan_.canonical.size()) {
+      return fail(Errc::kInternal, "the rewriter lost its place; report this module");
     }
-    if (next_charge_ != plan_.charges.size()) return fail(Errc::kInternal, "the rewriter lost a charge; report this module");
     return std::move(out_);
   }
 
@@ -77,7 +73,7 @@ class FunctionEmitter {
     w_.byte(kGlobalSet).u32(layout_.depth_global);
   }
 
-  void instruction(const Instruction& at, const Instruction& next) {
+  void instruction(const Instruction& at) {
     if (dead_) {
       skip_dead(at);
       if (dead_) return;
@@ -122,7 +118,7 @@ class FunctionEmitter {
         return;
       default:
         copy(at);
-        canonical(at, next);
+        canonical(at);
         return;
     }
     arm_was_dead_ = false;
@@ -204,12 +200,11 @@ class FunctionEmitter {
     fuel_at_ = Fuel::kBoth;
   }
 
-  /// Gives a NaN result its one representation, unless the next instruction takes it and cannot tell NaNs apart.
-  void canonical(const Instruction& at, const Instruction& next) {
-    const Nan nan = op_info(at.op).nan;
-    if (nan != Nan::kMakesF32 && nan != Nan::kMakesF64) return;
-    if (op_info(next.op).nan != Nan::kNone) return;
-    const bool single = nan == Nan::kMakesF32;
+  /// Gives a NaN result its one representation where someone can see it.
+  void canonical(const Instruction& at) {
+    if (next_canonical_ == plan_.canonical.size() || plan_.canonical[next_canonical_] != at.start) return;
+    ++next_canonical_;
+    const bool single = op_info(at.op).nan == Nan::kMakesF32;
     const uint32_t local = single ? nan_f32_ : nan_f64_;
     w_.byte(kLocalTee).u32(local);
     if (single) w_.byte(kF32Const).raw(kNanF32);
@@ -232,7 +227,7 @@ class FunctionEmitter {
   uint32_t fuel_ = 0, depth_ = 0, nan_f32_ = 0, nan_f64_ = 0;  // locals
   Fuel fuel_at_ = Fuel::kGlobalOnly;
   uint32_t open_ = 0;  // blocks open inside the function: the label number of the function itself
-  size_t next_charge_ = 0;
+  size_t next_charge_ = 0, next_canonical_ = 0;
   bool dead_ = false, arm_was_dead_ = false, finished_ = false;
   uint32_t dead_nesting_ = 0;
 };

@@ -9,10 +9,9 @@ constexpr uint8_t kEmptyBlock = 0x40;
 /// One helper's body under construction; every instruction is one call.
 class Code {
  public:
-  explicit Code(uint32_t i32_locals = 0) : w_(out_) {
-    if (i32_locals == 0) w_.u32(0);
-    else w_.u32(1).u32(i32_locals).byte(uint8_t(ValType::kI32));
-  }
+  Code() : w_(out_) { w_.u32(0); }
+  /// With one local of this type, behind the parameters.
+  explicit Code(ValType local) : w_(out_) { w_.u32(1).u32(1).byte(uint8_t(local)); }
   Code& op(uint16_t o) { w_.byte(uint8_t(o)); return *this; }
   Code& op(uint16_t o, uint32_t index) { w_.byte(uint8_t(o)).u32(index); return *this; }
   Code& block(uint16_t o) { w_.byte(uint8_t(o)).byte(kEmptyBlock); return *this; }
@@ -26,13 +25,16 @@ class Code {
   Writer w_;
 };
 
-/// (fuel) -> fuel: asks for more until it is not negative any more.
+/// (fuel) -> fuel: asks for more until it is not negative any more. What is granted is added to the global and to
+/// what the caller has in its local, and nothing is copied between them: so after a trap the global says how much was
+/// used up to the last point where the two were made equal, and never anything about where slices ended.
 Bytes slow_body(const Layout& at) {
-  Code c;
-  c.op(kLocalGet, 0).op(kGlobalSet, at.fuel_global).block(kLoop);
-  c.op(kGlobalGet, at.fuel_global).i32(int32_t(YieldReason::kFuel)).op(kCall, at.yield_function).op(kI64ExtendI32U);
-  c.op(kI64Add).op(kGlobalSet, at.fuel_global).op(kGlobalGet, at.fuel_global).i64(0).op(kI64LtS).op(kBrIf, 0).op(kEnd);
-  return c.op(kGlobalGet, at.fuel_global).done();
+  Code c(ValType::kI64);
+  const uint32_t fuel = 0, granted = 1;
+  c.block(kLoop).i32(int32_t(YieldReason::kFuel)).op(kCall, at.yield_function).op(kI64ExtendI32U).op(kLocalTee, granted);
+  c.op(kGlobalGet, at.fuel_global).op(kI64Add).op(kGlobalSet, at.fuel_global);
+  c.op(kLocalGet, fuel).op(kLocalGet, granted).op(kI64Add).op(kLocalTee, fuel).i64(0).op(kI64LtS).op(kBrIf, 0).op(kEnd);
+  return c.op(kLocalGet, fuel).done();
 }
 
 /// Takes the amount on the stack from the fuel, and asks for more if that was too much.
@@ -51,7 +53,7 @@ Bytes bulk_body(const Layout& at) {
 
 /// (pages) -> previous size or -1: memory.grow that fails by the task's limit only, or ends the run.
 Bytes grow_body(const Layout& at) {
-  Code c(1);
+  Code c(ValType::kI32);
   const uint32_t pages = 0, old = 1;
   c.op(kMemorySize, 0).op(kLocalSet, old);
   c.op(kLocalGet, pages).op(kGlobalGet, at.pages_global).op(kLocalGet, old).op(kI32Sub).op(kI32GtU).block(kIf);

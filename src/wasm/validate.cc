@@ -1,5 +1,7 @@
 #include "wasm/validate.h"
 
+#include "wasm/nan_flow.h"
+
 namespace selvedge::wasm {
 namespace {
 
@@ -25,6 +27,11 @@ const char* type_name(ValType type) {
 
 using Types = std::span<const ValType>;
 
+struct Operand {
+  ValType type = ValType::kUnknown;
+  NanFlow::Node from = NanFlow::kNowhere;
+};
+
 struct Frame {
   uint16_t op = kBlock;
   bool unreachable = false;
@@ -41,12 +48,14 @@ class Validator {
         function_(uint32_t(module.imports.size()) + defined),
         type_(module.types[module.functions[defined]]),
         in_(module.bytes, module.bodies[defined].begin, module.bodies[defined].end),
-        meter_(0, 0) {}
+        meter_(0, 0),
+        flow_(0) {}
 
   Result<FunctionPlan> run() {
     Status status = read_locals();
     if (!status.ok()) return named(std::move(status).error());
     plan_.code_at = uint32_t(in_.offset());
+    flow_ = NanFlow(plan_.locals);
     meter_ = Meter(plan_.code_at, kCostEntry + (plan_.locals >> kCostLocalsShift));
     plan_.cost_total = kCostEntry + (plan_.locals >> kCostLocalsShift);
     frames_.push_back({kEnd, false, true, 0, 0});
@@ -59,6 +68,10 @@ class Validator {
     }
     if (!in_.done()) return named(in_.error(Errc::kInvalid, "code after the function's end"));
     plan_.charges = meter_.take();
+    for (const NanFlow::Maker& maker : flow_.finish()) {
+      plan_.canonical.push_back(maker.offset);
+      (maker.is_f32 ? plan_.makes_nan_f32 : plan_.makes_nan_f64) = true;
+    }
     return std::move(plan_);
   }
 
@@ -104,29 +117,36 @@ class Validator {
 
   // --- operands --------------------------------------------------------------------------------------------------
 
-  void push(ValType type) {
-    stack_.push_back(type);
+  void push(ValType type, NanFlow::Node from = NanFlow::kNowhere) {
+    stack_.push_back({type, from});
     if (stack_.size() > plan_.height_max) plan_.height_max = uint32_t(stack_.size());
   }
   void push_all(Types types) {
     for (const ValType type : types) push(type);
   }
-  Result<ValType> pop_any() {
+  Result<Operand> take_any() {
     const Frame& frame = frames_.back();
     if (stack_.size() == frame.height) {
-      if (frame.unreachable) return ValType::kUnknown;
+      if (frame.unreachable) return Operand();
       return error("an operand is missing");
     }
-    const ValType type = stack_.back();
+    const Operand operand = stack_.back();
     stack_.pop_back();
-    return type;
+    return operand;
   }
-  Result<ValType> pop(ValType expected) {
-    const ValType actual = TRY(pop_any());
-    if (actual != expected && actual != ValType::kUnknown && expected != ValType::kUnknown) {
-      return error(std::string("expected ") + type_name(expected) + ", found " + type_name(actual));
+  Result<Operand> take(ValType expected) {
+    Operand operand = TRY(take_any());
+    if (operand.type == ValType::kUnknown) operand.type = expected;
+    if (operand.type != expected && expected != ValType::kUnknown) {
+      return error(std::string("expected ") + type_name(expected) + ", found " + type_name(operand.type));
     }
-    return actual == ValType::kUnknown ? expected : actual;
+    return operand;
+  }
+  /// Takes an operand for something that could tell one NaN from another: the default for whatever is not known not to.
+  Result<ValType> pop(ValType expected) {
+    const Operand operand = TRY(take(expected));
+    flow_.see(operand.from);
+    return operand.type;
   }
   Status pop_all(Types types) {
     for (size_t i = types.size(); i > 0; --i) TRY(pop(types[i - 1]));
@@ -161,7 +181,7 @@ class Validator {
     switch (at_.op) {
       case kUnreachable: return stop({});
       case kReturn: return stop(type_.results);
-      case kDrop: TRY(pop_any()); return ok();
+      case kDrop: TRY(take_any()); return ok();
       case kSelect: return select();
       default: return error("not understood");
     }
@@ -171,10 +191,14 @@ class Validator {
     if (info.immediate == Immediate::kMemArg && at_.align > info.align_max) return error("aligned more than its size");
     const char* arrow = info.types;
     while (*arrow != '>') ++arrow;
-    for (const char* p = arrow; p != info.types; --p) TRY(pop(letter_type(p[-1])));
-    if (arrow[1] != '\0') push(letter_type(arrow[1]));
-    plan_.makes_nan_f32 |= info.nan == Nan::kMakesF32;
-    plan_.makes_nan_f64 |= info.nan == Nan::kMakesF64;
+    for (const char* p = arrow; p != info.types; --p) {
+      const Operand operand = TRY(take(letter_type(p[-1])));
+      if (info.nan == Nan::kNone) flow_.see(operand.from);
+    }
+    if (arrow[1] == '\0') return ok();
+    const bool makes = info.nan == Nan::kMakesF32 || info.nan == Nan::kMakesF64;
+    const bool is_f32 = info.nan == Nan::kMakesF32;
+    push(letter_type(arrow[1]), makes && live() ? flow_.result(at_.start, is_f32) : NanFlow::kNowhere);
     return ok();
   }
 
@@ -312,8 +336,13 @@ class Validator {
   Status local() {
     if (at_.index >= locals_.size()) return error("there is no such local");
     const ValType type = locals_[at_.index];
-    if (at_.op != kLocalGet) TRY(pop(type));
-    if (at_.op != kLocalSet) push(type);
+    if (at_.op == kLocalGet) {
+      push(type, flow_.local(at_.index));
+      return ok();
+    }
+    const Operand operand = TRY(take(type));
+    flow_.store(operand.from, at_.index);
+    if (at_.op == kLocalTee) push(type, operand.from);
     return ok();
   }
 
@@ -331,7 +360,7 @@ class Validator {
 
   Status select() {
     TRY(pop(ValType::kI32));
-    const ValType second = TRY(pop_any());
+    const ValType second = TRY(pop(ValType::kUnknown));
     const ValType first = TRY(pop(second));
     push(first == ValType::kUnknown ? second : first);
     return ok();
@@ -344,7 +373,9 @@ class Validator {
   Reader in_;
   Instruction at_;
   Meter meter_;
-  std::vector<ValType> locals_, stack_;
+  NanFlow flow_;
+  std::vector<ValType> locals_;
+  std::vector<Operand> stack_;
   std::vector<Frame> frames_;
   FunctionPlan plan_;
 };

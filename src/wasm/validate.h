@@ -26,7 +26,9 @@ struct FunctionPlan {
   uint32_t locals = 0;          // parameters included
   uint32_t height_max = 0;      // of the operand stack
   bool calls = false;           // defined functions, directly or through the table
-  bool makes_nan_f32 = false, makes_nan_f64 = false;
+  // Offsets of the instructions whose NaN results can be seen and so are made canonical, in order.
+  std::vector<uint32_t> canonical;
+  bool makes_nan_f32 = false, makes_nan_f64 = false;  // of those in `canonical`
   uint64_t cost_total = 0;      // of all instructions, once each
 };
 
