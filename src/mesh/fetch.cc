@@ -30,7 +30,10 @@ Result<uint64_t> Fetcher::add(Instant now, FetchRequest request) {
   if (sizes.size() > kBlocksMax) return fail(Errc::kInvalid, "an object has more source blocks than RFC 6330 allows");
   Fetch fetch{std::move(request), {}, {}, {}, 0, now + kFetchTimeout, false};
   for (uint32_t k : sizes) fetch.blocks.push_back({k, fetch.request.group.whole ? 1 : k + kDecodeMargin, 0, {}});
-  for (const NodeKey& holder : fetch.request.holders) fetch.holders.push_back({holder, {}});
+  for (const NodeKey& holder : fetch.request.holders) {
+    fetch.holders.push_back({holder, {}});
+    fetch.holders.back().second.silent_since = now;
+  }
   const uint64_t id = next_id_++;
   fetches_.emplace(id, std::move(fetch));
   return id;
@@ -237,10 +240,12 @@ void Fetcher::on_deadline(Instant now, Out& out) {
     }
     bool changed = false;
     for (auto& [key, holder] : fetch.holders) {
-      if (holder.state != Holder::kAsked || holder.silent_since + kHolderSilenceMax > now) continue;
+      const bool silent = holder.state == Holder::kAsked && holder.silent_since + kHolderSilenceMax <= now;
+      const bool away = holder.state == Holder::kWaiting && holder.silent_since + kConnectWaitMax <= now;
+      if (!silent && !away) continue;
       holder.state = Holder::kExhausted;
       holder.asked.clear();
-      holder.error = "no answer";
+      holder.error = silent ? "no answer" : "not connected";
       changed = true;
     }
     if (changed) step(now, id, out);
@@ -254,6 +259,7 @@ Instant Fetcher::next_deadline() const {
     soonest = std::min(soonest, fetch.give_up);
     for (const auto& [key, holder] : fetch.holders) {
       if (holder.state == Holder::kAsked) soonest = std::min(soonest, holder.silent_since + kHolderSilenceMax);
+      if (holder.state == Holder::kWaiting) soonest = std::min(soonest, holder.silent_since + kConnectWaitMax);
     }
   }
   return soonest;

@@ -20,6 +20,7 @@ namespace selvedge::mesh {
 constexpr size_t kFetchesMax = 1024;
 constexpr Duration kFetchTimeout = seconds(30);      // spec: FM App. B, decode timeout
 constexpr Duration kHolderSilenceMax = seconds(4);   // then the others are asked for its part
+constexpr Duration kConnectWaitMax = seconds(5);     // for a holder without a session: it may be restarting
 constexpr uint64_t kFetchBytesMax = 2 * kGroupBytesMax + (1u << 20);  // collected for one object
 
 struct FetchRequest {

@@ -125,7 +125,7 @@ struct GrantInfo {
   uint64_t memory_bytes = 0;
   uint64_t storage_bytes = 0;
   uint64_t expires = 0;
-  std::string state;              // active, paused, expiring, revoked, expired
+  std::string state;              // active, paused, expiring, revoked, expired; received ones also away (not connected), waiting
   template <class V> void visit(V& v) {
     v("id", id); v("given", given); v("node", node); v("owner", owner); v("origin", origin); v("cpu_permille", cpu_permille);
     v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("state", state);

@@ -197,7 +197,7 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
 void Contractor::refresh(Turn& turn) {
   std::vector<work::ExecutorInfo> executors;
   for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (!core_.sessions.up(key) || !peer.record || banned(key)) continue;
+    if (!core_.serving.count(key) || !core_.sessions.up(key) || !peer.record || banned(key)) continue;
     if (core_.authority.granted_by(turn.now, key, object::kCompute) == nullptr) continue;
     executors.push_back({key, peer.record->body.owner});
   }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "crypto/seal.h"
 #include "mesh/fetch.h"
@@ -133,6 +134,9 @@ class Core {
   mesh::Spreader spreader;
   Authority authority;
   std::shared_ptr<const object::ZoneKeys> zone_keys;
+  /// Peers whose machine has said, in this session, that a lease of this owner's is in force there: it knows the zone's
+  /// policy by then, so nothing sent to it is refused for want of it.
+  std::set<NodeKey> serving;
   std::deque<Local> to_self;                   // served at the end of the turn
 
  private:

@@ -219,7 +219,16 @@ void Library::repair_ended(Turn& turn, const object::ObjectId& object, const Sta
   repair_next(turn);
 }
 
+Instant Library::next_deadline() const {
+  Instant soonest = failed_repairs_at_;
+  for (const auto& [id, put] : puts_) {
+    if (!put.started) soonest = std::min(soonest, put.start_by);
+  }
+  return soonest;
+}
+
 void Library::on_deadline(Turn& turn) {
+  on_hosts_changed(turn);
   if (failed_repairs_at_ > turn.now) return;
   failed_repairs_at_ = Instant::never();
   repair(turn);

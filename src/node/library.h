@@ -19,6 +19,8 @@ constexpr size_t kPutGroupsInFlightMax = 128;
 constexpr size_t kGetGroupsInFlightMax = 4;
 constexpr size_t kRepairsInFlightMax = 16;
 constexpr size_t kTransfersMax = 64;
+/// A put waits this long for connected hosts that are still agreeing on terms, so that its symbols go to all of them.
+constexpr Duration kHostsSettleMax = seconds(3);
 constexpr Duration kRepairRetry = seconds(5);
 
 /// What the owner knows of one blob; kept in the store.
@@ -61,12 +63,14 @@ class Library {
   Result<object::ObjectKey> key_of(const object::BlockGroup& group) const;
   std::vector<NodeKey> holders_of(const object::ObjectId& object) const;
 
+  /// A machine began or ceased to serve this owner.
+  void on_hosts_changed(Turn& turn);
   /// Hosts that would be given symbols now, in key order.
   std::vector<NodeKey> storage_hosts(Instant now) const;
   /// Looks for objects that a lost grant has left with too few holders, and makes them whole again.
   void repair(Turn& turn);
   void on_deadline(Turn& turn);
-  Instant next_deadline() const { return failed_repairs_at_; }
+  Instant next_deadline() const;
   size_t repairs_pending() const { return repairs_.size() + repairing_.size(); }
   struct Totals { uint64_t blobs = 0; uint64_t bytes = 0; };
   Totals totals() const;
@@ -93,6 +97,8 @@ class Library {
     OnPut then;
     Instant last_progress{0};
     bool pumping = false;
+    Instant start_by;          // until then it may wait for hosts
+    bool started = false;
   };
   struct Get {
     Blob blob;
@@ -106,6 +112,8 @@ class Library {
     Core::OnStatus then;
   };
 
+  bool hosts_settled(Instant now) const;
+  void start_put(Turn& turn, uint64_t id);
   void pump(Turn& turn, uint64_t id);
   void start_group(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t bytes);
   void group_read(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t expected, Result<Bytes> bytes);

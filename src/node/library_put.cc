@@ -23,9 +23,39 @@ bool keep_placed(mesh::Placement& placement, const object::BlockGroup& group, co
 std::vector<NodeKey> Library::storage_hosts(Instant now) const {
   std::vector<NodeKey> hosts;
   for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.sessions.up(key) && core_.authority.granted_by(now, key, object::kStorage) != nullptr) hosts.push_back(key);
+    if (core_.serving.count(key) && core_.sessions.up(key) && core_.authority.granted_by(now, key, object::kStorage) != nullptr) hosts.push_back(key);
   }
   return hosts;
+}
+
+bool Library::hosts_settled(Instant now) const {
+  bool any = false;
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.authority.granted_by(now, key, object::kStorage) == nullptr) continue;
+    if (core_.sessions.up(key) && !core_.serving.count(key)) return false;
+    any = any || core_.sessions.up(key);
+  }
+  return any;
+}
+
+void Library::on_hosts_changed(Turn& turn) {
+  std::vector<uint64_t> waiting;
+  for (const auto& [id, put] : puts_) {
+    if (!put.started) waiting.push_back(id);
+  }
+  for (uint64_t id : waiting) start_put(turn, id);
+}
+
+void Library::start_put(Turn& turn, uint64_t id) {
+  auto it = puts_.find(id);
+  if (it == puts_.end() || it->second.started) return;
+  if (!hosts_settled(turn.now) && it->second.start_by > turn.now) return;
+  it->second.started = true;
+  if (storage_hosts(turn.now).empty()) {
+    return fail_put(turn, id, fail(Errc::kUnavailable, "no connected host has granted storage to this owner; add a host's ticket (selvedge peer add) "
+                                                       "and ask its owner for a grant (selvedge grant give KEY --storage 1G)"));
+  }
+  pump(turn, id);
 }
 
 void Library::put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
@@ -47,12 +77,10 @@ void Library::put(Turn& turn, std::vector<PutItem> items, OnTransferProgress pro
     put.outcome.files.emplace_back();
   }
   if (puts_.size() > kTransfersMax) return fail_put(turn, id, fail(Errc::kLimit, "too many transfers at once; wait for one to end"));
-  if (storage_hosts(turn.now).empty()) {
-    return fail_put(turn, id, fail(Errc::kUnavailable, "no connected host has granted storage to this owner; add a host's ticket (selvedge peer add) "
-                                                       "and ask its owner for a grant (selvedge grant give KEY --storage 1G)"));
-  }
   if (put.files.empty()) return finish_put(turn, id);
-  pump(turn, id);
+  // With nobody to wait for there is nothing to wait for.
+  put.start_by = core_.sessions.peers().empty() ? turn.now : turn.now + kHostsSettleMax;
+  start_put(turn, id);
 }
 
 void Library::pump(Turn& turn, uint64_t id) {

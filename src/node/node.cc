@@ -89,7 +89,9 @@ void Node::renew_policy(Turn& turn) {
   CHECK(core_.authority.add_policy(std::move(made).value()).ok());
   core_.put_record(turn, Record::kPolicy, core_.zone(), bytes, [](Turn&, const Status&) {});
   for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.sessions.up(key)) core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
+    if (core_.sessions.up(key) && !records_for(turn.now, key, peer.record->body.owner).objects.empty()) {
+      core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
+    }
   }
 }
 
@@ -132,24 +134,36 @@ void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
 void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   const mesh::Peer& peer = *core_.sessions.find(key);
   core_.trace(turn, "peer " + key.brief() + " is up");
-  mesh::Records records;
-  if (const auto* policy = core_.authority.policy(core_.zone())) records.objects.push_back(policy->bytes);
-  for (const auto& [id, grant] : core_.authority.all_given()) {
-    if (grant.body.origin == peer.record->body.owner && records.objects.size() < mesh::kRecordsPerMessageMax / 2) records.objects.push_back(grant.bytes);
-  }
-  // A revocation that its origin has not heard of leaves work being sent where it is refused; so it goes along.
-  for (const store::RecordRef& record : core_.records(Record::kRevocation)) {
-    if (records.objects.size() < mesh::kRecordsPerMessageMax) records.objects.push_back(*record.value);
-  }
-  core_.send(turn, key, mesh::MeshMessages::encode(records));
+  const mesh::Records records = records_for(turn.now, key, peer.record->body.owner);
+  if (!records.objects.empty()) core_.send(turn, key, mesh::MeshMessages::encode(records));
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
   contractor_.refresh(turn);
 }
 
+// What a peer needs to know, and no more: the zone's policy if its machine serves this owner, the grants its owner has
+// here, and which of them were taken back, so that it does not go on sending what will be refused.
+mesh::Records Node::records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const {
+  mesh::Records records;
+  const bool serves = core_.authority.granted_by(now, peer, object::kStorage) != nullptr || core_.authority.granted_by(now, peer, object::kCompute) != nullptr;
+  const auto* policy = core_.authority.policy(core_.zone());
+  if (serves && policy != nullptr) records.objects.push_back(policy->bytes);
+  for (const auto& [id, grant] : core_.authority.all_given()) {
+    if (grant.body.origin == owner && records.objects.size() < mesh::kRecordsPerMessageMax / 2) records.objects.push_back(grant.bytes);
+  }
+  for (const store::RecordRef& record : core_.records(Record::kRevocation)) {
+    const auto revocation = object::open_object<object::Revocation>(*record.value, core_.authority.verifier());
+    if (!revocation.ok() || revocation->signer != core_.owner() || records.objects.size() >= mesh::kRecordsPerMessageMax) continue;
+    const object::Signed<object::Grant>* grant = core_.authority.given(convert<object::ObjectId>(revocation->body.target));
+    if (grant != nullptr && grant->body.origin == owner) records.objects.push_back(*record.value);
+  }
+  return records;
+}
+
 void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.trace(turn, "peer " + key.brief() + " is down: " + why.message);
+  core_.serving.erase(key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
   core_.route(turn, fetches);
@@ -255,6 +269,10 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes
     return;
   }
   core_.put_record(turn, Record::kGrantReceived, id, bytes, [](Turn&, const Status&) {});
+  // The machine cannot authorise anything of this owner's before it knows the zone's policy.
+  if (const auto* policy = core_.authority.policy(core_.zone())) {
+    core_.send(turn, from, mesh::MeshMessages::encode(mesh::Records{{policy->bytes}}));
+  }
   contractor_.refresh(turn);
 }
 
@@ -276,16 +294,24 @@ void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const mesh::Peer* peer = core_.sessions.find(from);
   if (!policy.ok() || peer == nullptr || !peer->record || policy->body.owner != peer->record->body.owner) return;
   const object::ZoneId zone = policy->body.zone;
+  const crypto::PublicKey owner = policy->body.owner;
   const object::Signed<object::ZonePolicy>* known = core_.authority.policy(zone);
-  if (known != nullptr && known->bytes == bytes) return;
-  if (!core_.authority.add_policy(std::move(policy).value()).ok()) return;
-  core_.put_record(turn, Record::kPolicy, zone, bytes, [](Turn&, const Status&) {});
+  if (known == nullptr || known->bytes != bytes) {
+    if (!core_.authority.add_policy(std::move(policy).value()).ok()) return;
+    core_.put_record(turn, Record::kPolicy, zone, bytes, [](Turn&, const Status&) {});
+  }
+  workshop_.tell_leases(turn, from, owner);
 }
 
 void Node::on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const auto lease = object::open_object<object::Lease>(bytes, core_.authority.verifier());
   if (!lease.ok() || lease->signer != from || lease->body.origin != core_.owner()) return;
   core_.put_record(turn, Record::kLease, lease->body.grant, bytes, [](Turn&, const Status&) {});
+  const bool in_force = lease->body.state == object::LeaseState::kActive || lease->body.state == object::LeaseState::kExpiring;
+  if (in_force) core_.serving.insert(from);
+  else if (core_.authority.granted_by(turn.now, from, 0) == nullptr) core_.serving.erase(from);
+  contractor_.refresh(turn);
+  library_.on_hosts_changed(turn);
 }
 
 // ---- answers of disk, workers, files and domains

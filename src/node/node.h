@@ -68,6 +68,7 @@ class Node {
   void renew_policy(Turn& turn);
   void finish(Turn& turn);
   void route(Turn& turn, mesh::Sessions::Out& effects);
+  mesh::Records records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const;
   void on_peer_up(Turn& turn, const NodeKey& peer);
   void on_peer_down(Turn& turn, const NodeKey& peer, const Error& why);
   void dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message);

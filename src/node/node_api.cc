@@ -102,7 +102,9 @@ GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& gra
   const work::LeaseEntry* lease = given ? workshop_.leases().find(grant.id) : nullptr;
   if (core_.authority.revoked(grant, now)) info.state = "revoked";
   else if (grant.body.expires <= now.unix_seconds()) info.state = "expired";
-  else info.state = lease != nullptr ? work::lease_stage_name(lease->stage) : "active";
+  else if (given) info.state = lease != nullptr ? work::lease_stage_name(lease->stage) : "ended";
+  else if (!core_.sessions.up(grant.body.node)) info.state = "away";
+  else info.state = core_.serving.count(grant.body.node) ? "active" : "waiting";
   return info;
 }
 

@@ -126,7 +126,8 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
   }
 }
 
-void Workshop::tell_lease(Turn& turn, const work::LeaseEntry& lease) {
+// The lease as a signed object. A paused one has none: a pause is between the owner and this machine, and offers are refused.
+std::optional<Bytes> Workshop::lease_object(const work::LeaseEntry& lease) const {
   object::Lease body;
   body.grant = lease.grant.id;
   body.node = core_.self();
@@ -138,14 +139,31 @@ void Workshop::tell_lease(Turn& turn, const work::LeaseEntry& lease) {
     case work::LeaseStage::kExpiring: body.state = object::LeaseState::kExpiring; break;
     case work::LeaseStage::kRevoked: body.state = object::LeaseState::kRevoked; break;
     case work::LeaseStage::kExpired: body.state = object::LeaseState::kExpired; break;
-    case work::LeaseStage::kPaused: return;  // a pause is between the owner and this machine: offers are refused
+    case work::LeaseStage::kPaused: return std::nullopt;
   }
   Result<object::Signed<object::Lease>> made = object::sign_object(*core_.config.node, body);
-  if (!made.ok()) return;
-  core_.put_record(turn, Record::kLease, lease.grant.id, made->bytes, [](Turn&, const Status&) {});
+  if (!made.ok()) return std::nullopt;
+  return std::move(made->bytes);
+}
+
+void Workshop::tell_leases(Turn& turn, const NodeKey& peer, const crypto::PublicKey& origin) {
+  mesh::Records records;
+  for (const auto& [id, lease] : leases_.all()) {
+    if (lease.grant.body.origin != origin || !lease.usable() || records.objects.size() >= mesh::kRecordsPerMessageMax) continue;
+    std::optional<Bytes> bytes = lease_object(lease);
+    if (bytes) records.objects.push_back(std::move(*bytes));
+  }
+  if (!records.objects.empty()) core_.send(turn, peer, mesh::MeshMessages::encode(records));
+}
+
+void Workshop::tell_lease(Turn& turn, const work::LeaseEntry& lease) {
+  const std::optional<Bytes> bytes = lease_object(lease);
+  if (!bytes) return;
+  core_.put_record(turn, Record::kLease, lease.grant.id, *bytes, [](Turn&, const Status&) {});
   for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.sessions.up(key) && peer.record && peer.record->body.owner == body.origin) {
-      core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{made->bytes}}));
+    // An end is told at once. That a lease is in force is told when the policy is here: see tell_leases().
+    if (!lease.usable() && core_.sessions.up(key) && peer.record && peer.record->body.owner == lease.grant.body.origin) {
+      core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{*bytes}}));
     }
   }
 }

@@ -24,6 +24,8 @@ class Workshop {
   /// At start: a grant that was on disk.
   void restore(Turn& turn, object::Signed<object::Grant> grant);
   std::vector<LeaseInfo> list() const;
+  /// Tells `peer`, a node of `origin`, which of its leases are in force here.
+  void tell_leases(Turn& turn, const NodeKey& peer, const crypto::PublicKey& origin);
   const work::Leases& leases() const { return leases_; }
   /// Called when a lease ends, with its origin.
   std::function<void(Turn&, const crypto::PublicKey&)> on_lease_ended;
@@ -45,6 +47,7 @@ class Workshop {
   void blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content);
   void keep_receipt(Turn& turn, const work::KeepReceipt& keep);
   void tell_lease(Turn& turn, const work::LeaseEntry& lease);
+  std::optional<Bytes> lease_object(const work::LeaseEntry& lease) const;
 
   /// What fetching needs of an offer, kept while the task gathers.
   struct Supply {
