@@ -1,0 +1,101 @@
+// The verbs of the command, one function each. args.cc turns the command line into a call of one of them.
+//
+// A verb gets the World it may use (where the home is, where output goes) and its options, and returns its exit code or
+// the error that ended it. Verbs talk to the node only through the local API (client.h), but for init and up, which make
+// and are the node, and doctor, which looks where no node answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/client.h"
+#include "cli/exit_code.h"
+#include "cli/terminal.h"
+
+namespace selvedge::cli {
+
+struct World {
+  Terminal& terminal;
+  std::string home;
+  std::string version;
+};
+
+struct UpOptions {
+  std::string listen = "127.0.0.1:0";
+  std::string misbehave;
+};
+struct TicketOptions {
+  bool qr = false;
+};
+struct PutOptions {
+  std::vector<std::string> paths;
+};
+struct GetOptions {
+  std::string cid;
+  std::string out;   // "-": standard output
+};
+struct RunOptions {
+  std::string module;
+  std::string input;                  // a file, a CID, or empty: standard input
+  std::vector<std::string> paths;     // map
+  std::string out_dir;                // map
+  bool merge = false;
+  uint32_t verify = 2;
+  uint64_t seed = 0;
+  uint64_t fuel = 0;
+  std::string memory;
+  std::vector<std::string> args;
+};
+struct PeerAddOptions {
+  std::string ticket;
+};
+struct GrantGiveOptions {
+  std::string origin;
+  std::string cpu = "50%";
+  std::string memory = "256M";
+  std::string storage = "1G";
+  std::string duration = "1h";
+};
+struct LeaseOptions {
+  std::string lease;
+  node::LeaseAction action = node::LeaseAction::kPause;
+};
+struct ReceiptsOptions {
+  bool all = false;
+};
+struct DemoOptions {
+  std::vector<std::string> paths;
+  bool stay = false;
+  std::string keep;
+};
+
+CommandResult run_init(World& world);
+CommandResult run_up(World& world, const UpOptions& options);
+CommandResult run_stop(World& world);
+CommandResult run_status(World& world);
+CommandResult run_version(World& world);
+CommandResult run_ticket(World& world, const TicketOptions& options);
+CommandResult run_peer_add(World& world, const PeerAddOptions& options);
+CommandResult run_peer_list(World& world);
+CommandResult run_grant_give(World& world, const GrantGiveOptions& options);
+CommandResult run_grant_list(World& world);
+CommandResult run_lease_list(World& world);
+CommandResult run_lease_change(World& world, const LeaseOptions& options);
+CommandResult run_put(World& world, const PutOptions& options);
+CommandResult run_get(World& world, const GetOptions& options);
+CommandResult run_blob_list(World& world);
+CommandResult run_run(World& world, const RunOptions& options);
+CommandResult run_map(World& world, const RunOptions& options);
+CommandResult run_receipts(World& world, const ReceiptsOptions& options);
+CommandResult run_doctor(World& world);
+CommandResult run_demo(World& world, const DemoOptions& options);
+
+/// $SELVEDGE_HOME, else ~/.selvedge, for who names no --home. Errors: kInvalid (there is neither).
+Result<std::string> default_home();
+
+/// Reads the command line, runs the verb it names, and returns the exit code of the process.
+int run_command_line(int argc, char** argv, const std::string& version);
+
+}  // namespace selvedge::cli

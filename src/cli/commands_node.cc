@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+#include <qrencode.h>
+#include <stdlib.h>
+
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/units.h"
+#include "host/daemon/daemon.h"
+
+namespace selvedge::cli {
+
+Result<std::string> default_home() {
+  const char* chosen = getenv("SELVEDGE_HOME");
+  if (chosen != nullptr && *chosen != 0) return std::string(chosen);
+  const char* user = getenv("HOME");
+  if (user != nullptr && *user != 0) return std::string(user) + "/.selvedge";
+  return fail(Errc::kInvalid, "neither SELVEDGE_HOME nor HOME is set; say where the node lives with --home DIR");
+}
+
+CommandResult run_init(World& world) {
+  const host::Home home = TRY(host::Home::create(world.home));
+  world.terminal.line("Made a node in " + home.dir + ". Its keys exist nowhere else: keep a copy of " + home.dir + "/keys.");
+  world.terminal.line("  owner  " + home.owner_key);
+  world.terminal.line("  node   " + home.node_key);
+  world.terminal.line("Start it with: selvedge --home " + home.dir + " up");
+  world.terminal.record(Record().text("home", home.dir).text("owner", home.owner_key).text("node", home.node_key).json());
+  return kExitOk;
+}
+
+CommandResult run_up(World& world, const UpOptions& options) {
+  host::DaemonOptions daemon;
+  daemon.home = world.home;
+  daemon.listen = options.listen;
+  daemon.runner_path = TRY(find_runner());
+  daemon.version = world.version;
+  daemon.json = world.terminal.json();
+  daemon.misbehave = options.misbehave;
+  TRY(host::run_daemon(daemon));
+  return kExitOk;
+}
+
+CommandResult run_stop(World& world) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::ShutdownRequest{}));
+  world.terminal.line("The node in " + world.home + " is stopping.");
+  world.terminal.record(answer.dump());
+  return kExitOk;
+}
+
+CommandResult run_status(World& world) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::StatusRequest{}));
+  world.terminal.record(answer.dump());
+  const auto status = TRY(read_answer<node::StatusAnswer>(answer));
+  Terminal& out = world.terminal;
+  out.line(fmt::format("selvedge {}, up {}", status.version, format_seconds(status.uptime_s)));
+  out.line("  owner      " + codec::key_text(status.owner));
+  out.line("  node       " + codec::key_text(status.node));
+  std::string addresses;
+  for (const std::string& address : status.addresses) addresses += (addresses.empty() ? "" : ", ") + address;
+  out.line("  addresses  " + (addresses.empty() ? "none" : addresses));
+  out.line(fmt::format("  peers      {} of {} connected", status.peers_connected, status.peers_known));
+  out.line(fmt::format("  leases     {} active", status.leases_active));
+  out.line(fmt::format("  holds      {} objects of others, {}", status.objects_held, format_bytes(status.bytes_held)));
+  out.line(fmt::format("  owns       {} files, {}", status.blobs_owned, format_bytes(status.bytes_owned)));
+  out.line(fmt::format("  jobs       {} running", status.jobs_running));
+  if (status.repairs_pending > 0) out.line(fmt::format("  repairs    {} objects are being placed again", status.repairs_pending));
+  if (status.peers_connected < status.peers_known) out.remark("Not every peer is connected: selvedge peer list says why.");
+  return kExitOk;
+}
+
+CommandResult run_version(World& world) {
+  world.terminal.line("selvedge " + world.version);
+  world.terminal.record(Record().text("version", world.version).json());
+  return kExitOk;
+}
+
+namespace {
+
+struct QrDelete {
+  void operator()(QRcode* code) const { QRcode_free(code); }
+};
+
+// Two rows of modules become one line of half blocks; light on dark would be unreadable to some phones, so what is
+// printed is the light part and the quiet zone around it.
+std::string qr_text(const QRcode& code) {
+  constexpr int kQuiet = 2;
+  const auto light = [&](int x, int y) {
+    const bool inside = x >= 0 && y >= 0 && x < code.width && y < code.width;
+    return !inside || (code.data[y * code.width + x] & 1) == 0;
+  };
+  std::string out;
+  for (int y = -kQuiet; y < code.width + kQuiet; y += 2) {
+    for (int x = -kQuiet; x < code.width + kQuiet; ++x) {
+      const bool top = light(x, y), bottom = y + 1 < code.width + kQuiet && light(x, y + 1);
+      out += top && bottom ? "█" : top ? "▀" : bottom ? "▄" : " ";
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace
+
+CommandResult run_ticket(World& world, const TicketOptions& options) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::TicketRequest{}));
+  const std::string ticket = answer.at("ticket").text();
+  world.terminal.record(answer.dump());
+  if (options.qr && !world.terminal.json()) {
+    // Upper case fits the alphanumeric mode, which makes the code a third smaller; a ticket may be in either case.
+    std::string upper = ticket;
+    for (char& c : upper) c = c >= 'a' && c <= 'z' ? char(c - 32) : c;
+    const std::unique_ptr<QRcode, QrDelete> code(QRcode_encodeString(upper.c_str(), 0, QR_ECLEVEL_M, QR_MODE_8, 0));
+    if (!code) return fail(Errc::kLimit, "the ticket is too long for a QR code; use the text: selvedge ticket");
+    world.terminal.line(qr_text(*code));
+  }
+  world.terminal.line(ticket);
+  return kExitOk;
+}
+
+}  // namespace selvedge::cli

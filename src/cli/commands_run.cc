@@ -1,0 +1,155 @@
+// Verbs that have programs run: run and map.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "cli/shared.h"
+#include "cli/units.h"
+#include "work/executor.h"
+
+namespace selvedge::cli {
+
+void show_run(Terminal& terminal, ProgressBar& bar, const Json& progress) {
+  const Json rejected = progress.at("rejected");
+  for (size_t i = 0; i < rejected.size(); ++i) {
+    bar.clear();
+    const Json each = rejected.item(i);
+    terminal.remark("A wrong result by " + each.at("owner").text().substr(0, 10) + " was rejected: " + printable(each.at("why").text()) +
+                    ". That node gets no more work.");
+  }
+  std::string remark = fmt::format("{} of {} tasks, {} executions", progress.at("tasks_done").number(), progress.at("tasks_total").number(),
+                                   progress.at("executions").number());
+  if (progress.at("retries").number() > 0) remark += fmt::format(", {} repeated", progress.at("retries").number());
+  bar.show(progress.at("tasks_done").number(), progress.at("tasks_total").number(), remark);
+}
+
+Result<node::FileName> module_file(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return fail(Errc::kNotFound, "there is no program " + path);
+  if (!S_ISREG(info.st_mode)) return fail(Errc::kInvalid, path + " is not a file; a program is a WebAssembly module (.wasm)");
+  return node::FileName{TRY(absolute_path(path)), std::filesystem::path(path).filename().string(), uint64_t(info.st_size)};
+}
+
+Status make_dirs(const std::string& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) return fail(Errc::kIo, "cannot make the folder " + path + ": " + code.message());
+  return ok();
+}
+
+namespace {
+
+Result<node::RunRequest> request_of(const RunOptions& options) {
+  node::RunRequest request;
+  request.module = TRY(module_file(options.module));
+  request.args = options.args;
+  request.verify = options.verify;
+  request.merge = options.merge;
+  request.seed = options.seed;
+  request.fuel_limit = options.fuel;
+  if (!options.memory.empty()) request.memory_bytes = TRY(parse_bytes(options.memory));
+  return request;
+}
+
+Result<Json> ask_run(World& world, Client& client, const node::RunRequest& request, const char* label) {
+  ProgressBar bar(world.terminal, label);
+  Result<Json> answer = client.ask_json(request, [&](const Json& progress) { show_run(world.terminal, bar, progress); });
+  bar.clear();
+  return answer;
+}
+
+std::string owners_text(const std::vector<crypto::PublicKey>& owners) {
+  std::string out;
+  for (const crypto::PublicKey& owner : owners) out += (out.empty() ? "" : ", ") + short_key(owner);
+  return out;
+}
+
+// Adds the one input of `run`: a file, a stored blob, or standard input by way of a private file.
+Status add_input(const RunOptions& options, const std::string& scratch, node::RunRequest& request) {
+  if (options.input.empty() || options.input == "-") {
+    const std::string path = scratch + "/stdin";
+    const uint64_t size = TRY(copy_input(path, work::kTaskInputBytesMax));
+    request.inputs.push_back({path, "stdin", size});
+    return ok();
+  }
+  struct stat info {};
+  if (stat(options.input.c_str(), &info) == 0) {
+    if (!S_ISREG(info.st_mode)) return fail(Errc::kInvalid, options.input + " is not a file; selvedge map runs a program over a folder");
+    request.inputs.push_back({TRY(absolute_path(options.input)), options.input, uint64_t(info.st_size)});
+    return ok();
+  }
+  if (!codec::Cid::parse(options.input).ok()) return fail(Errc::kNotFound, options.input + " is neither a file nor a content id");
+  request.input_cids.push_back(options.input);
+  return ok();
+}
+
+}  // namespace
+
+CommandResult run_run(World& world, const RunOptions& options) {
+  const Interrupt interrupt;
+  node::RunRequest request = TRY(request_of(options));
+  const auto client = TRY(Client::connect(world.home, &interrupt));
+  const ScratchDir scratch = TRY(scratch_in_home(world.home, "run-"));
+  TRY(add_input(options, scratch.path(), request));
+  // The output may be any bytes, which JSON cannot carry: it comes back as a file.
+  request.out_dir = scratch.path() + "/out";
+  TRY(make_dirs(request.out_dir));
+  const Json answer = TRY(ask_run(world, *client, request, "run"));
+  const auto run = TRY(read_answer<node::RunAnswer>(answer));
+  if (run.outputs.empty()) return fail(Errc::kInternal, "the node answered without an output");
+  std::error_code code;
+  const std::filesystem::directory_iterator files(request.out_dir, code);
+  if (code || files == std::filesystem::end(files)) return fail(Errc::kInternal, "the node wrote no output");
+  const std::string output = files->path().string();
+  if (world.terminal.json()) {
+    const Bytes content = TRY(read_whole(output, work::kTaskOutputBytesMax));
+    Record record;
+    record.raw("run", answer.dump()).text("output", to_string(content));
+    world.terminal.record(record.json());
+    return kExitOk;
+  }
+  TRY(copy_to_output(world.terminal, output));
+  const node::RunOutput& result = run.outputs.front();
+  world.terminal.remark(fmt::format("selvedge: {} owners agree ({}); fuel {}, output {}, {}", result.agreed.size(), owners_text(result.agreed), result.fuel,
+                                    result.output.text(), format_us(run.milliseconds * 1000)));
+  return kExitOk;
+}
+
+CommandResult run_map(World& world, const RunOptions& options) {
+  node::RunRequest request = TRY(request_of(options));
+  Walked walked = TRY(walk_paths(options.paths));
+  tell_skipped(world.terminal, walked);
+  if (walked.files.empty()) return fail(Errc::kNotFound, "there is no file to run over in what was named");
+  make_output_names_unique(walked.files);
+  request.inputs = std::move(walked.files);
+  request.out_dir = TRY(absolute_path(options.out_dir));
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  TRY(make_dirs(request.out_dir));
+  const Json answer = TRY(ask_run(world, *client, request, "map"));
+  const auto run = TRY(read_answer<node::RunAnswer>(answer));
+  const Json outputs = answer.at("outputs");
+  for (size_t i = 0; i < outputs.size(); ++i) world.terminal.record(outputs.item(i).dump());
+  const Json rejected = answer.at("rejected");
+  world.terminal.record(Record()
+                            .text("module", run.module.text())
+                            .number("tasks", run.outputs.size())
+                            .number("executions", run.executions)
+                            .number("retries", run.retries)
+                            .number("milliseconds", run.milliseconds)
+                            .text("out_dir", request.out_dir)
+                            .text("merged", run.merged)
+                            .raw("rejected", rejected.is_null() ? "[]" : rejected.dump())
+                            .json());
+  uint64_t fuel = 0;
+  for (const node::RunOutput& output : run.outputs) fuel += output.fuel;
+  world.terminal.line(fmt::format("{} tasks by {} executions in {}, {:.0f} tasks/s, fuel {}", run.outputs.size(), run.executions,
+                                  format_us(run.milliseconds * 1000), double(run.outputs.size()) * 1000 / double(run.milliseconds + 1), format_count(fuel)));
+  if (!run.rejected.empty()) {
+    world.terminal.line(fmt::format("{} wrong results were rejected; selvedge peer list shows by whom", run.rejected.size()));
+  }
+  world.terminal.line("Outputs are in " + request.out_dir + (run.merged.empty() ? "" : ", merged: " + run.merged));
+  return kExitOk;
+}
+
+}  // namespace selvedge::cli

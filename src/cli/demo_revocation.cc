@@ -1,0 +1,136 @@
+// The end of the demonstration: a grant is taken back, and everybody's accounts are compared.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "cli/demo_script.h"
+#include "cli/units.h"
+
+namespace selvedge::cli {
+
+namespace {
+constexpr const char* kRunner = "selvedge-domain";
+constexpr int kHandoverSecondsMax = 180;
+}  // namespace
+
+Status DemoScript::revoke_chen() {
+  report_.step(6, "chen's owner takes the grant back while chen is computing");
+  DemoNode& chen = fabric_.at("chen");
+  // Loops that take a while, so that chen is in the middle of some.
+  const node::RunRequest request = TRY(small_job("kernels", {"mix", "300"}, "kernels"));
+  const auto leases = TRY(chen.client->ask(node::LeaseListRequest{}));
+  const std::string lease = leases.leases.empty() ? "" : leases.leases.front().id.hex().substr(0, 12);
+  Result<node::LeaseChangeAnswer> changed = fail(Errc::kInternal, "the job ended before the grant was revoked");
+  size_t domains_before = 0, domains_after = 0;
+  const auto run = TRY(run_job(request, "   map", [&](const Json& progress) {
+    const uint64_t done = progress.at("tasks_done").number();
+    if (changed.ok() || domains_before > 0 || done == 0 || done >= progress.at("tasks_total").number()) return;
+    domains_before = count_descendants(chen.pid, kRunner);
+    if (domains_before == 0) return;
+    changed = chen.client->ask(node::LeaseChangeRequest{lease, node::LeaseAction::kRevoke});
+    domains_after = count_descendants(chen.pid, kRunner);
+  }));
+  report_.command(chen.home, "lease revoke " + lease);
+  if (!changed.ok()) return changed.error();
+  report_.say(fmt::format("the lease is {}; nothing of it ran any more after {}", changed->state, format_us(changed->stopped_us)));
+  report_.figure("revoke_stopped_us", changed->stopped_us);
+  report_.check("chen's domains were running, and are gone from the process table", domains_before > 0 && domains_after == 0,
+                fmt::format("{} before, {} after", domains_before, domains_after));
+  report_.check("the job ended all the same", run.outputs.size() == request.inputs.size(),
+                fmt::format("{} tasks, {} executions repeated", run.outputs.size(), run.retries));
+  const uint64_t tasks = TRY(tasks_of(chen));
+  const uint64_t tasks_of_dora = TRY(tasks_of(fabric_.at("dora")));
+  const auto after = TRY(run_job(TRY(small_job("textstats", {}, "without-chen")), "   map", nullptr));
+  const bool asked = std::any_of(after.outputs.begin(), after.outputs.end(), [&](const node::RunOutput& output) {
+    return std::find(output.agreed.begin(), output.agreed.end(), chen.owner_key()) != output.agreed.end();
+  });
+  report_.check("no new work is placed on chen", !asked && TRY(tasks_of(chen)) == tasks);
+  report_.check("nor on dora", TRY(tasks_of(fabric_.at("dora"))) == tasks_of_dora);
+  TRY(wait_for_handover());
+  return read_back("after chen's part was handed over and deleted", Measure::kNo);
+}
+
+Status DemoScript::wait_for_handover() {
+  DemoNode& chen = fabric_.at("chen");
+  report_.command(chen.home, "status");
+  ProgressBar bar(report_.terminal(), "   handing over");
+  uint64_t most = 0, pending = 0, held = 0;
+  const Status done = until("the handing over of chen's symbols", kHandoverSecondsMax, [&]() -> Result<bool> {
+    pending = TRY(origin().client->ask(node::StatusRequest{})).repairs_pending;
+    held = TRY(chen.client->ask(node::StatusRequest{})).objects_held;
+    most = std::max(most, held);
+    bar.show(most - held, most, fmt::format("{} objects left on chen", held));
+    return pending == 0 && held == 0;
+  });
+  bar.clear();
+  if (!done.ok() && done.error().code != Errc::kTimeout) return done;
+  report_.check("chen's symbols are placed on others, and deleted there", done.ok(),
+                fmt::format("{} objects on chen, {} waiting at the origin", held, pending));
+  return ok();
+}
+
+namespace {
+
+struct Account {
+  uint64_t tasks = 0, accepted = 0, fuel = 0, cpu_ns = 0, wall_ms = 0, bytes_in = 0, bytes_out = 0;
+};
+
+}  // namespace
+
+Status DemoScript::check_receipts() {
+  report_.step(7, "Receipts: who ran what for whom, for how long, and what it used");
+  report_.command(origin().home, "receipts");
+  const auto receipts = TRY(receipts_of(origin()));
+  std::map<std::pair<std::string, std::string>, Account> accounts;
+  std::map<std::string, std::set<crypto::Digest>> tasks_by_host;
+  for (const node::ReceiptInfo& each : receipts) {
+    const object::Receipt& r = each.receipt;
+    Account& account = accounts[{name_of(r.owner), r.module.text()}];
+    ++account.tasks;
+    account.accepted += each.accepted ? 1 : 0;
+    account.fuel += r.fuel;
+    account.cpu_ns += r.cpu_ns;
+    account.wall_ms += r.finished_ms - std::min(r.started_ms, r.finished_ms);
+    account.bytes_in += r.bytes_in;
+    account.bytes_out += r.bytes_out;
+  }
+  Table table({"host", "origin", ">tasks", ">accepted", ">time", ">fuel", ">cpu", ">in", ">out", "program"});
+  for (const auto& [key, sum] : accounts) {
+    table.row({key.first, "origin", std::to_string(sum.tasks), std::to_string(sum.accepted), format_us(sum.wall_ms * 1000), format_count(sum.fuel),
+               format_us(sum.cpu_ns / 1000), format_bytes(sum.bytes_in), format_bytes(sum.bytes_out), key.second});
+    report_.terminal().record(Record()
+                                  .raw("receipts", Record()
+                                                       .text("host", key.first)
+                                                       .text("origin", "origin")
+                                                       .text("module", key.second)
+                                                       .number("tasks", sum.tasks)
+                                                       .number("accepted", sum.accepted)
+                                                       .number("wall_ms", sum.wall_ms)
+                                                       .number("fuel", sum.fuel)
+                                                       .number("cpu_ns", sum.cpu_ns)
+                                                       .number("bytes_in", sum.bytes_in)
+                                                       .number("bytes_out", sum.bytes_out)
+                                                       .json())
+                                  .json());
+  }
+  table.print(report_.terminal(), "     ");
+  // What the origin was given must be what the hosts wrote down for themselves.
+  size_t matched = 0;
+  for (DemoNode* host : hosts()) {
+    std::set<std::string> own;
+    for (const node::ReceiptInfo& each : TRY(receipts_of(*host))) own.insert(codec::to_json_text(each.receipt));
+    for (const node::ReceiptInfo& each : receipts) {
+      matched += each.receipt.executor == host->node_key() && own.count(codec::to_json_text(each.receipt)) ? 1 : 0;
+    }
+  }
+  report_.check("every receipt the origin holds is also in its host's own log", matched == receipts.size() && !receipts.empty(),
+                fmt::format("{} of {}", matched, receipts.size()));
+  const auto counted = std::count_if(receipts.begin(), receipts.end(), [&](const node::ReceiptInfo& r) { return r.accepted && r.receipt.module == module_; });
+  report_.check("the receipts name the very program that was sent", counted > 0, module_.text());
+  report_.figure("receipts", receipts.size());
+  return ok();
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,24 @@
+// What several verbs do the same way.
+#pragma once
+
+#include "cli/commands.h"
+#include "cli/files.h"
+
+namespace selvedge::cli {
+
+/// Draws a node::TransferProgress.
+void show_transfer(ProgressBar& bar, const Json& progress);
+/// Draws a node::RunProgress and names liars as they are found.
+void show_run(Terminal& terminal, ProgressBar& bar, const Json& progress);
+/// Says on standard error what walking left out.
+void tell_skipped(Terminal& terminal, const Walked& walked);
+/// A private folder in a home, for what must pass through a file between the command and its node. Errors: kIo.
+Result<ScratchDir> scratch_in_home(const std::string& home, const std::string& prefix);
+/// Copies a file to standard output. Errors: kIo.
+Status copy_to_output(Terminal& terminal, const std::string& path);
+/// The named file as a program to run: its absolute path, size, and base name. Errors: kNotFound, kInvalid.
+Result<node::FileName> module_file(const std::string& path);
+/// Makes a folder and those above it. Errors: kIo.
+Status make_dirs(const std::string& path);
+
+}  // namespace selvedge::cli
