@@ -10,7 +10,7 @@ enum { MATRIX = 96, SIEVE = 200000, SORT = 20000, CODE = 6 };
 static uint32_t rotate(uint32_t x, int k) { return x << k | x >> (32 - k); }
 
 // ChaCha20 quarter rounds over a state: integer arithmetic in registers.
-static uint64_t mix(uint32_t rounds) {
+__attribute__((noinline)) static uint64_t mix(uint32_t rounds) {
   uint32_t s[16];
   for (uint32_t i = 0; i < 16; ++i) s[i] = i * 0x9E3779B9u + rounds;
   for (uint32_t r = 0; r < rounds * 4000; ++r) {
@@ -28,7 +28,7 @@ static uint64_t mix(uint32_t rounds) {
 
 static double a_[MATRIX][MATRIX], b_[MATRIX][MATRIX], c_[MATRIX][MATRIX];
 
-static uint64_t matmul(uint32_t rounds) {
+__attribute__((noinline)) static uint64_t matmul(uint32_t rounds) {
   for (int i = 0; i < MATRIX; ++i)
     for (int j = 0; j < MATRIX; ++j) a_[i][j] = i * 0.5 + j, b_[i][j] = i - j * 0.25;
   for (uint32_t r = 0; r < rounds; ++r) {
@@ -47,7 +47,7 @@ static uint64_t matmul(uint32_t rounds) {
 
 static uint8_t composite[SIEVE];
 
-static uint64_t sieve(uint32_t rounds) {
+__attribute__((noinline)) static uint64_t sieve(uint32_t rounds) {
   uint64_t primes = 0;
   for (uint32_t r = 0; r < rounds; ++r) {
     memset(composite, 0, sizeof composite);
@@ -85,7 +85,7 @@ static void quicksort(uint32_t* v, int low, int high) {
   }
 }
 
-static uint64_t sort(uint32_t rounds) {
+__attribute__((noinline)) static uint64_t sort(uint32_t rounds) {
   uint64_t sum = 0;
   for (uint32_t r = 0; r < rounds; ++r) {
     uint32_t x = 12345 + r;
@@ -97,7 +97,7 @@ static uint64_t sort(uint32_t rounds) {
 }
 
 // A byte-code interpreter: a switch in a loop, the shape of every emulator and scripting language.
-static uint64_t interpret(uint32_t rounds) {
+__attribute__((noinline)) static uint64_t interpret(uint32_t rounds) {
   static const uint8_t code[CODE] = {0, 1, 2, 3, 4, 5};
   uint64_t acc = 1;
   uint32_t counter = rounds * 20000, at = 0;

@@ -187,6 +187,8 @@ class FunctionEmitter {
       w_.byte(kLocalSet).u32(fuel_);
     }
     fuel_at_ = Fuel::kLocalOnly;
+    // A store costs a loop next to nothing, and after a trap the fuel is exact up to the last turn.
+    if (charge.is_loop_head) need_global();
   }
 
   void need_local() {

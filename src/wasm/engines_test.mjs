@@ -146,7 +146,7 @@ function runHere(module, identity, args, input, fuelLimit) {
     else throw error;
   }
   let fuel = run.used();
-  if (fuel > fuelLimit) [end, fuel] = [2, fuelLimit];
+  if (fuel > fuelLimit || end === 2) [end, fuel] = [2, fuelLimit];
   if (end !== 0) exitCode = 0;
   const output = sha256(...run.output);
   const argsDigest = sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
@@ -162,7 +162,7 @@ const prose = 'The selvedge keeps the rest from unravelling; so does the fabric.
 const CASES = [
   ['hello', ['a', 'bc']], ['cat', [], prose], ['worldly', []], ['textstats', [], prose], ['leak', ['secret']],
   ['recurse', ['1000']], ['recurse', []], ['hog', []],
-  ['trap', ['divide']], ['trap', ['load']], ['trap', ['call']], ['trap', ['exit']], ['trap', ['unreachable']],
+  ['trap', ['divide']], ['trap', ['loop']], ['trap', ['load']], ['trap', ['call']], ['trap', ['exit']], ['trap', ['unreachable']],
   ['spin', [], '', 5_000_000n], ['flood', ['300']],
   ['kernels', ['mix', '20']], ['kernels', ['matmul', '5']], ['kernels', ['sieve', '3']], ['kernels', ['sort', '5']],
   ['kernels', ['interpret', '20']], ['kernels', ['fib', '24']],

@@ -304,6 +304,8 @@ struct Engine::Impl {
       end = DomainEnd::kOutOfFuel;
       message = "the fuel limit of the task was reached";
     }
+    // By definition: the global is behind when the last check was not at a loop head.
+    if (end == DomainEnd::kOutOfFuel) used = fuel_limit;
     used = std::min(used, fuel_limit);
     out.end = uint8_t(end);
     out.exit_code = end == DomainEnd::kExited ? wasi->exit_code() : 0;

@@ -69,7 +69,7 @@ class Throttle {
  public:
   void start(uint32_t permille) {
     permille_ = std::clamp<uint32_t>(permille, 1, 1000);
-    cpu_ns_ = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    cpu_ns_ = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     wall_ns_ = clock_ns(CLOCK_MONOTONIC);
   }
   /// Returns false when the pool is gone: nobody waits for this run any more.
@@ -77,7 +77,7 @@ class Throttle {
     pollfd socket{kRunnerSocket, POLLRDHUP, 0};
     if (poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return false;
     if (permille_ >= 1000) return true;
-    const uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns_;
+    const uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns_;  // the engine's own threads count too
     const uint64_t due = cpu * 1000 / permille_;
     const uint64_t wall = clock_ns(CLOCK_MONOTONIC) - wall_ns_;
     if (due < wall + kShortestSleepNs) return true;
