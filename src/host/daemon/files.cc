@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kPartSuffix = ".selvedge-part";
 
-Error io(const std::string& what, const std::string& path) {
+Error file_error(const std::string& what, const std::string& path) {
   const int code = errno;
   const std::string advice = code == ENOSPC ? "; free some space and try again" : code == EACCES ? "; check its permissions" : "";
   return fail(code == ENOENT ? Errc::kNotFound : Errc::kIo, what + " " + path + ": " + strerror(code) + advice);
@@ -21,14 +21,14 @@ Error io(const std::string& what, const std::string& path) {
 
 Result<Bytes> read_part(const std::string& path, uint64_t offset, uint64_t bytes_max) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return io("cannot read", path);
+  if (fd < 0) return file_error("cannot read", path);
   Bytes out(bytes_max);
   size_t have = 0;
   while (have < out.size()) {
     const ssize_t got = pread(fd, out.data() + have, out.size() - have, off_t(offset + have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      const Error error = io("cannot read", path);
+      const Error error = file_error("cannot read", path);
       close(fd);
       return error;
     }
@@ -43,7 +43,7 @@ Result<Bytes> read_part(const std::string& path, uint64_t offset, uint64_t bytes
 Status write_part(const std::string& path, uint64_t offset, const Bytes& bytes, bool last) {
   const std::string part = path + kPartSuffix;
   const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (offset == 0 ? O_TRUNC : 0), 0644);
-  if (fd < 0) return io("cannot write", path);
+  if (fd < 0) return file_error("cannot write", path);
   size_t done = 0;
   bool good = true;
   while (good && done < bytes.size()) {
@@ -53,9 +53,9 @@ Status write_part(const std::string& path, uint64_t offset, const Bytes& bytes, 
     if (good) done += size_t(put);
   }
   good = good && (!last || fsync(fd) == 0);
-  Status status = good ? ok() : Status(io("cannot write", path));
+  Status status = good ? ok() : Status(file_error("cannot write", path));
   close(fd);
-  if (good && last && rename(part.c_str(), path.c_str()) != 0) status = io("cannot write", path);
+  if (good && last && rename(part.c_str(), path.c_str()) != 0) status = file_error("cannot write", path);
   if (!status.ok()) unlink(part.c_str());
   return status;
 }

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kKeysFile = "keys";
 constexpr size_t kKeysSize = 4 * 32;
 
-Error io(const std::string& what, const std::string& path) {
+Error home_error(const std::string& what, const std::string& path) {
   const int code = errno;
   std::string advice;
   if (code == EACCES || code == EPERM) advice = "; choose a directory you may write with --home";
@@ -27,9 +27,9 @@ Error io(const std::string& what, const std::string& path) {
 
 Status make_dir(const std::string& dir) {
   for (size_t at = dir.find('/', 1); at != std::string::npos; at = dir.find('/', at + 1)) {
-    if (mkdir(dir.substr(0, at).c_str(), 0755) != 0 && errno != EEXIST) return io("cannot make", dir.substr(0, at));
+    if (mkdir(dir.substr(0, at).c_str(), 0755) != 0 && errno != EEXIST) return home_error("cannot make", dir.substr(0, at));
   }
-  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return io("cannot make", dir);
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return home_error("cannot make", dir);
   return ok();
 }
 
@@ -37,9 +37,9 @@ Status make_dir(const std::string& dir) {
 Status write_keys(const std::string& path, ByteView keys) {
   const std::string fresh = path + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return io("cannot write", fresh);
+  if (fd < 0) return home_error("cannot write", fresh);
   const bool written = write(fd, keys.data(), keys.size()) == ssize_t(keys.size()) && fsync(fd) == 0;
-  const Status failed = written ? ok() : Status(io("cannot write", fresh));
+  const Status failed = written ? ok() : Status(home_error("cannot write", fresh));
   close(fd);
   if (!written) {
     unlink(fresh.c_str());
@@ -47,7 +47,7 @@ Status write_keys(const std::string& path, ByteView keys) {
   }
   // link() refuses to replace what is there, so that two inits cannot overwrite each other's identity.
   const bool linked = link(fresh.c_str(), path.c_str()) == 0;
-  const Status link_failed = linked ? ok() : errno == EEXIST ? Status(fail(Errc::kExists, path + " is there already")) : Status(io("cannot write", path));
+  const Status link_failed = linked ? ok() : errno == EEXIST ? Status(fail(Errc::kExists, path + " is there already")) : Status(home_error("cannot write", path));
   unlink(fresh.c_str());
   return link_failed;
 }
@@ -56,7 +56,7 @@ Result<crypto::Secret<kKeysSize>> read_keys(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) {
     if (errno == ENOENT) return fail(Errc::kNotFound, "there is no node in this home yet; make one with: selvedge init");
-    return io("cannot read", path);
+    return home_error("cannot read", path);
   }
   struct stat info {};
   crypto::Secret<kKeysSize> keys;
@@ -100,7 +100,7 @@ Result<HomeKeys> Home::load_keys() const {
 Result<HomeLock> HomeLock::take(const Home& home) {
   const std::string path = home.dir + "/lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return io("cannot open", path);
+  if (fd < 0) return home_error("cannot open", path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     char text[32] = {};
     const ssize_t got = pread(fd, text, sizeof text - 1, 0);
