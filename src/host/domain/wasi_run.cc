@@ -47,11 +47,11 @@ WasiAnswer fdstat(Memory memory, uint64_t fd, uint64_t at) {
   return error(kSuccess);
 }
 
-struct Name {
+struct FunctionName {
   std::string_view name;
   WasiFunction function;
 };
-constexpr Name kNames[] = {
+constexpr FunctionName kNames[] = {
     {"args_get", WasiFunction::kArgsGet},
     {"args_sizes_get", WasiFunction::kArgsSizesGet},
     {"environ_get", WasiFunction::kEnvironGet},
@@ -74,7 +74,7 @@ static_assert(std::size(kNames) == size_t(WasiFunction::kCount));
 }  // namespace
 
 std::optional<WasiFunction> wasi_function(std::string_view name) {
-  for (const Name& row : kNames) {
+  for (const FunctionName& row : kNames) {
     if (row.name == name) return row.function;
   }
   return std::nullopt;
