@@ -38,7 +38,6 @@ struct Weather {
   uint32_t link_break_permille = 0;          // per message sent
   uint32_t write_failure_permille = 0;       // per disk write
   uint32_t domain_loss_permille = 0;         // a domain dies for reasons that say nothing about the program
-  uint32_t crash_in_turn_permille = 0;       // a crash asked for by crash_soon() strikes between two effects
 };
 
 struct Reply {
@@ -92,6 +91,8 @@ class World {
   const crypto::Verifier& verifier() const { return *verifier_; }
   std::optional<NodeIndex> node_of(const crypto::PublicKey& key) const;
   std::string ticket(NodeIndex n) const;
+  /// Who is at the other end of an open link of `n`.
+  std::optional<NodeIndex> link_peer(NodeIndex n, node::LinkId link) const;
   void set_lie(NodeIndex n, Lie lie) { nodes_[n]->lie = lie; }
   Lie lie(NodeIndex n) const { return nodes_[n]->lie; }
   store::Limits& limits(NodeIndex n) { return nodes_[n]->limits; }
@@ -101,6 +102,8 @@ class World {
   void crash(NodeIndex n);
   /// Kills it in the middle of what one of its next inputs makes it do.
   void crash_soon(NodeIndex n);
+  /// Takes a crash_soon() back that has not struck.
+  void spare(NodeIndex n) { nodes_[n]->effects_until_crash.reset(); }
   bool up(NodeIndex n) const { return nodes_[n]->node != nullptr; }
   const node::Node* node(NodeIndex n) const { return nodes_[n]->node.get(); }
   const SimDisk& disk(NodeIndex n) const { return nodes_[n]->disk; }

@@ -16,6 +16,13 @@ constexpr size_t kHeldMax = 100'000;
 Duration draw(Rng& rng, Duration low, Duration high) { return nanoseconds(int64_t(rng.between(uint64_t(low.ns), uint64_t(high.ns)))); }
 }  // namespace
 
+std::optional<NodeIndex> World::link_peer(NodeIndex n, node::LinkId id) const {
+  auto it = nodes_[n]->links.find(id);
+  if (it == nodes_[n]->links.end()) return std::nullopt;
+  const Link& link = links_[it->second];
+  return link.sides[link.sides[0].id == id ? 1 : 0].node;
+}
+
 void World::dial(NodeIndex from, const node::DialPeer& dial) {
   const node::NodeKey peer = dial.peer;
   auto at = by_address_.find(dial.address);
