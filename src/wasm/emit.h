@@ -7,6 +7,9 @@
 
 namespace selvedge::wasm {
 
+/// The block type of a block without results.
+inline constexpr uint8_t kEmptyBlock = 0x40;
+
 /// The call depth limit, in slots: an abstract stack of eight bytes each, 512 KiB. The smallest native stack among
 /// the engines (a browser worker's, 1 MiB) holds every frame that this allows.
 constexpr int32_t kDepthSlotsMax = 65'536;

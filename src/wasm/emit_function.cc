@@ -3,7 +3,6 @@
 namespace selvedge::wasm {
 namespace {
 
-constexpr uint8_t kEmptyBlock = 0x40;
 
 class FunctionEmitter {
  public:

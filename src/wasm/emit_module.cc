@@ -4,7 +4,6 @@
 namespace selvedge::wasm {
 namespace {
 
-constexpr uint8_t kEmptyBlock = 0x40;
 
 /// One helper's body under construction; every instruction is one call.
 class Code {
