@@ -210,13 +210,14 @@ int usage(Terminal& terminal, const CLI::App& app, const CLI::ParseError& proble
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   if (problem.get_exit_code() == int(CLI::ExitCodes::Success)) {
-    std::string help = at->help();
-    std::fputs(help.c_str(), stdout);
+    std::fputs(app.help().c_str(), stdout);
     return kExitOk;
   }
   std::string verb = "selvedge";
   if (at != &app) verb += (at->get_parent() != &app ? " " + at->get_parent()->get_name() : "") + " " + at->get_name();
-  terminal.error(fail(Errc::kInvalid, std::string(problem.what()) + ". " + verb + " --help explains"));
+  std::string what = problem.what();
+  if (what == "A subcommand is required") what = "what shall " + verb + " do? Nothing was named";
+  terminal.error(fail(Errc::kInvalid, what + ". " + verb + " --help explains"));
   return kExitUsage;
 }
 

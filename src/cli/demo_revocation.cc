@@ -77,59 +77,67 @@ struct Account {
   uint64_t tasks = 0, accepted = 0, fuel = 0, cpu_ns = 0, wall_ms = 0, bytes_in = 0, bytes_out = 0;
 };
 
+void add_to(Account& account, const object::Receipt& receipt, bool accepted) {
+  ++account.tasks;
+  account.accepted += accepted ? 1 : 0;
+  account.fuel += receipt.fuel;
+  account.cpu_ns += receipt.cpu_ns;
+  account.wall_ms += receipt.finished_ms - std::min(receipt.started_ms, receipt.finished_ms);
+  account.bytes_in += receipt.bytes_in;
+  account.bytes_out += receipt.bytes_out;
+}
+
+std::string account_json(const std::string& host, const std::string& module, const Account& account) {
+  Record record;
+  record.text("host", host).text("origin", "origin").text("module", module).number("tasks", account.tasks).number("accepted", account.accepted);
+  record.number("wall_ms", account.wall_ms).number("fuel", account.fuel).number("cpu_ns", account.cpu_ns);
+  record.number("bytes_in", account.bytes_in).number("bytes_out", account.bytes_out);
+  return Record().raw("receipts", record.json()).json();
+}
+
 }  // namespace
 
+// The hosts' own logs say what ran; the origin's copies say which of it was accepted. Both are signed by the executor, so
+// what the origin was given must be, byte for byte, what the host wrote down for itself.
 Status DemoScript::check_receipts() {
   report_.step(7, "Receipts: who ran what for whom, for how long, and what it used");
-  report_.command(origin().home, "receipts");
-  const auto receipts = TRY(receipts_of(origin()));
-  std::map<std::pair<std::string, std::string>, Account> accounts;
-  std::map<std::string, std::set<crypto::Digest>> tasks_by_host;
-  for (const node::ReceiptInfo& each : receipts) {
-    const object::Receipt& r = each.receipt;
-    Account& account = accounts[{name_of(r.owner), r.module.text()}];
-    ++account.tasks;
-    account.accepted += each.accepted ? 1 : 0;
-    account.fuel += r.fuel;
-    account.cpu_ns += r.cpu_ns;
-    account.wall_ms += r.finished_ms - std::min(r.started_ms, r.finished_ms);
-    account.bytes_in += r.bytes_in;
-    account.bytes_out += r.bytes_out;
+  std::set<std::string> accepted;
+  const auto kept = TRY(receipts_of(origin()));
+  for (const node::ReceiptInfo& each : kept) {
+    if (each.accepted) accepted.insert(codec::to_json_text(each.receipt));
   }
-  Table table({"host", "origin", ">tasks", ">accepted", ">time", ">fuel", ">cpu", ">in", ">out", "program"});
+  std::map<std::pair<std::string, std::string>, Account> accounts;
+  std::set<std::string> own;
+  bool foreign = false;
+  for (DemoNode* host : hosts()) {
+    report_.command(host->home, "receipts");
+    for (const node::ReceiptInfo& each : TRY(receipts_of(*host))) {
+      const std::string text = codec::to_json_text(each.receipt);
+      foreign = foreign || each.receipt.executor != host->node_key() || each.receipt.origin != origin().owner_key();
+      own.insert(text);
+      add_to(accounts[{host->name, each.receipt.module.text()}], each.receipt, accepted.count(text) > 0);
+    }
+  }
+  Table table({"host", "for", ">tasks", ">accepted", ">time", ">fuel", ">cpu", ">in", ">out", "program"});
+  uint64_t fuel = 0, cpu_ns = 0;
   for (const auto& [key, sum] : accounts) {
     table.row({key.first, "origin", std::to_string(sum.tasks), std::to_string(sum.accepted), format_us(sum.wall_ms * 1000), format_count(sum.fuel),
                format_us(sum.cpu_ns / 1000), format_bytes(sum.bytes_in), format_bytes(sum.bytes_out), key.second});
-    report_.terminal().record(Record()
-                                  .raw("receipts", Record()
-                                                       .text("host", key.first)
-                                                       .text("origin", "origin")
-                                                       .text("module", key.second)
-                                                       .number("tasks", sum.tasks)
-                                                       .number("accepted", sum.accepted)
-                                                       .number("wall_ms", sum.wall_ms)
-                                                       .number("fuel", sum.fuel)
-                                                       .number("cpu_ns", sum.cpu_ns)
-                                                       .number("bytes_in", sum.bytes_in)
-                                                       .number("bytes_out", sum.bytes_out)
-                                                       .json())
-                                  .json());
+    report_.terminal().record(account_json(key.first, key.second, sum));
+    fuel += sum.fuel;
+    cpu_ns += sum.cpu_ns;
   }
   table.print(report_.terminal(), "     ");
-  // What the origin was given must be what the hosts wrote down for themselves.
-  size_t matched = 0;
-  for (DemoNode* host : hosts()) {
-    std::set<std::string> own;
-    for (const node::ReceiptInfo& each : TRY(receipts_of(*host))) own.insert(codec::to_json_text(each.receipt));
-    for (const node::ReceiptInfo& each : receipts) {
-      matched += each.receipt.executor == host->node_key() && own.count(codec::to_json_text(each.receipt)) ? 1 : 0;
-    }
-  }
-  report_.check("every receipt the origin holds is also in its host's own log", matched == receipts.size() && !receipts.empty(),
-                fmt::format("{} of {}", matched, receipts.size()));
-  const auto counted = std::count_if(receipts.begin(), receipts.end(), [&](const node::ReceiptInfo& r) { return r.accepted && r.receipt.module == module_; });
-  report_.check("the receipts name the very program that was sent", counted > 0, module_.text());
-  report_.figure("receipts", receipts.size());
+  const auto matched = size_t(std::count_if(kept.begin(), kept.end(), [&](const auto& each) { return own.count(codec::to_json_text(each.receipt)) > 0; }));
+  report_.check("every receipt the origin holds is also in its host's own log", matched == kept.size() && !kept.empty(),
+                fmt::format("{} of {}", matched, kept.size()));
+  report_.check("every receipt names its host and the origin", !foreign);
+  const bool named = std::any_of(accounts.begin(), accounts.end(), [&](const auto& each) { return each.first.second == module_.text() && each.second.accepted > 0; });
+  const auto dora = std::count_if(accounts.begin(), accounts.end(), [](const auto& each) { return each.first.first == "dora" && each.second.accepted > 0; });
+  report_.check("they name the very program that was sent, and none of dora's was accepted", named && dora == 0, module_.text());
+  report_.figure("receipts", uint64_t(own.size()));
+  report_.figure("fuel", fuel);
+  report_.figure("cpu_seconds", double(cpu_ns) / 1e9);
   return ok();
 }
 

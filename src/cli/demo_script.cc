@@ -34,6 +34,7 @@ uint64_t wall_ms() {
 std::vector<std::string> sample_paths() {
   std::vector<std::string> out;
   std::set<std::string> seen;
+  std::set<codec::Cid> contents;
   uint64_t bytes = 0;
   const auto consider = [&](const fs::path& path) {
     std::error_code code;
@@ -41,6 +42,9 @@ std::vector<std::string> sample_paths() {
     if (code || out.size() >= kSampleFilesMax || !fs::is_regular_file(real, code) || real.extension() == ".gz") return;
     const uint64_t size = fs::file_size(real, code);
     if (code || size == 0 || size > kSampleFileBytesMax || bytes + size > kSampleBytesMax || !seen.insert(real.string()).second) return;
+    // Many packages share one text; storing it twice would show nothing.
+    const Result<Bytes> content = read_whole(real.string(), kSampleFileBytesMax);
+    if (!content.ok() || !contents.insert(codec::Cid::of(codec::Codec::kRaw, *content)).second) return;
     bytes += size;
     out.push_back(real.string());
   };
@@ -187,14 +191,19 @@ Status DemoScript::put_files() {
   report_.figure("put_milliseconds", put.milliseconds);
   report_.figure("bytes_sealed", put.bytes_sealed);
   report_.check("every file has a name of its content", cids_.size() == files_.size());
-  uint64_t held = 0;
+  // What has the same content is stored once.
+  std::map<codec::Cid, uint64_t> distinct;
+  for (const node::BlobInfo& file : put.files) distinct[file.cid] = file.size;
+  uint64_t needed = 0, held = 0;
+  for (const auto& [cid, size] : distinct) needed += size;
   size_t holding = 0;
   for (DemoNode* host : hosts()) {
     const auto status = TRY(host->client->ask(node::StatusRequest{}));
     held += status.bytes_held;
     holding += status.objects_held > 0 ? 1 : 0;
   }
-  report_.check("the hosts hold the symbols, and more than one of them does", holding >= 2 && held >= bytes_, format_bytes(held) + " on their disks");
+  report_.check("the hosts hold the symbols, and more than one of them does", holding >= 2 && held >= needed,
+                fmt::format("{} on their disks for {} of content", format_bytes(held), format_bytes(needed)));
   return ok();
 }
 
