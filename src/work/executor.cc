@@ -18,7 +18,6 @@ Status Executor::accept(Instant now, AcceptedOffer accepted, Out& out) {
   if (tasks_.count(id)) return fail(Errc::kExists, "this task was offered here already");
   if (tasks_.size() >= kExecutionsMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Task& task = tasks_.emplace(id, Task(std::move(accepted))).first->second;
-  task.started_ms = now.unix_ms();
   out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, 0, ""})});
   gather(now, task, out);
   start_if_ready(now, id, out);
@@ -166,8 +165,8 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   receipt.module = spec.module;
   auto module = modules_.find(spec.module);
   if (module != modules_.end() && module->second.rewritten) receipt.rewritten = module->second.rewritten->identity;
-  receipt.started_ms = task.started_ms;
-  receipt.finished_ms = std::max(task.started_ms, now.unix_ms());
+  receipt.finished_ms = now.unix_ms();
+  receipt.started_ms = receipt.finished_ms - std::min(receipt.finished_ms, task.result.wall_ns / 1'000'000);
   receipt.fuel = reveal.fuel;
   receipt.cpu_ns = task.result.cpu_ns;
   receipt.memory_peak_bytes = task.result.memory_peak_bytes;

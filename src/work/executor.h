@@ -52,6 +52,7 @@ struct DomainResult {
   std::string message;
   uint64_t fuel = 0;
   uint64_t cpu_ns = 0;
+  uint64_t wall_ns = 0;              // while it ran, waiting for its turn not counted
   uint64_t memory_peak_bytes = 0;
   crypto::Digest trace;
 };
@@ -103,7 +104,6 @@ class Executor {
     enum Stage : uint8_t { kGathering, kRunning, kCommitted, kKeeping, kShown } stage = kGathering;
     std::map<codec::Cid, std::optional<Bytes>> inputs;  // nullopt: not here yet
     bool module_ready = false;
-    uint64_t started_ms = 0;
     uint64_t bytes_in = 0;
     Instant forget_at = Instant::never();
     DomainResult result;

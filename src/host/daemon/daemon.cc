@@ -156,8 +156,9 @@ Status Daemon::open_network(const HomeKeys& keys) {
   QuicConfig config;
   config.listen = options_.listen;
   config.node_seed = keys.node.clone();
-  config.idle_timeout = seconds(10);
-  config.keep_alive = seconds(3);
+  // A peer that died without a word is noticed after this; three lost keep-alives do not count as death.
+  config.idle_timeout = seconds(5);
+  config.keep_alive = milliseconds(1200);
   QuicEndpoint::Events events;
   events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string) {
     dialling_.erase(link);
@@ -229,6 +230,7 @@ void Daemon::perform(node::StartTask& effect) {
     result.message = outcome.message;
     result.fuel = outcome.fuel;
     result.cpu_ns = outcome.cpu_ns;
+    result.wall_ns = outcome.wall_ns;
     result.memory_peak_bytes = outcome.memory_peak_bytes;
     result.trace = outcome.trace;
     if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
