@@ -81,7 +81,7 @@ TEST(Answers, RefuseWhatTheyDoNotKnow) {
 }
 
 TEST(Files, WalkInOrderWithoutFollowingLinks) {
-  const ScratchDir dir = *ScratchDir::make(fs::temp_directory_path().string(), "selvedge-walk-");
+  const ScratchDir dir = ScratchDir::make(fs::temp_directory_path().string(), "selvedge-walk-").value();
   const std::string root = dir.path();
   fs::create_directories(root + "/t/b");
   ASSERT_TRUE(write_private(root + "/t/z", view("zz")).ok());
@@ -112,7 +112,7 @@ TEST(Files, OutputNamesDiffer) {
 }
 
 TEST(Files, CompareContent) {
-  const ScratchDir dir = *ScratchDir::make(fs::temp_directory_path().string(), "selvedge-same-");
+  const ScratchDir dir = ScratchDir::make(fs::temp_directory_path().string(), "selvedge-same-").value();
   ASSERT_TRUE(write_private(dir.path() + "/a", view("same")).ok());
   ASSERT_TRUE(write_private(dir.path() + "/b", view("same")).ok());
   ASSERT_TRUE(write_private(dir.path() + "/c", view("sama")).ok());

@@ -11,9 +11,8 @@ TEST(Units, ReadsSizes) {
   EXPECT_EQ(*parse_bytes("1.5G"), 3u << 29);
   EXPECT_EQ(*parse_bytes("2 GiB"), 2ull << 30);
   EXPECT_EQ(*parse_bytes("3kb"), 3072u);
-  for (const char* wrong : {"", "M", "-1", "1X", "1MM", "1e3", "inf", "nan", "99999999P", "1 M"}) {
-    if (std::string(wrong) == "1 M") EXPECT_TRUE(parse_bytes(wrong).ok());
-    else EXPECT_EQ(parse_bytes(wrong).ok(), false) << wrong;
+  for (const char* wrong : {"", "M", "-1", "1X", "1MM", "1e3", "inf", "nan", "99999999P", "1  M"}) {
+    EXPECT_FALSE(parse_bytes(wrong).ok()) << wrong;
   }
 }
 
