@@ -3,6 +3,7 @@
 #include <JavaScriptCore/JavaScript.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "crypto/hash.h"
@@ -258,8 +259,8 @@ struct Engine::Impl {
     clean = true;
     if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
     const std::span<uint8_t> bytes = memory();
-    std::memcpy(bytes.data(), image.data(), image.size());
-    std::memset(bytes.data() + image.size(), 0, bytes.size() - image.size());
+    std::copy(image.begin(), image.end(), bytes.begin());
+    std::fill(bytes.begin() + ptrdiff_t(image.size()), bytes.end(), uint8_t(0));
     return ok();
   }
 

@@ -116,13 +116,13 @@ bool load_seccomp() {
   const auto allow_if = [&](int call, scmp_arg_cmp test) {
     good = good && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, test) == 0;
   };
-  allow_if(SCMP_SYS(read), SCMP_A0(SCMP_CMP_EQ, kRunnerSocket));
-  allow_if(SCMP_SYS(write), SCMP_A0(SCMP_CMP_EQ, kRunnerSocket));
+  allow_if(SCMP_SYS(read), SCMP_A0(SCMP_CMP_EQ, kRunnerSocket, 0));
+  allow_if(SCMP_SYS(write), SCMP_A0(SCMP_CMP_EQ, kRunnerSocket, 0));
   // The engine's code region is mapped already; nothing new becomes executable.
   allow_if(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   allow_if(SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  allow_if(SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, scmp_datum_t(getpid())));
-  allow_if(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+  allow_if(SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, scmp_datum_t(getpid()), 0));
+  allow_if(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
   // Threads, not processes: the collector makes one when it first runs. clone3 hides its flags behind a pointer,
   // so it does not exist, and the C library falls back to clone.
   constexpr uint64_t kThread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
