@@ -58,6 +58,7 @@ enum class Record : store::RecordKind {
   kBanned = 8,         // by node key: why
   kLease = 9,          // by grant: signed Lease
   kNodeRecord = 10,    // by node key: signed NodeRecord, this node's own
+  kPaused = 11,        // by grant: empty; its lease is paused until the owner resumes it
 };
 
 template <class To, class From>

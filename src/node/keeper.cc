@@ -141,6 +141,11 @@ void Keeper::on_deadline(Turn& turn) {
       ++it;
       continue;
     }
+    if (core_.authority.serves(turn.now, it->first, object::kStorage)) {
+      // It was given a new grant meanwhile, and its data may stay.
+      it = delete_at_.erase(it);
+      continue;
+    }
     const uint64_t cookie = core_.expect_stored([](Turn&, const Status&) {});
     const Result<store::Dropped> dropped = core_.store.drop_origin(convert<store::OriginId>(it->first), cookie, disk);
     if (!dropped.ok() || dropped->accepted == store::Accepted::kDurable) core_.settle_now(turn, cookie, ok());

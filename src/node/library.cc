@@ -136,91 +136,8 @@ void Library::end_get(Turn& turn, uint64_t id, const Status& status) {
   then(turn, status);
 }
 
-// ---- repair
-
-bool Library::host_lost(Instant now, const NodeKey& host) const { return core_.authority.granted_by(now, host, object::kStorage) == nullptr; }
-
-void Library::repair(Turn& turn) {
-  for (const store::RecordRef& record : core_.records(Record::kBlob)) {
-    const Result<Blob> blob = codec::decode<Blob>(*record.value);
-    if (!blob.ok()) continue;
-    for (const object::BlockGroup& group : blob->ref.groups) {
-      const object::ObjectId object = object::unsigned_id(group);
-      const std::optional<mesh::Placement> at = placement(object);
-      if (!at || repairing_.count(object)) continue;
-      const bool lost = std::any_of(at->shares.begin(), at->shares.end(), [&](const mesh::Share& s) { return host_lost(turn.now, s.holder); });
-      if (lost) repairs_.emplace(object, group);
-    }
-  }
-  repair_next(turn);
-}
-
-void Library::repair_next(Turn& turn) {
-  while (!repairs_.empty() && repairing_.size() < kRepairsInFlightMax) {
-    const auto [object, group] = *repairs_.begin();
-    repairs_.erase(repairs_.begin());
-    std::optional<mesh::Placement> at = placement(object);
-    Result<object::ObjectKey> key = key_of(group);
-    if (!at || !key.ok()) continue;
-    repairing_.insert(object);
-    std::vector<NodeKey> holders;
-    for (const mesh::Share& share : at->shares) {
-      if (!host_lost(turn.now, share.holder)) holders.push_back(share.holder);
-    }
-    mesh::FetchRequest request{object, group, std::move(key).value(), std::move(holders), {}};
-    const object::ObjectId id = object;
-    const object::BlockGroup of = group;
-    core_.fetch(turn, std::move(request), [this, id, of](Turn& t, Result<Bytes> bytes) { repair_fetched(t, id, of, std::move(bytes)); });
-  }
-}
-
-void Library::repair_fetched(Turn& turn, const object::ObjectId& object, object::BlockGroup group, Result<Bytes> bytes) {
-  if (!bytes.ok()) return repair_ended(turn, object, bytes.error());
-  std::optional<mesh::Placement> at = placement(object);
-  if (!at) return repair_ended(turn, object, ok());
-  std::vector<NodeKey> lost;
-  for (const mesh::Share& share : at->shares) {
-    if (host_lost(turn.now, share.holder)) lost.push_back(share.holder);
-  }
-  std::erase_if(at->shares, [&](const mesh::Share& s) { return std::find(lost.begin(), lost.end(), s.holder) != lost.end(); });
-  std::vector<mesh::Share> shares =
-      mesh::plan_shares(*at, mesh::block_sizes(group), group.whole, storage_hosts(turn.now), load_u64(object.bytes.data()));
-  auto content = std::make_shared<const Bytes>(std::move(bytes).value());
-  auto job = std::make_shared<const mesh::EncodeJob>(encode_job(turn, content, group, std::move(shares)));
-  const object::ObjectId id = object;
-  const mesh::Placement plan = *at;
-  core_.compute(turn, job, [this, id, plan, group, lost](Turn& t, ComputeResult result) {
-    core_.spread(t, std::move(std::get<mesh::EncodeResult>(result).shares), [this, id, plan, group, lost](Turn& t2, const mesh::Spread& spread) {
-      repair_spread(t2, id, plan, group, lost, spread);
-    });
-  });
-}
-
-void Library::repair_spread(Turn& turn, const object::ObjectId& object, mesh::Placement plan, object::BlockGroup group,
-                            std::vector<NodeKey> lost, const mesh::Spread& spread) {
-  if (!spread.failed.empty()) {
-    // What did arrive is written down at the next try, which plans from what is known to be placed.
-    return repair_ended(turn, object, spread.failed.front().second);
-  }
-  (void)group;
-  core_.put_record(turn, Record::kPlacement, object, codec::encode(plan), [this, object, lost](Turn& t, const Status& kept) {
-    // Only now, with the others holding it on disk and that written down here, may the lost host forget it.
-    for (const NodeKey& host : lost) {
-      if (kept.ok()) core_.send(t, host, mesh::MeshMessages::encode(mesh::Drop{1, {object}}));
-    }
-    repair_ended(t, object, kept);
-  });
-}
-
-void Library::repair_ended(Turn& turn, const object::ObjectId& object, const Status& status) {
-  repairing_.erase(object);
-  if (!status.ok()) core_.trace(turn, "object " + object.brief() + " could not be re-placed yet: " + status.error().message);
-  if (!status.ok()) failed_repairs_at_ = turn.now + kRepairRetry;
-  repair_next(turn);
-}
-
 Instant Library::next_deadline() const {
-  Instant soonest = failed_repairs_at_;
+  Instant soonest = retry_at_;
   for (const auto& [id, put] : puts_) {
     if (!put.started) soonest = std::min(soonest, put.start_by);
   }
@@ -229,9 +146,10 @@ Instant Library::next_deadline() const {
 
 void Library::on_deadline(Turn& turn) {
   on_hosts_changed(turn);
-  if (failed_repairs_at_ > turn.now) return;
-  failed_repairs_at_ = Instant::never();
-  repair(turn);
+  if (retry_at_ > turn.now) return;
+  retry_at_ = Instant::never();
+  resting_.clear();
+  repair_next(turn);
 }
 
 }  // namespace selvedge::node

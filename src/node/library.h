@@ -22,6 +22,7 @@ constexpr size_t kTransfersMax = 64;
 /// A put waits this long for connected hosts that are still agreeing on terms, so that its symbols go to all of them.
 constexpr Duration kHostsSettleMax = seconds(3);
 constexpr Duration kRepairRetry = seconds(5);
+constexpr Duration kRepairRetryMax = seconds(160);
 
 /// What the owner knows of one blob; kept in the store.
 struct Blob {
@@ -67,11 +68,13 @@ class Library {
   void on_hosts_changed(Turn& turn);
   /// Hosts that would be given symbols now, in key order.
   std::vector<NodeKey> storage_hosts(Instant now) const;
-  /// Looks for objects that a lost grant has left with too few holders, and makes them whole again.
+  /// Looks at every object for holders that took their grant back and for too few holders, and makes those whole again.
   void repair(Turn& turn);
+  /// A host that was away or new holds symbols for this owner from now on.
+  void on_host_serving(Turn& turn);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
-  size_t repairs_pending() const { return repairs_.size() + repairing_.size(); }
+  size_t repairs_pending() const { return thin_.size(); }
   struct Totals { uint64_t blobs = 0; uint64_t bytes = 0; };
   Totals totals() const;
 
@@ -131,10 +134,21 @@ class Library {
   void end_get(Turn& turn, uint64_t id, const Status& status);
 
   void repair_next(Turn& turn);
+  void start_repair(Turn& turn, const object::ObjectId& object, const object::BlockGroup& group);
+  struct Repair {
+    object::BlockGroup group;
+    mesh::Placement plan;             // what stays, before anything is added; its next_esi is already the later one
+    std::vector<mesh::Share> added;
+    std::vector<NodeKey> lost;
+  };
   void repair_fetched(Turn& turn, const object::ObjectId& object, object::BlockGroup group, Result<Bytes> bytes);
-  void repair_spread(Turn& turn, const object::ObjectId& object, mesh::Placement placement, object::BlockGroup group,
-                     std::vector<NodeKey> lost, const mesh::Spread& spread);
+  void repair_spread(Turn& turn, const object::ObjectId& object, Repair repair, const mesh::Spread& spread);
   void repair_ended(Turn& turn, const object::ObjectId& object, const Status& status);
+  void rest(Turn& turn, const object::ObjectId& object);
+  /// Keeps the list of thin objects in step with a placement.
+  void note_coverage(Turn& turn, const mesh::Placement& placement, const object::BlockGroup& group);
+  bool covered(Instant now, const mesh::Placement& placement, const object::BlockGroup& group) const;
+  bool any_lost(Instant now, const mesh::Placement& placement) const;
   bool host_lost(Instant now, const NodeKey& host) const;
 
   std::optional<mesh::Placement> placement(const object::ObjectId& object) const;
@@ -144,9 +158,12 @@ class Library {
   uint64_t next_id_ = 1;
   std::map<uint64_t, Put> puts_;
   std::map<uint64_t, Get> gets_;
-  std::map<object::ObjectId, object::BlockGroup> repairs_;   // waiting
+  std::map<object::ObjectId, object::BlockGroup> thin_;      // on too few holders, or on one that is lost
   std::set<object::ObjectId> repairing_;
-  Instant failed_repairs_at_ = Instant::never();             // when to look again
+  std::set<object::ObjectId> resting_;                       // thin, and the last try failed
+  Instant retry_at_ = Instant::never();
+  Duration retry_pause_ = kRepairRetry;
+  bool choosing_ = false;
 };
 
 /// The shares of `placement` on holders that failed, taken out; true when what is left decodes.

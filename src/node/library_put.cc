@@ -44,6 +44,7 @@ void Library::on_hosts_changed(Turn& turn) {
     if (!put.started) waiting.push_back(id);
   }
   for (uint64_t id : waiting) start_put(turn, id);
+  repair_next(turn);
 }
 
 void Library::start_put(Turn& turn, uint64_t id) {
@@ -181,7 +182,8 @@ void Library::group_spread(Turn& turn, uint64_t id, size_t file, size_t, mesh::P
     return fail_put(turn, id, fail(spread.failed.empty() ? Errc::kUnavailable : spread.failed.front().second.code, why));
   }
   for (const mesh::Share& share : plan.shares) put.holders.insert(share.holder);
-  core_.put_record(turn, Record::kPlacement, plan.object, codec::encode(plan), [this, id, file, bytes](Turn& t, const Status& kept) {
+  core_.put_record(turn, Record::kPlacement, plan.object, codec::encode(plan), [this, id, file, bytes, plan, group](Turn& t, const Status& kept) {
+    if (kept.ok()) note_coverage(t, plan, group);
     group_done(t, id, file, bytes, kept);
   });
 }

@@ -306,12 +306,16 @@ void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
 void Node::on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const auto lease = object::open_object<object::Lease>(bytes, core_.authority.verifier());
   if (!lease.ok() || lease->signer != from || lease->body.origin != core_.owner()) return;
+  // A lease of a grant that nobody here knows is a stranger's: it would only take room.
+  const object::Signed<object::Grant>* grant = core_.authority.received(lease->body.grant);
+  if (grant == nullptr || grant->body.node != from) return;
   core_.put_record(turn, Record::kLease, lease->body.grant, bytes, [](Turn&, const Status&) {});
   const bool in_force = lease->body.state == object::LeaseState::kActive || lease->body.state == object::LeaseState::kExpiring;
   if (in_force) core_.serving.insert(from);
   else if (core_.authority.granted_by(turn.now, from, 0) == nullptr) core_.serving.erase(from);
   contractor_.refresh(turn);
-  library_.on_hosts_changed(turn);
+  if (in_force) library_.on_host_serving(turn);
+  else library_.repair(turn);
 }
 
 // ---- answers of disk, workers, files and domains

@@ -44,11 +44,19 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
 }
 
 void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
-  if (!core_.authority.add_given(grant).ok() || core_.authority.revoked(grant, turn.now)) return;
-  work::Leases::Out effects;
+  if (!core_.authority.add_given(grant).ok()) return;
   const crypto::PublicKey origin = grant.body.origin;
+  if (core_.authority.revoked(grant, turn.now)) {
+    // What its origin still has here goes when its time to move is over, counted from this start at the latest.
+    if (on_lease_ended) on_lease_ended(turn, origin);
+    return;
+  }
+  work::Leases::Out effects;
+  const object::ObjectId id = grant.id;
   const Status added = leases_.add(turn.now, std::move(grant), effects);
   if (!added.ok()) core_.trace(turn, "a grant is not in force: " + added.error().message);
+  // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
+  if (added.ok() && core_.find_record(Record::kPaused, id) != nullptr) (void)leases_.pause(id, effects).ok();
   route(turn, effects);
   if (const work::LeaseEntry* lease = leases_.of_origin(origin)) {
     const Status quota = core_.store.set_quota(convert<store::OriginId>(origin), lease->grant.body.storage_bytes);
@@ -66,44 +74,62 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   else changed = leases_.revoke(*id, effects);
   if (!changed.ok()) return then(turn, changed.error());
   const work::LeaseEntry& lease = *leases_.find(*id);
-  const LeaseChangeAnswer answer{convert<crypto::Digest>(*id), work::lease_stage_name(lease.stage), 0};
-  const Instant asked = turn.now;
-  const auto stopped = [then, answer, asked](Turn& t) {
-    LeaseChangeAnswer done = answer;
-    done.stopped_us = uint64_t((t.now - asked).ns / 1000);
-    then(t, done);
+  // The answer comes when nothing runs any more and the disk has it: a crash brings nothing back that was confirmed.
+  struct Change {
+    LeaseChangeAnswer answer;
+    Instant asked;
+    size_t left = 2;
+    Status kept;
   };
-  const uint64_t number = lease.number;
-  if (request.action == LeaseAction::kResume) {
-    route(turn, effects);
-    return then(turn, answer);
-  }
-  // The domain is killed first: writing the revocation down can wait for the disk, running code cannot.
-  core_.stop_tasks(turn, number, stopped);
-  if (request.action == LeaseAction::kRevoke) {
-    object::Revocation revocation;
-    revocation.issuer = core_.owner();
-    revocation.target_kind = object::RevocationTarget::kCapability;
-    revocation.target.bytes = id->bytes;
-    revocation.cutoff = turn.now.unix_seconds();
-    revocation.reason = object::RevocationReason::kUserRequest;
-    revocation.issued = turn.now.unix_seconds();
-    Result<object::Signed<object::Revocation>> made = object::sign_object(*core_.config.owner, revocation);
-    CHECK(made.ok());
-    const Status added = core_.authority.add_revocation(*made);
-    if (!added.ok()) core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
-    const crypto::PublicKey origin = lease.grant.body.origin;
-    const Bytes bytes = made->bytes;
-    core_.put_record(turn, Record::kRevocation, made->id, bytes, [this, origin, bytes](Turn& t, const Status& kept) {
-      if (!kept.ok()) core_.trace(t, "ALERT: a revocation is not on disk: " + kept.error().message);
-      for (const auto& [key, peer] : core_.sessions.peers()) {
-        if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) {
-          core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
-        }
-      }
-    });
-  }
+  auto change = std::make_shared<Change>();
+  change->answer = {convert<crypto::Digest>(*id), work::lease_stage_name(lease.stage), 0};
+  change->asked = turn.now;
+  const auto settle = [then, change](Turn& t) {
+    if (--change->left > 0) return;
+    if (change->kept.ok()) return then(t, change->answer);
+    then(t, fail(change->kept.code(), "the lease is " + change->answer.state + " now, but that could not be written down and a restart would forget it: " +
+                                          change->kept.error().message));
+  };
+  const auto stopped = [change, settle](Turn& t) {
+    change->answer.stopped_us = uint64_t((t.now - change->asked).ns / 1000);
+    settle(t);
+  };
+  const auto kept = [change, settle](Turn& t, const Status& status) {
+    change->kept = status;
+    settle(t);
+  };
+  // The domain is killed first: writing it down can wait for the disk, running code cannot.
+  if (request.action == LeaseAction::kResume) --change->left;
+  else core_.stop_tasks(turn, lease.number, stopped);
+  if (request.action == LeaseAction::kRevoke) revoke(turn, lease, kept);
+  else if (request.action == LeaseAction::kPause) core_.put_record(turn, Record::kPaused, *id, {}, kept);
+  else core_.erase_record(turn, Record::kPaused, *id, kept);
   route(turn, effects);
+}
+
+void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then) {
+  object::Revocation revocation;
+  revocation.issuer = core_.owner();
+  revocation.target_kind = object::RevocationTarget::kCapability;
+  revocation.target.bytes = lease.grant.id.bytes;
+  revocation.cutoff = turn.now.unix_seconds();
+  revocation.reason = object::RevocationReason::kUserRequest;
+  revocation.issued = turn.now.unix_seconds();
+  Result<object::Signed<object::Revocation>> made = object::sign_object(*core_.config.owner, revocation);
+  CHECK(made.ok());
+  const Status added = core_.authority.add_revocation(*made);
+  if (!added.ok()) core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
+  const crypto::PublicKey origin = lease.grant.body.origin;
+  const Bytes bytes = made->bytes;
+  core_.put_record(turn, Record::kRevocation, made->id, bytes, [this, origin, bytes, then](Turn& t, const Status& kept) {
+    if (!kept.ok()) core_.trace(t, "ALERT: a revocation is not on disk: " + kept.error().message);
+    for (const auto& [key, peer] : core_.sessions.peers()) {
+      if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) {
+        core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
+      }
+    }
+    then(t, kept);
+  });
 }
 
 void Workshop::route(Turn& turn, work::Leases::Out& effects) {

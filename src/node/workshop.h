@@ -38,6 +38,7 @@ class Workshop {
   size_t active() const { return executor_.active(); }
 
  private:
+  void revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer);
   void route(Turn& turn, work::Executor::Out& effects);
