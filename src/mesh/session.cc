@@ -59,9 +59,17 @@ void Sessions::on_link_closed(Instant now, LinkId id, const Error& why, Out& out
   const NodeKey key = it->second.peer;
   links_.erase(it);
   Peer& peer = peers_[key];
+  const bool was_front = !peer.links.empty() && peer.links.front() == id;
   const bool was_up = !peer.links.empty();
   std::erase(peer.links, id);
-  if (was_up && !peer.links.empty()) return;
+  if (was_up && !peer.links.empty()) {
+    // What was sent on this link may be lost, and nothing else tells; so the session begins anew on the next link.
+    if (was_front) {
+      out.push(PeerDown{key, why});
+      out.push(PeerUp{key});
+    }
+    return;
+  }
   peer.last_error = why.message;
   if (was_up) out.push(PeerDown{key, why});
   if (!peer.dialling) schedule_redial(now, peer);

@@ -58,10 +58,14 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
   if (added.ok() && core_.find_record(Record::kPaused, id) != nullptr) (void)leases_.pause(id, effects).ok();
   route(turn, effects);
-  if (const work::LeaseEntry* lease = leases_.of_origin(origin)) {
-    const Status quota = core_.store.set_quota(convert<store::OriginId>(origin), lease->grant.body.storage_bytes);
-    if (!quota.ok()) core_.trace(turn, "no storage quota: " + quota.error().message);
+  // A paused lease starts nothing new, but what it holds stays held.
+  uint64_t bytes_max = 0;
+  for (const auto& [lease_id, lease] : leases_.all()) {
+    const bool ended = lease.stage == work::LeaseStage::kRevoked || lease.stage == work::LeaseStage::kExpired;
+    if (lease.grant.body.origin == origin && !ended) bytes_max = std::max(bytes_max, lease.grant.body.storage_bytes);
   }
+  const Status quota = core_.store.set_quota(convert<store::OriginId>(origin), bytes_max);
+  if (!quota.ok()) core_.trace(turn, "no storage quota: " + quota.error().message);
 }
 
 void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease then) {
