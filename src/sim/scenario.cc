@@ -140,6 +140,7 @@ class Swarm {
   std::vector<NodeIndex> hosts_;
   std::map<std::pair<NodeIndex, NodeIndex>, std::string> leases_;   // host, origin
   std::unique_ptr<SecrecyChecker> secrecy_;
+  std::optional<NodeIndex> bad_holder_;
   std::string drawn_;
 };
 
@@ -160,7 +161,9 @@ void Swarm::set_up() {
   }
   constexpr Lie kLies[] = {Lie::kNone, Lie::kWrongOutput, Lie::kSharedOutput, Lie::kWrongFuel, Lie::kBrokenCommitment, Lie::kTamperedSymbols, Lie::kSilentHolder};
   const Lie lie = kLies[rng_.below(std::size(kLies))];
-  world_.set_lie(hosts_[rng_.below(hosts_.size())], lie);
+  const NodeIndex liar = hosts_[rng_.below(hosts_.size())];
+  world_.set_lie(liar, lie);
+  if (lie == Lie::kTamperedSymbols || lie == Lie::kSilentHolder) bad_holder_ = liar;
   drawn_ += std::string("lie: ") + lie_name(lie);
   secrecy_ = std::make_unique<SecrecyChecker>(world_, canary_, world_.owner(persons_[0].node));
   world_.watch(*secrecy_);
@@ -261,8 +264,9 @@ ScenarioResult Swarm::run() {
   set_up();
   Weather weather = bad_weather();
   Chaos::Kinds kinds;
+  // Any one holder may vanish, and no more: where one gives nothing back, no other may be away while things are stored.
   const auto draw = [&](const char* name) {
-    const bool chosen = rng_.chance(1, 2);
+    const bool chosen = rng_.chance(1, 2) && !bad_holder_;
     if (chosen) drawn_ += std::string(", ") + name;
     return chosen;
   };
@@ -302,7 +306,7 @@ ScenarioResult Swarm::run() {
   everything_comes_back();
 
   // One host takes its grants back for good; what it held must be on the others, and it may go away.
-  const NodeIndex leaver = hosts_[rng_.below(hosts_.size())];
+  const NodeIndex leaver = bad_holder_ ? *bad_holder_ : hosts_[rng_.below(hosts_.size())];
   for (const Person& person : persons_) {
     const Status revoked = people_.change(leaver, leases_[{leaver, person.node}], node::LeaseAction::kRevoke);
     if (!revoked.ok()) world_.violate("a revocation failed: " + revoked.error().message);
