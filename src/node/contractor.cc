@@ -276,6 +276,7 @@ void Contractor::on_task_done(Turn& turn, work::TaskDone& done) {
 
 void Contractor::on_rejected(Turn& turn, const work::TaskRejected& rejected) {
   core_.trace(turn, "node " + rejected.node.brief() + " gave a wrong result: " + rejected.why + "; it gets no more work");
+  if (!rejected.receipt.empty()) keep_receipt(turn, rejected.receipt, false);
   core_.put_record(turn, Record::kBanned, rejected.node, to_bytes(view(rejected.why)), [](Turn&, const Status&) {});
   Run* run = run_of_job(rejected.job);
   if (run == nullptr) return;

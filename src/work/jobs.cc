@@ -251,7 +251,7 @@ void Jobs::on_reveal(Instant now, const NodeKey& from, const object::Reveal& rev
   Attempt* attempt = task == nullptr ? nullptr : task->find(from);
   if (attempt == nullptr || attempt->stage != Attempt::kAsked) return;
   if (const char* fault = fault_of(reveal, attempt->commitment, receipt.body, task->unit.spec, output)) {
-    reject(id, index, from, attempt->owner, fault, out);
+    reject(id, index, from, attempt->owner, fault, receipt.bytes, out);
     schedule(now, out);
     return;
   }
@@ -308,14 +308,14 @@ void Jobs::accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, O
     }
   }
   out.push(TaskDone{id, index, std::move(result)});
-  for (const Attempt* attempt : wrong) reject(id, index, attempt->node, attempt->owner, "its result differs from what a majority of owners agrees on", out);
+  for (const Attempt* attempt : wrong) reject(id, index, attempt->node, attempt->owner, "its result differs from what a majority of owners agrees on", attempt->receipt, out);
   auto it = jobs_.find(id);
   if (it != jobs_.end() && it->second.tasks.empty()) end(id, ok(), out);
 }
 
-void Jobs::reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, Out& out) {
+void Jobs::reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out) {
   const NodeKey liar = node;  // `node` may lie in what is erased below
-  out.push(TaskRejected{id, index, liar, owner, why});
+  out.push(TaskRejected{id, index, liar, owner, why, receipt});
   executors_.erase(liar);
   for (auto& [job_id, job] : jobs_) {
     const std::vector<uint32_t> active(job.active.begin(), job.active.end());

@@ -58,7 +58,14 @@ struct MakeOffer { uint64_t job; uint32_t index; TaskId task; NodeKey executor; 
 struct SendWork { NodeKey to; Bytes message; };
 struct TaskDone { uint64_t job; uint32_t index; TaskResult result; };
 /// `node` revealed a wrong result for the task, or broke its commitment.
-struct TaskRejected { uint64_t job; uint32_t index; NodeKey node; crypto::PublicKey owner; std::string why; };
+struct TaskRejected {
+  uint64_t job;
+  uint32_t index;
+  NodeKey node;
+  crypto::PublicKey owner;
+  std::string why;
+  Bytes receipt;   // what it signed: the evidence; empty when it showed none
+};
 struct JobCounts {
   uint64_t tasks = 0;
   uint64_t done = 0;
@@ -135,7 +142,7 @@ class Jobs {
   void ask_reveals(Task& task, Out& out);
   void compare(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
   void accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out);
-  void reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, Out& out);
+  void reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out);
   void end(uint64_t id, Status status, Out& out);
   Task* locate(const TaskId& task, uint64_t& job_id, Job*& job, uint32_t& index);
 
