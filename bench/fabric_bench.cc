@@ -145,9 +145,10 @@ std::unique_ptr<Fabric> start_fabric(const std::string& bin, const std::string& 
     add.ticket = must(host.client->ask(node::TicketRequest{})).ticket;
     must(fabric->origin.client->ask_json(add));
   }
-  for (int tries = 0; tries < 500; ++tries) {
-    if (must(fabric->origin.client->ask(node::GrantListRequest{})).grants.size() == kHosts) return fabric;
-    usleep(10'000);
+  const double until = wall_now() + 10;
+  while (wall_now() < until) {
+    const auto grants = must(fabric->origin.client->ask(node::GrantListRequest{})).grants;
+    if (std::count_if(grants.begin(), grants.end(), [](const node::GrantInfo& g) { return g.state == "active"; }) == long(kHosts)) return fabric;
   }
   give_up("the hosts did not connect");
 }
@@ -402,7 +403,6 @@ int main(int argc, char** argv) {
   if (mkdtemp(dir) == nullptr) give_up("no directory");
   {
     auto fabric = start_fabric(bin, dir);
-    usleep(quick ? 0 : 500'000);
     std::printf("idle node: %.1f MB resident (bar 60 MB: %.2fx)\n", resident_mb(fabric->hosts[0].pid), resident_mb(fabric->hosts[0].pid) / 60);
     bench_tasks(*fabric, dir, bin + "/../guests", quick ? 20 : 1000, quick ? 1 : 3);
     bench_bytes(*fabric, dir, quick ? 8u << 20 : 512u << 20, quick ? 1 : 3);

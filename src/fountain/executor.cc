@@ -7,7 +7,8 @@
 #include "check.h"
 
 #if defined(__linux__)
-#include <sys/mman.h>
+// style: allow layer because advice about huge pages changes speed and nothing else
+#include <sys/mman.h>  // style: allow environment because only madvise is used, whose answer is ignored
 #endif
 
 namespace selvedge::fountain {
