@@ -59,12 +59,10 @@ void Sessions::on_link_closed(Instant now, LinkId id, const Error& why, Out& out
   const NodeKey key = it->second.peer;
   links_.erase(it);
   Peer& peer = peers_[key];
-  const bool was_front = !peer.links.empty() && peer.links.front() == id;
-  const bool was_up = !peer.links.empty();
-  std::erase(peer.links, id);
-  if (was_up && !peer.links.empty()) {
-    // What was sent on this link may be lost, and nothing else tells; so the session begins anew on the next link.
-    if (was_front) {
+  const bool was_up = std::erase(peer.links, id) > 0;
+  if (!peer.links.empty()) {
+    // What was under way on this link is lost, and nothing else tells; so the session begins anew on what is left.
+    if (was_up) {
       out.push(PeerDown{key, why});
       out.push(PeerUp{key});
     }

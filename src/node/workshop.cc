@@ -109,6 +109,12 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   else if (request.action == LeaseAction::kPause) core_.put_record(turn, Record::kPaused, *id, {}, kept);
   else core_.erase_record(turn, Record::kPaused, *id, kept);
   route(turn, effects);
+  if (request.action != LeaseAction::kResume) return;
+  // Whoever connected while the lease was paused was not told of it.
+  const crypto::PublicKey origin = lease.grant.body.origin;
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) tell_leases(turn, key, origin);
+  }
 }
 
 void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then) {
@@ -247,6 +253,15 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   work::LeaseEntry* lease = leases_.find(offer.body.grant);
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
   if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
+  if (executor_.knows(offer.body.task)) {
+    // Offered again after a broken session: what it gathered stays.
+    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u)};
+    work::Executor::Out effects;
+    const Status status = executor_.accept(turn.now, std::move(again), effects);
+    route(turn, effects);
+    return status;
+  }
+  if (supplies_.size() >= kSuppliesMax) std::erase_if(supplies_, [this](const auto& s) { return !executor_.gathering(s.first); });
   if (supplies_.size() >= kSuppliesMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Supply supply;
   supply.keys = TRY(object::open_object_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
@@ -316,7 +331,8 @@ void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid&
 
 void Workshop::blob_part(Turn& turn, const work::TaskId& task, const codec::Cid& cid, size_t index, Result<Bytes> part) {
   auto it = supplies_.find(task);
-  if (it == supplies_.end()) return;
+  // The task is over. But another may wait for a module that was fetched on its behalf.
+  if (it == supplies_.end()) return blob_here(turn, task, cid, fail(Errc::kCancelled, "the task it was fetched for is over"));
   auto parts = it->second.gathering.find(cid);
   if (parts == it->second.gathering.end()) return;
   if (!part.ok()) {

@@ -15,12 +15,20 @@ codec::Cid output_cid(ByteView output) {
 
 Status Executor::accept(Instant now, AcceptedOffer accepted, Out& out) {
   const TaskId id = accepted.offer.body.task;
-  if (tasks_.count(id)) return fail(Errc::kExists, "this task was offered here already");
+  if (auto known = tasks_.find(id); known != tasks_.end()) return accept_again(known->second, accepted.from, out);
   if (tasks_.size() >= kExecutionsMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Task& task = tasks_.emplace(id, Task(std::move(accepted))).first->second;
   out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, 0, ""})});
   gather(now, task, out);
   start_if_ready(now, id, out);
+  return ok();
+}
+
+Status Executor::accept_again(Task& task, const NodeKey& from, Out& out) {
+  if (task.accepted.from != from) return fail(Errc::kExists, "this task was offered here already");
+  out.push(ExecutorSend{from, WorkMessages::encode(OfferAnswer{task.offer().task, 0, ""})});
+  if (task.stage == Task::kCommitted) out.push(ExecutorSend{from, WorkMessages::encode(Commit{task.commitment})});
+  if (task.stage == Task::kKeeping) task.offered_again = true;
   return ok();
 }
 
@@ -180,14 +188,16 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
       object::sign_object(signer_, object::Commitment{id, signer_.public_key(), object::commitment_digest(reveal)});
   CHECK(signed_receipt.ok() && commitment.ok());  // both are made of our own checked values
   task.receipt = std::move(signed_receipt).value();
+  task.commitment = std::move(commitment->bytes);
   task.stage = Task::kCommitted;
   task.forget_at = now + kResultKeptMax;
-  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{commitment->bytes})});
+  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{task.commitment})});
 }
 
 void Executor::on_reveal_ask(Instant, const NodeKey& from, const TaskId& id, Out& out) {
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.accepted.from != from || it->second.stage != Task::kCommitted) return;
+  if (it->second.receipt_kept) return show(it, out);
   it->second.stage = Task::kKeeping;
   out.push(KeepReceipt{id, *it->second.receipt});
 }
@@ -197,11 +207,21 @@ void Executor::on_receipt_kept(Instant now, const TaskId& id, const Status& kept
   if (it == tasks_.end() || it->second.stage != Task::kKeeping) return;
   Task& task = it->second;
   if (!kept.ok()) {
-    // Without a receipt on disk nothing is shown: the origin asks somebody else after its time is up.
+    // Without a receipt on disk nothing is shown: the origin hears that it is to ask somebody else.
+    out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, uint8_t(Errc::kIo), "the receipt could not be written down"})});
     task.stage = Task::kCommitted;
     task.forget_at = now;
     return;
   }
+  task.receipt_kept = true;
+  if (!task.offered_again) return show(it, out);
+  task.offered_again = false;
+  task.stage = Task::kCommitted;
+  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{task.commitment})});
+}
+
+void Executor::show(std::map<TaskId, Task>::iterator it, Out& out) {
+  Task& task = it->second;
   Result<object::Signed<object::Reveal>> reveal = object::sign_object(signer_, task.reveal);
   CHECK(reveal.ok());
   out.push(ExecutorSend{task.accepted.from,

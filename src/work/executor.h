@@ -80,7 +80,8 @@ class Executor {
   using Out = Outbox<ExecutorEffect>;
   Executor(const crypto::Signer& node_signer, crypto::Drbg drbg) : signer_(node_signer), drbg_(std::move(drbg)) {}
 
-  /// Errors: kLimit (the machine has enough to do), kExists.
+  /// The same offer again, from the same node, is answered with where its task is: a session that broke is taken up again.
+  /// Errors: kLimit (the machine has enough to do), kExists (another node's task).
   Status accept(Instant now, AcceptedOffer offer, Out& out);
   void on_blob(Instant now, const TaskId& task, const codec::Cid& cid, Result<Bytes> content, Out& out);
   void on_rewritten(Instant now, const codec::Cid& module, Result<wasm::Rewritten> rewritten, Out& out);
@@ -94,6 +95,12 @@ class Executor {
   Instant next_deadline() const;
 
   size_t active() const { return tasks_.size(); }
+  bool knows(const TaskId& task) const { return tasks_.count(task) != 0; }
+  /// Whether the task still waits for something to be fetched.
+  bool gathering(const TaskId& task) const {
+    auto it = tasks_.find(task);
+    return it != tasks_.end() && it->second.stage == Task::kGathering;
+  }
   /// What a task used, for the lease's meters; valid until the task is forgotten.
   const DomainResult* result(const TaskId& task) const;
 
@@ -101,14 +108,17 @@ class Executor {
   struct Task {
     explicit Task(AcceptedOffer offer_in) : accepted(std::move(offer_in)) {}
     AcceptedOffer accepted;
-    enum Stage : uint8_t { kGathering, kRunning, kCommitted, kKeeping, kShown } stage = kGathering;
+    enum Stage : uint8_t { kGathering, kRunning, kCommitted, kKeeping } stage = kGathering;
     std::map<codec::Cid, std::optional<Bytes>> inputs;  // nullopt: not here yet
     bool module_ready = false;
     uint64_t bytes_in = 0;
     Instant forget_at = Instant::never();
     DomainResult result;
     object::Reveal reveal;
+    Bytes commitment;
     std::optional<object::Signed<object::Receipt>> receipt;
+    bool receipt_kept = false;
+    bool offered_again = false;         // while the receipt was being written: it is to be asked for anew
     const object::TaskOffer& offer() const { return accepted.offer.body; }
   };
   struct Module {
@@ -119,6 +129,8 @@ class Executor {
     bool pending = true;
   };
 
+  Status accept_again(Task& task, const NodeKey& from, Out& out);
+  void show(std::map<TaskId, Task>::iterator it, Out& out);
   void gather(Instant now, Task& task, Out& out);
   void start_if_ready(Instant now, const TaskId& id, Out& out);
   void want_module(const TaskId& id, Task& task, Out& out);

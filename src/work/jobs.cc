@@ -60,7 +60,7 @@ void Jobs::set_executors(Instant now, const std::vector<ExecutorInfo>& infos, Ou
     }
     for (const auto& [index, node] : gone) {
       if (!jobs_.count(id)) break;
-      lose(jobs_.at(id), index, node, "the executor went away");
+      lose(now, jobs_.at(id), index, node, "the executor went away");
       give_up_if_hopeless(id, jobs_.at(id), index, out);
     }
   }
@@ -76,7 +76,9 @@ const NodeKey* Jobs::pick(Instant now, const Task& task) const {
     if (owner_taken) continue;
     const bool near = std::find(task.unit.near.begin(), task.unit.near.end(), node) != task.unit.near.end();
     // Bytes that need not move are worth waiting a few places in the queue for.
-    const uint64_t score = executor.outstanding + (near ? 0 : 4);
+    const bool failed = std::find(task.failed_on.begin(), task.failed_on.end(), node) != task.failed_on.end();
+    constexpr uint64_t kLast = 1'000'000;
+    const uint64_t score = executor.outstanding + (near ? 0 : 4) + 8 * executor.strikes + (failed ? kLast : 0);
     if (score < best_score) {
       best = &node;
       best_score = score;
@@ -108,8 +110,17 @@ bool Jobs::any_room(Instant now) const {
   });
 }
 
+void Jobs::wake_cooled(Instant now, Job& job) {
+  while (!job.cooling.empty() && job.cooling.begin()->first <= now) {
+    const uint32_t index = job.cooling.begin()->second;
+    job.cooling.erase(job.cooling.begin());
+    if (job.tasks.count(index)) job.waiting.insert(index);
+  }
+}
+
 void Jobs::schedule(Instant now, Out& out) {
   for (auto& [id, job] : jobs_) {
+    wake_cooled(now, job);
     bool progress = false;
     size_t scanned = 0;
     for (auto it = job.waiting.begin(); it != job.waiting.end() && any_room(now) && scanned < kScheduleScanMax; ++scanned) {
@@ -127,7 +138,7 @@ void Jobs::schedule(Instant now, Out& out) {
       const std::vector<Attempt>& attempts = job.tasks.at(index).attempts;
       return std::any_of(attempts.begin(), attempts.end(), [](const Attempt& a) { return a.stage != Attempt::kRevealed; });
     });
-    if (progress || busy || job.waiting.empty()) job.starved_since = Instant::never();
+    if (progress || busy || job.waiting.empty() || !job.cooling.empty()) job.starved_since = Instant::never();
     else if (job.starved_since == Instant::never()) job.starved_since = now;
   }
 }
@@ -152,15 +163,25 @@ void Jobs::remove_attempt(Job& job, uint32_t index, const NodeKey& node) {
   if (task.attempts.empty()) job.active.erase(index);
 }
 
-void Jobs::lose(Job& job, uint32_t index, const NodeKey& node, std::string why) {
+void Jobs::lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std::string why, Blame blame) {
   auto it = job.tasks.find(index);
   if (it == job.tasks.end() || it->second.find(node) == nullptr) return;
   Task& task = it->second;
-  remove_attempt(job, index, node);
-  ++task.lost;
+  const NodeKey failed = node;  // `node` may lie in what is erased
+  remove_attempt(job, index, failed);
   ++job.counts.retries;
   task.last_error = std::move(why);
-  job.waiting.insert(index);
+  if (blame == Blame::kAttempt) {
+    ++task.lost;
+    if (std::find(task.failed_on.begin(), task.failed_on.end(), failed) == task.failed_on.end()) task.failed_on.push_back(failed);
+  }
+  if (task.lost <= kFreeRetries) {
+    job.waiting.insert(index);
+    return;
+  }
+  const uint32_t doublings = std::min(task.lost - kFreeRetries - 1, 20u);
+  job.waiting.erase(index);
+  job.cooling.insert({now + std::min(kRetryPauseMin * (int64_t(1) << doublings), kRetryPauseMax), index});
 }
 
 bool Jobs::give_up_if_hopeless(uint64_t id, Job& job, uint32_t index, Out& out) {
@@ -178,16 +199,13 @@ void Jobs::on_offer_answer(Instant now, const NodeKey& from, const OfferAnswer& 
   uint32_t index;
   Task* task = locate(answer.task, id, job, index);
   if (task == nullptr || task->find(from) == nullptr) return;
-  lose(*job, index, from, from.brief() + " refused: " + answer.message);
+  // A full executor says nothing about the task.
+  const bool full = answer.error == uint8_t(Errc::kLimit) || answer.error == uint8_t(Errc::kBusy);
+  lose(now, *job, index, from, from.brief() + " refused: " + answer.message, full ? Blame::kNobody : Blame::kAttempt);
   auto executor = executors_.find(from);
   if (executor != executors_.end()) {
-    if (answer.error == uint8_t(Errc::kLimit) || answer.error == uint8_t(Errc::kBusy)) {
-      executor->second.rest_until = now + milliseconds(200);
-      --task->lost;  // a full executor says nothing about the task
-    } else {
-      // Not authorised, revoked, expired: asking again now would be refused again. The node says when that changes.
-      executor->second.rest_until = now + seconds(5);
-    }
+    // Not authorised, revoked, expired: asking again now would be refused again. The node says when that changes.
+    executor->second.rest_until = now + (full ? milliseconds(200) : seconds(5));
   }
   if (!give_up_if_hopeless(id, *job, index, out)) schedule(now, out);
 }
@@ -251,17 +269,20 @@ void Jobs::on_reveal(Instant now, const NodeKey& from, const object::Reveal& rev
   Attempt* attempt = task == nullptr ? nullptr : task->find(from);
   if (attempt == nullptr || attempt->stage != Attempt::kAsked) return;
   if (const char* fault = fault_of(reveal, attempt->commitment, receipt.body, task->unit.spec, output)) {
-    reject(id, index, from, attempt->owner, fault, receipt.bytes, out);
+    reject(now, id, index, from, attempt->owner, fault, receipt.bytes, out);
     schedule(now, out);
     return;
   }
   if (reveal.outcome == object::Outcome::kInconclusive) {
-    lose(*job, index, from, "the execution was inconclusive");
+    lose(now, *job, index, from, "the execution was inconclusive");
     if (!give_up_if_hopeless(id, *job, index, out)) schedule(now, out);
     return;
   }
   auto executor = executors_.find(from);
-  if (executor != executors_.end() && executor->second.outstanding > 0) --executor->second.outstanding;
+  if (executor != executors_.end()) {
+    executor->second.strikes = 0;
+    if (executor->second.outstanding > 0) --executor->second.outstanding;
+  }
   attempt->stage = Attempt::kRevealed;
   attempt->reveal = reveal;
   attempt->receipt = receipt.bytes;
@@ -270,7 +291,7 @@ void Jobs::on_reveal(Instant now, const NodeKey& from, const object::Reveal& rev
   schedule(now, out);
 }
 
-void Jobs::compare(Instant, uint64_t id, Job& job, uint32_t index, Out& out) {
+void Jobs::compare(Instant now, uint64_t id, Job& job, uint32_t index, Out& out) {
   Task& task = job.tasks.at(index);
   const size_t revealed = size_t(std::count_if(task.attempts.begin(), task.attempts.end(), [](const Attempt& a) { return a.stage == Attempt::kRevealed; }));
   if (revealed < task.wanted) return;
@@ -279,7 +300,7 @@ void Jobs::compare(Instant, uint64_t id, Job& job, uint32_t index, Out& out) {
     const auto agrees = std::count_if(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) {
       return a.stage == Attempt::kRevealed && same_result(a.reveal, model.reveal);
     });
-    if (size_t(agrees) >= job.agree && size_t(agrees) * 2 > revealed) return accept(id, job, index, Attempt(model), out);
+    if (size_t(agrees) >= job.agree && size_t(agrees) * 2 > revealed) return accept(now, id, job, index, Attempt(model), out);
   }
   // No majority: one more owner decides, while there is one to ask.
   if (task.wanted >= kAgreeMax) {
@@ -290,7 +311,7 @@ void Jobs::compare(Instant, uint64_t id, Job& job, uint32_t index, Out& out) {
   job.waiting.insert(index);
 }
 
-void Jobs::accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out) {
+void Jobs::accept(Instant now, uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out) {
   Task task = std::move(job.tasks.at(index));
   job.tasks.erase(index);
   job.waiting.erase(index);
@@ -308,19 +329,19 @@ void Jobs::accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, O
     }
   }
   out.push(TaskDone{id, index, std::move(result)});
-  for (const Attempt* attempt : wrong) reject(id, index, attempt->node, attempt->owner, "its result differs from what a majority of owners agrees on", attempt->receipt, out);
+  for (const Attempt* attempt : wrong) reject(now, id, index, attempt->node, attempt->owner, "its result differs from what a majority of owners agrees on", attempt->receipt, out);
   auto it = jobs_.find(id);
   if (it != jobs_.end() && it->second.tasks.empty()) end(id, ok(), out);
 }
 
-void Jobs::reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out) {
+void Jobs::reject(Instant now, uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out) {
   const NodeKey liar = node;  // `node` may lie in what is erased below
   out.push(TaskRejected{id, index, liar, owner, why, receipt});
   executors_.erase(liar);
   for (auto& [job_id, job] : jobs_) {
     const std::vector<uint32_t> active(job.active.begin(), job.active.end());
     for (uint32_t i : active) {
-      if (job.tasks.at(i).find(liar) != nullptr) lose(job, i, liar, "its executor was caught giving wrong results");
+      if (job.tasks.at(i).find(liar) != nullptr) lose(now, job, i, liar, "its executor was caught giving wrong results");
     }
   }
 }
@@ -365,7 +386,12 @@ void Jobs::on_deadline(Instant now, Out& out) {
     }
     for (const auto& [index, node] : late) {
       if (!jobs_.count(id)) break;
-      lose(jobs_.at(id), index, node, "no result in time");
+      lose(now, jobs_.at(id), index, node, "no result in time");
+      auto executor = executors_.find(node);
+      if (executor != executors_.end()) {
+        executor->second.rest_until = now + kLateRest * (int64_t(1) << executor->second.strikes);
+        executor->second.strikes = std::min(executor->second.strikes + 1, kStrikesMax);
+      }
       give_up_if_hopeless(id, jobs_.at(id), index, out);
     }
   }
@@ -376,6 +402,7 @@ Instant Jobs::next_deadline() const {
   Instant soonest = Instant::never();
   for (const auto& [id, job] : jobs_) {
     if (job.starved_since != Instant::never()) soonest = std::min(soonest, job.starved_since + kStarvedTimeout);
+    if (!job.cooling.empty()) soonest = std::min(soonest, job.cooling.begin()->first);
     for (uint32_t index : job.active) {
       for (const Attempt& a : job.tasks.at(index).attempts) {
         if (a.stage != Attempt::kRevealed) soonest = std::min(soonest, a.deadline);

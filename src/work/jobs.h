@@ -31,6 +31,14 @@ constexpr uint32_t kAttemptsMax = 16;
 /// Tasks one executor may have at once from this origin: enough to hide the round trip, few enough to lose.
 constexpr uint32_t kOutstandingPerExecutorMax = 16;
 constexpr Duration kAttemptTimeout = seconds(120);
+/// A task that was lost more often than this waits before it is offered again, twice as long each time: what ails it
+/// may pass, and its attempts should not be used up before it does.
+constexpr uint32_t kFreeRetries = 2;
+constexpr Duration kRetryPauseMin = milliseconds(100);
+constexpr Duration kRetryPauseMax = seconds(20);
+/// An executor that let a task run out of time is asked last, and not before this, twice as long each time.
+constexpr Duration kLateRest = seconds(5);
+constexpr uint32_t kStrikesMax = 5;
 /// Waiting tasks looked at in one round: a bound on work, not on the job.
 constexpr size_t kScheduleScanMax = 256;
 /// After this long without any executor that could take a waiting task, the job gives up and says so.
@@ -114,12 +122,14 @@ class Jobs {
     uint32_t wanted = 0;              // attempts that should be alive
     uint32_t lost = 0;
     std::vector<Attempt> attempts;    // alive
+    std::vector<NodeKey> failed_on;   // executors that lost it: asked again only when nobody else is left
     std::string last_error;
     Attempt* find(const NodeKey& node);
   };
   struct Job {
     std::map<uint32_t, Task> tasks;   // unfinished
     std::set<uint32_t> waiting;       // fewer attempts than wanted
+    std::set<std::pair<Instant, uint32_t>> cooling;  // lost too often to be offered before then
     std::set<uint32_t> active;        // at least one attempt: bounded by what executors may have outstanding
     uint32_t agree = 2;
     JobCounts counts;
@@ -128,21 +138,24 @@ class Jobs {
   struct Executor {
     crypto::PublicKey owner;
     uint32_t outstanding = 0;
-    Instant rest_until{0};            // said it is full
+    Instant rest_until{0};            // said it is full, or was late
+    uint32_t strikes = 0;             // tasks it let run out of time, one after the other
   };
   struct Where { uint64_t job; uint32_t index; };
 
   void schedule(Instant now, Out& out);
   bool offer_one(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
   const NodeKey* pick(Instant now, const Task& task) const;
-  void lose(Job& job, uint32_t index, const NodeKey& node, std::string why);
+  enum class Blame : uint8_t { kAttempt, kNobody };
+  void lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std::string why, Blame blame = Blame::kAttempt);
+  void wake_cooled(Instant now, Job& job);
   void remove_attempt(Job& job, uint32_t index, const NodeKey& node);
   bool any_room(Instant now) const;
   bool give_up_if_hopeless(uint64_t id, Job& job, uint32_t index, Out& out);
   void ask_reveals(Task& task, Out& out);
   void compare(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
-  void accept(uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out);
-  void reject(uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out);
+  void accept(Instant now, uint64_t id, Job& job, uint32_t index, const Attempt& model, Out& out);
+  void reject(Instant now, uint64_t id, uint32_t index, const NodeKey& node, const crypto::PublicKey& owner, const std::string& why, const Bytes& receipt, Out& out);
   void end(uint64_t id, Status status, Out& out);
   Task* locate(const TaskId& task, uint64_t& job_id, Job*& job, uint32_t& index);
 
