@@ -216,6 +216,11 @@ void World::trace(const char* kind, NodeIndex n, ByteView detail) {
   trace_.update(head).update(view(kind)).update(detail);
 }
 
+std::string World::stamp(NodeIndex n) const {
+  const double at = (now_ - Instant::from_unix_seconds(kStartUnixSeconds)).seconds();
+  return std::to_string(at) + " " + name(n) + ": ";
+}
+
 crypto::Digest World::trace_hash() const {
   crypto::Sha256 so_far = trace_;
   return so_far.finish();
@@ -312,6 +317,7 @@ void World::act(NodeIndex n, node::Effect& effect) {
     save_file(n, std::move(*write));
   } else if (auto* progress = std::get_if<node::Progress>(&effect)) {
     trace("progress", n, view(progress->json));
+    if (log) log(stamp(n) + progress->json);
   } else if (auto* answer = std::get_if<node::Answer>(&effect)) {
     trace("answer", n, view(answer->json));
     settle_reply(n, answer->request, {false, std::move(answer->json), {}});
@@ -319,7 +325,7 @@ void World::act(NodeIndex n, node::Effect& effect) {
     trace("refuse", n, view(refuse->error.message));
     settle_reply(n, refuse->request, {true, "", std::move(refuse->error)});
   } else if (auto* text = std::get_if<node::Trace>(&effect)) {
-    if (log) log(std::to_string(double((now_ - Instant::from_unix_seconds(kStartUnixSeconds)).ns) / 1e9) + " " + name(n) + ": " + text->text);
+    if (log) log(stamp(n) + text->text);
   } else if (std::get_if<node::Shutdown>(&effect) != nullptr) {
     crash(n);
   }

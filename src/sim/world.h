@@ -145,7 +145,7 @@ class World {
   void violate(std::string what);
   const std::vector<std::string>& violations() const { return violations_; }
   void finish();
-  /// Every Trace text, with time and node, when set.
+  /// Every Trace text and progress report, with time and node, when set.
   std::function<void(const std::string&)> log;
 
  private:
@@ -208,6 +208,7 @@ class World {
   void act(NodeIndex n, node::Effect& effect);
   void schedule_wake(NodeIndex n);
   void trace(const char* kind, NodeIndex n, ByteView detail);
+  std::string stamp(NodeIndex n) const;
   void settle_reply(NodeIndex n, node::RequestId id, Reply reply);
   /// Whether the lie of a node swallows or changes this effect. False: do not carry it out.
   bool distort_effect(NodeIndex n, node::Effect& effect);
