@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "cli/answers.h"
 #include "cli/exit_code.h"
@@ -24,14 +26,18 @@ std::string content_of(const std::string& path) {
 // Every error has a documented exit code, and the documents show the very table that the command prints.
 TEST(ExitCodes, AreTheDocumentedOnes) {
   const std::string table = exit_code_table();
+  std::map<std::string, int> documented;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    int number = 0;
+    words >> number;
+    for (std::string word; words >> word;) documented.emplace(word.substr(0, word.find(',')), number);
+  }
   for (int code = int(Errc::kInvalid); code <= int(Errc::kInternal); ++code) {
     const Errc errc = Errc(code);
-    const int number = exit_code(errc);
-    EXPECT_GT(number, 1) << errc_name(errc);
-    const size_t at = table.find(errc_name(errc));
-    ASSERT_NE(at, std::string::npos) << errc_name(errc);
-    const size_t line = table.rfind('\n', at) == std::string::npos ? 0 : table.rfind('\n', at) + 1;
-    EXPECT_EQ(std::stoi(table.substr(line)), number) << errc_name(errc);
+    EXPECT_GT(exit_code(errc), 1) << errc_name(errc);
+    EXPECT_EQ(documented[errc_name(errc)], exit_code(errc)) << errc_name(errc);
   }
   EXPECT_NE(content_of(SELVEDGE_SOURCE_DIR "/docs/api.md").find(table), std::string::npos) << "docs/api.md must show:\n" << table;
 }

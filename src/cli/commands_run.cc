@@ -6,6 +6,7 @@
 
 #include "cli/shared.h"
 #include "cli/units.h"
+#include "wasm/rewrite.h"
 #include "work/executor.h"
 
 namespace selvedge::cli {
@@ -28,6 +29,12 @@ Result<node::FileName> module_file(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return fail(Errc::kNotFound, "there is no program " + path);
   if (!S_ISREG(info.st_mode)) return fail(Errc::kInvalid, path + " is not a file; a program is a WebAssembly module (.wasm)");
+  // The hosts refuse such a module too; here it is refused before it travels, with the reason.
+  const wasm::RewriteLimits limits;
+  const Bytes bytes = TRY(read_whole(path, limits.module_bytes_max));
+  const Result<wasm::Rewritten> checked = wasm::rewrite(bytes, limits);
+  if (!checked.ok()) return fail(checked.error().code, path + " cannot run in the fabric: " + checked.error().message);
+  if (!checked->has_entry) return fail(Errc::kInvalid, path + " has no _start to begin at; compile it as a command, for wasm32-wasi");
   return node::FileName{TRY(absolute_path(path)), std::filesystem::path(path).filename().string(), uint64_t(info.st_size)};
 }
 

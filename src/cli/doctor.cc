@@ -135,8 +135,9 @@ void Doctor::sandbox() {
   loop.run();
   if (!layers.ok()) return say(Finding::kFail, "sandbox", layers.error().message, "programs cannot run here; storage works all the same");
   if (!layers->seccomp) return say(Finding::kFail, "sandbox", "without seccomp: " + layers->text(), "a kernel with CONFIG_SECCOMP_FILTER is needed");
-  if (!layers->user_namespace || !layers->net_namespace) {
-    return say(Finding::kWarn, "sandbox", "without namespaces: " + layers->text(),
+  // Root makes the other namespaces without one of users, and then drops its rights.
+  if (!layers->net_namespace || !layers->pid_namespace || !layers->mount_namespace) {
+    return say(Finding::kWarn, "sandbox", "not all namespaces: " + layers->text(),
                "the walls that stand are enough; to have all, allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
   }
   say(Finding::kOk, "sandbox", layers->text());

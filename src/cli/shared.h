@@ -16,7 +16,8 @@ void tell_skipped(Terminal& terminal, const Walked& walked);
 Result<ScratchDir> scratch_in_home(const std::string& home, const std::string& prefix);
 /// Copies a file to standard output. Errors: kIo.
 Status copy_to_output(Terminal& terminal, const std::string& path);
-/// The named file as a program to run: its absolute path, size, and base name. Errors: kNotFound, kInvalid.
+/// The named file as a program to run: its absolute path, size, and base name. The module is checked as hosts will check
+/// it. Errors: kNotFound, kIo, or what wasm::rewrite returned.
 Result<node::FileName> module_file(const std::string& path);
 /// Makes a folder and those above it. Errors: kIo.
 Status make_dirs(const std::string& path);

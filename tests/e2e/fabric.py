@@ -116,6 +116,11 @@ class Node:
     def ask(self, method, **params):
         return self.connection.ask(method, **params)
 
+    def reconnect(self):
+        """Withdraws what is still asked, by closing the connection, and opens a new one."""
+        self.connection.close()
+        self.connection = Connection(self.ready["socket"])
+
     def run(self, *words, **options):
         return run(*words, home=self.home, **options)
 
@@ -138,6 +143,34 @@ class Node:
             self.connection.close()
         self.process = self.connection = None
         return status
+
+
+def children(pid):
+    """{process: name} of the living children of a process."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stat:
+                head, tail = stat.read().rsplit(")", 1)
+        except OSError:
+            continue
+        state, parent = tail.split()[:2]
+        if int(parent) == pid and state != "Z":
+            found[int(entry)] = head.split("(", 1)[1]
+    return found
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def domains_of(node):
+    """How many processes run guests for a node."""
+    return list(children(node.process.pid).values()).count("selvedge-domain")
 
 
 class FabricTest(unittest.TestCase):
