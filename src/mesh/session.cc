@@ -109,16 +109,16 @@ void Sessions::on_hello(Instant now, LinkId id, const Hello& hello, Out& out) {
     out.push(CloseLink{id, accepted.error().message});
     return;
   }
-  if (peer.links.size() >= kLinksPerPeerMax) {
-    out.push(CloseLink{id, "too many links to one peer"});
-    return;
-  }
+  const NodeKey key = it->second.peer;
   it->second.established = true;
+  if (peer.links.size() >= kLinksPerPeerMax) out.push(CloseLink{peer.links.front(), "a newer link takes its place"});
   peer.links.push_back(id);
   peer.redial_pause = kRedialMin;
   peer.redial_at = Instant::never();
   peer.last_error.clear();
-  if (peer.links.size() == 1) out.push(PeerUp{it->second.peer});
+  // A second link mostly means that the peer started anew and the first is dead without knowing it: begin anew as well.
+  if (peer.links.size() > 1) out.push(PeerDown{key, fail(Errc::kUnavailable, "the peer opened a new connection")});
+  out.push(PeerUp{key});
 }
 
 void Sessions::on_deadline(Instant now, Out& out) {
@@ -157,7 +157,7 @@ bool Sessions::up(const NodeKey& key) const {
 std::optional<LinkId> Sessions::link_of(const NodeKey& key) const {
   const Peer* peer = find(key);
   if (peer == nullptr || peer->links.empty()) return std::nullopt;
-  return peer->links.front();
+  return peer->links.back();
 }
 
 const Peer* Sessions::find(const NodeKey& key) const {

@@ -4,6 +4,10 @@
 // once both sides have sent Hello and agreed on a version; only then do other messages count. Wanted peers are dialled
 // by key at each known address in turn, and again with growing pauses when a link is lost.
 //
+// Two nodes may have several links, when both dialled or one started anew before the other noticed that it had gone. What
+// is under way on a link when it closes is lost, so each change of links ends the session (PeerDown) and, while one is
+// left, begins it anew (PeerUp): whoever waits for an answer asks again.
+//
 // Pure: driven by the node; the transport reports links, the node carries out the effects.
 #pragma once
 
@@ -41,7 +45,7 @@ using SessionEffect = std::variant<Dial, SendOnLink, CloseLink, PeerUp, PeerDown
 struct Peer {
   std::optional<object::Signed<object::NodeRecord>> record;  // verified; present while or after a session was up
   std::vector<std::string> addresses;
-  std::vector<LinkId> links;      // with a session; the first is used
+  std::vector<LinkId> links;      // with a session, oldest first; the newest is used
   uint32_t frame_bytes_max = 0;
   Instant wanted_until{0};
   Instant redial_at = Instant::never();

@@ -262,14 +262,15 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes
   const mesh::Peer* peer = core_.sessions.find(from);
   if (!grant.ok() || grant->body.node != from || peer == nullptr || !peer->record || peer->record->body.owner != grant->body.owner) return;
   const object::ObjectId id = grant->id;
-  if (core_.authority.received(id) != nullptr) return;
-  const Status added = core_.authority.add_received(std::move(grant).value());
+  const bool known = core_.authority.received(id) != nullptr;
+  const Status added = known ? ok() : core_.authority.add_received(std::move(grant).value());
   if (!added.ok()) {
     core_.trace(turn, "a grant from " + from.brief() + " was not taken: " + added.error().message);
     return;
   }
-  core_.put_record(turn, Record::kGrantReceived, id, bytes, [](Turn&, const Status&) {});
-  // The machine cannot authorise anything of this owner's before it knows the zone's policy.
+  if (!known) core_.put_record(turn, Record::kGrantReceived, id, bytes, [](Turn&, const Status&) {});
+  // The machine cannot authorise anything of this owner's before it knows the zone's policy. A grant that is brought
+  // again says that the machine began the session anew, so it may have lost the policy.
   if (const auto* policy = core_.authority.policy(core_.zone())) {
     core_.send(turn, from, mesh::MeshMessages::encode(mesh::Records{{policy->bytes}}));
   }

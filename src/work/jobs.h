@@ -27,7 +27,7 @@ constexpr size_t kJobsMax = 64;
 constexpr size_t kTasksPerJobMax = 100'000;
 constexpr uint32_t kAgreeMax = 7;
 /// Executions of one task, lost ones included, before it counts as impossible.
-constexpr uint32_t kAttemptsMax = 16;
+constexpr uint32_t kAttemptsMax = 32;
 /// Tasks one executor may have at once from this origin: enough to hide the round trip, few enough to lose.
 constexpr uint32_t kOutstandingPerExecutorMax = 16;
 constexpr Duration kAttemptTimeout = seconds(120);
