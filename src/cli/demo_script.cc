@@ -152,11 +152,15 @@ Status DemoScript::start_nodes() {
 
 Status DemoScript::give_grants() {
   report_.step(1, "Each host's owner signs a grant for the origin; the origin learns the hosts by ticket");
+  // Any one host may vanish, and then one more: each has room for all of it.
+  constexpr uint64_t kGib = 1u << 30;
+  const uint64_t storage_gib = 1 + 2 * bytes_ / kGib;
   for (DemoNode* host : hosts()) {
     node::GrantGiveRequest request;
     request.origin = origin().owner;
     request.cpu_permille = 1000;
-    report_.command(host->home, "grant give " + request.origin + " --cpu 100% --memory 256M --storage 1G --for 1h");
+    request.storage_bytes = storage_gib * kGib;
+    report_.command(host->home, fmt::format("grant give {} --cpu 100% --memory 256M --storage {}G --for 1h", request.origin, storage_gib));
     const auto grant = TRY(host->client->ask(request));
     report_.say(fmt::format("grant {}, {}", grant.id.hex().substr(0, 12), grant.state));
     report_.command(host->home, "ticket");
