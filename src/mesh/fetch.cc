@@ -212,17 +212,19 @@ void Fetcher::on_peer_up(Instant now, const NodeKey& peer, Out& out) {
   }
 }
 
+// Whoever went away may come back before the fetch is given up; meanwhile the others are asked for its part.
 void Fetcher::on_peer_down(Instant now, const NodeKey& peer, Out& out) {
   std::vector<uint64_t> touched;
   for (auto& [id, fetch] : fetches_) {
     for (auto& [key, holder] : fetch.holders) {
-      if (key != peer || holder.state == Holder::kExhausted) continue;
-      holder.state = Holder::kExhausted;
+      if (key != peer || holder.state == Holder::kExhausted || holder.state == Holder::kWaiting) continue;
+      holder.state = Holder::kWaiting;
       holder.asked.clear();
       holder.error = "connection lost";
       touched.push_back(id);
     }
   }
+  if (!touched.empty()) out.push(WantPeer{peer});
   for (uint64_t id : touched) {
     if (fetches_.count(id)) step(now, id, out);
   }
