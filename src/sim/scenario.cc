@@ -245,7 +245,12 @@ void Swarm::calm_down() {
     collect();
     return std::all_of(persons_.begin(), persons_.end(), [](const Person& p) { return p.puts.empty() && p.others.empty(); });
   };
-  if (!world_.run_until(quiet, kConvergeWithin)) world_.violate("a request got no answer after the trouble had stopped");
+  if (!world_.run_until(quiet, kConvergeWithin)) {
+    for (const Person& person : persons_) {
+      for (const auto& put : person.puts) world_.violate("put " + std::to_string(put.first) + " got no answer after the trouble had stopped");
+      for (node::RequestId id : person.others) world_.violate("request " + std::to_string(id) + " got no answer after the trouble had stopped");
+    }
+  }
   // Paused leases resume, so that nothing but a revocation stands in the way.
   for (const auto& [at, id] : leases_) (void)people_.change(at.first, id, node::LeaseAction::kResume);
   world_.run_for(seconds(10));

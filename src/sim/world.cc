@@ -145,6 +145,7 @@ node::RequestId World::request(NodeIndex n, node::ApiRequest request) {
     settle_reply(n, id, {true, "", fail(Errc::kUnavailable, "the node is down")});
     return id;
   }
+  if (log) log(stamp(n) + "request " + std::to_string(id) + ", kind " + std::to_string(request.index()));
   uint8_t number[8];
   store_u64(number, id);
   input(n, "request", number, [&](node::Node& node, Out& out) { node.on_request(now_, id, std::move(request), out); });
@@ -162,6 +163,7 @@ const Reply* World::reply(NodeIndex n, node::RequestId id) const {
 
 void World::settle_reply(NodeIndex n, node::RequestId id, Reply reply) {
   if (nodes_[n]->replies.count(id)) violate(name(n) + ": answered request " + std::to_string(id) + " twice");
+  if (log) log(stamp(n) + "request " + std::to_string(id) + (reply.refused ? " refused: " + reply.error.message : " answered"));
   for (Observer* observer : observers_) observer->replied(n, id, reply);
   nodes_[n]->replies.emplace(id, std::move(reply));
 }
@@ -317,7 +319,7 @@ void World::act(NodeIndex n, node::Effect& effect) {
     save_file(n, std::move(*write));
   } else if (auto* progress = std::get_if<node::Progress>(&effect)) {
     trace("progress", n, view(progress->json));
-    if (log) log(stamp(n) + progress->json);
+    if (log) log(stamp(n) + "request " + std::to_string(progress->request) + " " + progress->json);
   } else if (auto* answer = std::get_if<node::Answer>(&effect)) {
     trace("answer", n, view(answer->json));
     settle_reply(n, answer->request, {false, std::move(answer->json), {}});
