@@ -49,6 +49,8 @@ struct StopTasks { uint64_t token; uint64_t lease_number; };       // on_tasks_s
 struct ReadFile { uint64_t token; std::string path; uint64_t offset; uint64_t bytes_max; };  // on_file_read
 /// Written to a file beside `path`, which takes its name with the last piece: a reader never sees half a file.
 struct WriteFile { uint64_t token; std::string path; uint64_t offset; Bytes bytes; bool last; };  // on_file_written
+/// A file that will not be finished: what lies beside `path` goes, `path` itself stays as it is.
+struct DiscardFile { std::string path; };
 struct Progress { RequestId request; std::string json; };
 struct Answer { RequestId request; std::string json; };
 struct Refuse { RequestId request; Error error; };
@@ -56,7 +58,7 @@ struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
 using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, StartTask, StopTasks, ReadFile, WriteFile,
-                            Progress, Answer, Refuse, Shutdown, Trace>;
+                            DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.
 Result<codec::Cid> cid_of_chunks(const std::vector<codec::ChunkRef>& chunks);

@@ -60,11 +60,22 @@ std::vector<NodeKey> Library::holders_of(const object::ObjectId& object) const {
 
 // ---- get
 
-void Library::get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then) {
+uint64_t Library::get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then) {
+  const uint64_t id = next_id_++;
+  begin_get(turn, id, cid, std::move(piece), std::move(then));
+  return id;
+}
+
+void Library::withdraw(Turn& turn, uint64_t transfer) {
+  const Error why = fail(Errc::kCancelled, "the request was withdrawn");
+  if (puts_.count(transfer)) fail_put(turn, transfer, why);
+  else if (gets_.count(transfer)) end_get(turn, transfer, why);
+}
+
+void Library::begin_get(Turn& turn, uint64_t id, const codec::Cid& cid, OnPiece piece, Core::OnStatus then) {
   std::optional<Blob> blob = find(cid);
   if (!blob) return then(turn, fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; selvedge blob list shows what there is"));
   if (gets_.size() >= kTransfersMax) return then(turn, fail(Errc::kLimit, "too many transfers at once; wait for one to end"));
-  const uint64_t id = next_id_++;
   Get& get = gets_[id];
   get.blob = std::move(*blob);
   get.piece = std::move(piece);

@@ -51,12 +51,16 @@ class Library {
 
   using OnPut = std::function<void(Turn&, PutOutcome)>;
   using OnTransferProgress = std::function<void(Turn&, const TransferProgress&)>;
-  void put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
+  /// Returns the transfer's number, for withdraw().
+  uint64_t put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
 
   /// Calls `piece` with consecutive parts of the content, then `then`. Every part was checked against its group's tag;
   /// the whole was checked against the Cid when `then` gets success.
   using OnPiece = std::function<void(Turn&, uint64_t offset, Bytes bytes, bool last)>;
-  void get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
+  uint64_t get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
+  /// Ends a transfer that nobody waits for any more; its continuation gets kCancelled. What hosts took of it by then has no
+  /// record here and expires there.
+  void withdraw(Turn& turn, uint64_t transfer);
 
   std::optional<Blob> find(const codec::Cid& cid) const;
   std::vector<BlobInfo> list() const;
@@ -115,6 +119,8 @@ class Library {
     Core::OnStatus then;
   };
 
+  void begin_put(Turn& turn, uint64_t id, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
+  void begin_get(Turn& turn, uint64_t id, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
   bool hosts_settled(Instant now) const;
   void start_put(Turn& turn, uint64_t id);
   void pump(Turn& turn, uint64_t id);

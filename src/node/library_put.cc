@@ -59,8 +59,13 @@ void Library::start_put(Turn& turn, uint64_t id) {
   pump(turn, id);
 }
 
-void Library::put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
+uint64_t Library::put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
   const uint64_t id = next_id_++;
+  begin_put(turn, id, std::move(items), std::move(progress), std::move(then));
+  return id;
+}
+
+void Library::begin_put(Turn& turn, uint64_t id, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
   Put& put = puts_[id];
   put.on_progress = std::move(progress);
   put.then = std::move(then);

@@ -101,6 +101,7 @@ class Node {
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
   Core core_;
+  std::map<RequestId, uint64_t> transfers_;   // of requests that are being carried out
   Keeper keeper_;
   Workshop workshop_;
   Library library_;

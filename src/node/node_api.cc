@@ -15,6 +15,8 @@ void Node::on_request(Instant now, RequestId id, ApiRequest request, Out& out) {
 void Node::on_request_withdrawn(Instant now, RequestId id, Out& out) {
   Turn turn{now, out};
   contractor_.cancel(turn, id);
+  const auto transfer = transfers_.find(id);
+  if (transfer != transfers_.end()) library_.withdraw(turn, transfer->second);
   finish(turn);
 }
 
@@ -139,15 +141,19 @@ void Node::answer_to(Turn& turn, RequestId id, const PutRequest& request) {
   std::vector<PutItem> items;
   for (const FileName& file : request.files) items.push_back({file, nullptr});
   const Instant started = turn.now;
-  library_.put(
+  auto ended = std::make_shared<bool>(false);
+  const uint64_t transfer = library_.put(
       turn, std::move(items), [id](Turn& t, const TransferProgress& progress) { t.out.push(Progress{id, codec::to_json_text(progress)}); },
-      [this, id, started](Turn& t, PutOutcome put) {
+      [this, id, started, ended](Turn& t, PutOutcome put) {
+        *ended = true;
+        transfers_.erase(id);
         if (!put.status.ok()) {
           t.out.push(Refuse{id, put.status.error()});
           return;
         }
         answer(t, id, PutAnswer{std::move(put.files), put.bytes, put.bytes_sealed, uint64_t((t.now - started).ms()), std::move(put.holders)});
       });
+  if (!*ended) transfers_[id] = transfer;
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
@@ -162,20 +168,24 @@ void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
     bool all_given = false;
     Status status;
     Instant started;
+    uint64_t total = 0;
   };
   auto written = std::make_shared<Written>();
   written->started = turn.now;
-  const auto settle = [this, id, written, name = *cid](Turn& t) {
+  if (const std::optional<Blob> blob = library_.find(*cid)) written->total = blob->ref.size;
+  const auto settle = [this, id, written, name = *cid, path = request.path](Turn& t) {
     if (!written->all_given || written->waiting > 0) return;
+    transfers_.erase(id);
+    if (!written->status.ok() && written->bytes > 0) t.out.push(DiscardFile{path});
     if (!written->status.ok()) t.out.push(Refuse{id, written->status.error()});
     else answer(t, id, GetAnswer{name, written->bytes, uint64_t((t.now - written->started).ms())});
   };
-  library_.get(
+  const uint64_t transfer = library_.get(
       turn, *cid,
       [this, id, written, settle, path = request.path](Turn& t, uint64_t offset, Bytes bytes, bool last) {
         written->bytes += bytes.size();
         ++written->waiting;
-        t.out.push(Progress{id, codec::to_json_text(TransferProgress{written->bytes, 0, 0, 1})});
+        t.out.push(Progress{id, codec::to_json_text(TransferProgress{written->bytes, written->total, 0, 1})});
         core_.write_file(t, path, offset, std::move(bytes), last, [written, settle](Turn& t2, const Status& status) {
           --written->waiting;
           if (!status.ok() && written->status.ok()) written->status = status;
@@ -187,6 +197,7 @@ void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
         written->all_given = true;
         settle(t);
       });
+  if (!written->all_given) transfers_[id] = transfer;
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const BlobListRequest&) { answer(turn, id, BlobListAnswer{library_.list()}); }

@@ -71,6 +71,7 @@ class Daemon {
   void perform(node::StopTasks& effect);
   void perform(node::ReadFile& effect);
   void perform(node::WriteFile& effect);
+  void perform(node::DiscardFile& effect) { files_.discard(effect.path); }
   void perform(node::Progress& effect) { api_->progress(effect.request, effect.json); }
   void perform(node::Answer& effect) { api_->answer(effect.request, effect.json); }
   void perform(node::Refuse& effect) { api_->refuse(effect.request, effect.error); }

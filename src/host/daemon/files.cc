@@ -73,6 +73,10 @@ void Files::write(const std::string& path, uint64_t offset, Bytes bytes, bool la
   next(path);
 }
 
+void Files::discard(const std::string& path) {
+  loop_.work([path] { unlink((path + kPartSuffix).c_str()); }, [] {});
+}
+
 void Files::next(const std::string& path) {
   auto it = targets_.find(path);
   if (it == targets_.end() || it->second.busy) return;

@@ -21,6 +21,8 @@ class Files {
   void read(const std::string& path, uint64_t offset, uint64_t bytes_max, std::function<void(Result<Bytes>)> done);
   /// Errors: kIo. After an error the rest of the file's pieces fail too, until one at offset 0.
   void write(const std::string& path, uint64_t offset, Bytes bytes, bool last, std::function<void(Status)> done);
+  /// Removes what write() left beside `path`. Call when its writes have been answered.
+  void discard(const std::string& path);
 
  private:
   struct Write {
