@@ -136,7 +136,8 @@ void Jobs::schedule(Instant now, Out& out) {
     }
     const bool busy = std::any_of(job.active.begin(), job.active.end(), [&](uint32_t index) {
       const std::vector<Attempt>& attempts = job.tasks.at(index).attempts;
-      return std::any_of(attempts.begin(), attempts.end(), [](const Attempt& a) { return a.stage != Attempt::kRevealed; });
+      // One that has committed waits for others as the job does: it keeps nothing going.
+      return std::any_of(attempts.begin(), attempts.end(), [](const Attempt& a) { return a.stage == Attempt::kOffered || a.stage == Attempt::kAsked; });
     });
     if (progress || busy || job.waiting.empty() || !job.cooling.empty()) job.starved_since = Instant::never();
     else if (job.starved_since == Instant::never()) job.starved_since = now;
