@@ -339,11 +339,25 @@ void Jobs::reject(Instant now, uint64_t id, uint32_t index, const NodeKey& node,
   const NodeKey liar = node;  // `node` may lie in what is erased below
   out.push(TaskRejected{id, index, liar, owner, why, receipt});
   executors_.erase(liar);
+  std::vector<std::pair<uint64_t, uint32_t>> relieved;
   for (auto& [job_id, job] : jobs_) {
     const std::vector<uint32_t> active(job.active.begin(), job.active.end());
     for (uint32_t i : active) {
-      if (job.tasks.at(i).find(liar) != nullptr) lose(now, job, i, liar, "its executor was caught giving wrong results");
+      Task& task = job.tasks.at(i);
+      const Attempt* theirs = task.find(liar);
+      if (theirs == nullptr) continue;
+      // One owner more was wanted to outvote this one, and there may be none left to ask.
+      if (theirs->stage == Attempt::kRevealed && task.wanted > job.agree) --task.wanted;
+      lose(now, job, i, liar, "its executor was caught giving wrong results");
+      relieved.push_back({job_id, i});
     }
+  }
+  for (const auto& [job_id, i] : relieved) {
+    auto job = jobs_.find(job_id);
+    auto task = job == jobs_.end() ? std::map<uint32_t, Task>::iterator() : job->second.tasks.find(i);
+    if (job == jobs_.end() || task == job->second.tasks.end()) continue;
+    ask_reveals(task->second, out);
+    compare(now, job_id, job->second, i, out);
   }
 }
 
