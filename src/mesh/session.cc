@@ -9,9 +9,20 @@ Sessions::Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier,
   hello_ = MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), std::move(record)});
 }
 
+bool Sessions::make_room(Instant now) {
+  if (peers_.size() < kPeersMax) return true;
+  const auto idle = std::find_if(peers_.begin(), peers_.end(), [&](const auto& each) {
+    const Peer& peer = each.second;
+    return peer.links.empty() && peer.links_opening == 0 && !peer.dialling && peer.wanted_until <= now;
+  });
+  if (idle == peers_.end()) return false;
+  peers_.erase(idle);
+  return true;
+}
+
 Status Sessions::want(Instant now, const NodeKey& key, const std::vector<std::string>& addresses, Instant until, Out& out) {
   if (key == self_) return fail(Errc::kInvalid, "this ticket is this node's own: give it to another node");
-  if (!peers_.count(key) && peers_.size() >= kPeersMax) return fail(Errc::kLimit, "too many peers are known (" + std::to_string(kPeersMax) + ")");
+  if (!peers_.count(key) && !make_room(now)) return fail(Errc::kLimit, "too many peers are known (" + std::to_string(kPeersMax) + ")");
   Peer& peer = peers_[key];
   for (const std::string& address : addresses) {
     const bool known = std::find(peer.addresses.begin(), peer.addresses.end(), address) != peer.addresses.end();
@@ -44,11 +55,12 @@ void Sessions::schedule_redial(Instant now, Peer& peer) {
 }
 
 void Sessions::on_link_opened(Instant now, LinkId id, const NodeKey& key, Out& out) {
-  if (!peers_.count(key) && peers_.size() >= kPeersMax) {
+  if (links_.size() >= kLinksMax || (!peers_.count(key) && !make_room(now))) {
     out.push(CloseLink{id, "too many peers"});
     return;
   }
   peers_[key].dialling = false;
+  ++peers_[key].links_opening;
   links_[id] = Link{key, false, now + kHelloTimeout};
   out.push(SendOnLink{id, hello_});
 }
@@ -57,8 +69,9 @@ void Sessions::on_link_closed(Instant now, LinkId id, const Error& why, Out& out
   auto it = links_.find(id);
   if (it == links_.end()) return;
   const NodeKey key = it->second.peer;
-  links_.erase(it);
   Peer& peer = peers_[key];
+  if (!it->second.established) --peer.links_opening;
+  links_.erase(it);
   const bool was_up = std::erase(peer.links, id) > 0;
   if (!peer.links.empty()) {
     // What was under way on this link is lost, and nothing else tells; so the session begins anew on what is left.
@@ -111,6 +124,7 @@ void Sessions::on_hello(Instant now, LinkId id, const Hello& hello, Out& out) {
   }
   const NodeKey key = it->second.peer;
   it->second.established = true;
+  --peer.links_opening;
   if (peer.links.size() >= kLinksPerPeerMax) out.push(CloseLink{peer.links.front(), "a newer link takes its place"});
   peer.links.push_back(id);
   peer.redial_pause = kRedialMin;

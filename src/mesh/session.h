@@ -29,6 +29,7 @@ using LinkId = uint64_t;
 
 constexpr size_t kPeersMax = 4096;
 constexpr size_t kLinksPerPeerMax = 4;
+constexpr size_t kLinksMax = 2 * kPeersMax;
 constexpr size_t kAddressesPerPeerMax = 8;
 constexpr uint32_t kFrameBytesMin = 2048;
 constexpr Duration kHelloTimeout = seconds(10);
@@ -52,6 +53,7 @@ struct Peer {
   Duration redial_pause = kRedialMin;
   size_t next_address = 0;
   bool dialling = false;
+  size_t links_opening = 0;       // without a session yet
   std::string last_error;
 };
 
@@ -84,6 +86,8 @@ class Sessions {
     bool established = false;
     Instant hello_by;
   };
+  /// A place for one more peer, that of somebody nobody wants and who is not here if need be.
+  bool make_room(Instant now);
   Status accept_hello(Instant now, const Link& link, const Hello& hello, Peer& peer);
   void try_dial(Instant now, const NodeKey& key, Peer& peer, Out& out);
   void schedule_redial(Instant now, Peer& peer);

@@ -1,0 +1,118 @@
+#include "mesh/frame.h"
+
+#include <gtest/gtest.h>
+
+#include "mesh/mesh_testing.h"
+
+namespace selvedge::mesh {
+namespace {
+
+using namespace testing;
+
+FrameHeader some_header() {
+  FrameHeader h;
+  h.kind = FrameKind::kStore;
+  h.transfer = 0x0102030405060708;
+  h.object.bytes.fill(7);
+  h.zone.bytes.fill(9);
+  h.object_bytes = 5000;
+  h.symbol_bytes = 16;
+  h.source_block = 3;
+  h.k = 313;
+  h.expires = 1'800'000'000;
+  return h;
+}
+
+Bytes some_frame(const std::vector<uint32_t>& esis) {
+  Bytes frame = make_frame(some_header(), esis);
+  for (size_t i = 0; i < esis.size(); ++i) {
+    const std::span<uint8_t> slot = frame_symbol(frame, esis.size(), i, 16 + kTagBytes);
+    std::fill(slot.begin(), slot.end(), uint8_t(esis[i]));
+  }
+  return frame;
+}
+
+TEST(Frame, WhatIsMadeIsParsed) {
+  const Bytes bytes = some_frame({0, 5, 6, kFrameSymbolsMax});
+  const Result<FrameView> frame = parse_frame(bytes);
+  ASSERT_TRUE(frame.ok()) << frame.error().message;
+  const FrameHeader& h = frame->header;
+  EXPECT_EQ(h.kind, FrameKind::kStore);
+  EXPECT_EQ(h.transfer, 0x0102030405060708u);
+  EXPECT_EQ(h.object, some_header().object);
+  EXPECT_EQ(h.zone, some_header().zone);
+  EXPECT_EQ(h.object_bytes, 5000u);
+  EXPECT_EQ(h.symbol_bytes, 16);
+  EXPECT_EQ(h.source_block, 3);
+  EXPECT_EQ(h.k, 313u);
+  EXPECT_EQ(h.expires, 1'800'000'000u);
+  EXPECT_EQ(frame->esis, (std::vector<uint32_t>{0, 5, 6, kFrameSymbolsMax}));
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(frame->sealed(i)[0], uint8_t(frame->esis[i]));
+}
+
+// req: B11
+TEST(Frame, EveryDamagedHeaderIsRefused) {
+  const Bytes good = some_frame({1, 2, 3});
+  for (size_t cut = 0; cut < good.size(); ++cut) EXPECT_FALSE(parse_frame(ByteView(good).first(cut)).ok()) << cut;
+  Bytes longer = good;
+  longer.push_back(0);
+  EXPECT_FALSE(parse_frame(longer).ok());
+  const auto with = [&](size_t at, uint8_t value) {
+    Bytes bad = good;
+    bad[at] = value;
+    return parse_frame(bad).ok();
+  };
+  EXPECT_FALSE(with(0, 'X'));   // magic
+  EXPECT_FALSE(with(4, 2));     // kind
+  EXPECT_FALSE(with(5, 2));     // flags
+  EXPECT_FALSE(with(7, 0));     // no symbols
+  EXPECT_FALSE(with(6, 1));     // more symbols than a frame may have
+  EXPECT_FALSE(with(91, 1));    // reserved
+  EXPECT_FALSE(with(92, 0xFF)); // k beyond RFC 6330
+  Bytes unsorted = good;
+  store_u32(unsorted.data() + kFrameHeaderBytes, 3);
+  EXPECT_FALSE(parse_frame(unsorted).ok());
+  Bytes beyond = good;
+  store_u32(beyond.data() + kFrameHeaderBytes + 8, 0x1000000);
+  EXPECT_FALSE(parse_frame(beyond).ok());
+  EXPECT_TRUE(parse_frame(good).ok());
+}
+
+TEST(Frame, AnyOneByteChangedIsParsedOrRefusedButNeverMisread) {
+  const Bytes good = some_frame({1, 2});
+  for (size_t at = 0; at < kFrameHeaderBytes + 8; ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      Bytes changed = good;
+      changed[at] ^= uint8_t(1 << bit);
+      const Result<FrameView> frame = parse_frame(changed);
+      if (!frame.ok()) continue;
+      EXPECT_EQ(frame->symbols.size(), frame->esis.size() * frame->sealed_bytes());
+      EXPECT_EQ(kFrameHeaderBytes + 4 * frame->esis.size() + frame->symbols.size(), changed.size());
+    }
+  }
+}
+
+TEST(Frame, RetargetChangesKindAndTransferOnly) {
+  Bytes frame = some_frame({4, 8});
+  const Bytes before = frame;
+  retarget_frame(frame, FrameKind::kDeliver, 42);
+  const Result<FrameView> parsed = parse_frame(frame);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->header.kind, FrameKind::kDeliver);
+  EXPECT_EQ(parsed->header.transfer, 42u);
+  retarget_frame(frame, FrameKind::kStore, some_header().transfer);
+  EXPECT_EQ(frame, before);
+}
+
+TEST(Frame, SubsetKeepsTheChosenSymbols) {
+  const Bytes bytes = some_frame({1, 2, 3, 9});
+  const Bytes subset = subset_frame(parse_frame(bytes).value(), {1, 3});
+  const Result<FrameView> frame = parse_frame(subset);
+  ASSERT_TRUE(frame.ok());
+  EXPECT_EQ(frame->esis, (std::vector<uint32_t>{2, 9}));
+  EXPECT_EQ(frame->sealed(0)[0], 2);
+  EXPECT_EQ(frame->sealed(1)[0], 9);
+}
+
+}  // namespace
+}  // namespace selvedge::mesh
