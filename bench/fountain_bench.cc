@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "fountain/fountain.h"
-#include "fountain/kernels.h"
+#include "fountain/executor.h"
 
 namespace {
 
@@ -186,7 +186,7 @@ void bench_decode(const Effort& effort, const Block& block, uint32_t loss_percen
 int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
   const Effort effort = quick ? Effort{0.0, 1} : Effort{0.4, 7};
-  const Kernels& kernels = selvedge::fountain::kernels_for_this_cpu();
+  const Kernels& kernels = *selvedge::fountain::kernels_for(std::nullopt);
   std::printf("kernels %s, T=%u, GB/s of source data, median thread CPU time\n", kernels.name, kSymbolBytes);
   std::printf("%6s %7s %7s %7s %7s %7s %7s %7s %7s | %7s %7s %9s\n", "K", "repair", "+copy", "fresh", "dec 0%",
               "dec 5%", "warm", "dec 10%", "warm", "memcpy", "gather8", "enc/copy");

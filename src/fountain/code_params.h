@@ -11,7 +11,6 @@
 namespace selvedge::fountain {
 
 inline constexpr uint32_t kSourceSymbolsMax = 56403;  // RFC 6330 4.4.1.2, K'_max
-inline constexpr uint32_t kEsiMax = 0xFFFFFF;         // RFC 6330 3.2, 24 bits
 inline constexpr uint32_t kHdpcRowsMax = 16;          // largest H in Table 2
 inline constexpr uint32_t kRowDegreeMax = 30 + 3;     // Table 1 plus at most three PI columns
 

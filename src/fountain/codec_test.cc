@@ -63,6 +63,7 @@ struct Shape {
 
 class RoundTrip : public testing::TestWithParam<Shape> {};
 
+// req: B1
 TEST_P(RoundTrip, LossPatterns) {
   const auto [k, symbol_bytes] = GetParam();
   SplitMix64 random(k * 977 + symbol_bytes);
@@ -106,6 +107,7 @@ TEST(FountainCodec, RandomShapes) {
   }
 }
 
+// req: B1
 TEST(FountainCodec, LargestBlock) {
   SplitMix64 random(7);
   std::vector<uint32_t> esis = random_subset(random, kBlockSymbolsMax, kBlockSymbolsMax - 3000);
@@ -265,6 +267,7 @@ TEST(FountainDecoder, HostileChoiceOfEsis) {
   }
 }
 
+// req: B11
 TEST(FountainDecoder, HoldsABoundedNumberOfSymbols) {
   auto decoder = BlockDecoder::create(10, 1);
   const std::vector<uint8_t> payload(1, 9);
@@ -302,6 +305,71 @@ TEST(FountainEncoder, ManySymbolsEqualSingleOnes) {
   for (size_t i = 0; i < esis.size(); ++i) {
     ASSERT_TRUE(encoder->symbol(esis[i], single));
     ASSERT_TRUE(std::equal(single.begin(), single.end(), batch.begin() + static_cast<ptrdiff_t>(i * 80))) << esis[i];
+  }
+}
+
+// All kernels give the same bytes, on their own path through planning, encoding and decoding.
+// req: B1
+TEST(FountainKernel, EveryOneEncodesAndDecodesAlike) {
+  const std::vector<uint8_t> object = make_object(77, 500 * 200 - 3);
+  const std::vector<uint32_t> esis = iota_from(500, 60);
+  std::vector<uint8_t> expected;
+  size_t available = 0;
+  for (const Kernel kernel : kKernels) {
+    EXPECT_EQ(kernel_from_name(kernel_name(kernel)), kernel);
+    CodecOptions options;
+    options.kernel = kernel;
+    auto encoder = BlockEncoder::create(object, 200, options);
+    auto decoder = BlockDecoder::create(object.size(), 200, options);
+    ASSERT_EQ(encoder.has_value(), kernel_available(kernel));
+    ASSERT_EQ(decoder.has_value(), kernel_available(kernel));
+    if (!encoder) continue;
+    ++available;
+    std::vector<uint8_t> repair(esis.size() * 200);
+    ASSERT_TRUE(encoder->symbols(esis, repair.data(), 200));
+    if (expected.empty()) expected = repair;
+    EXPECT_EQ(repair, expected) << kernel_name(kernel);
+    for (uint32_t esi = 58; esi < 499; ++esi) decoder->add(esi, std::span(object).subspan(size_t{esi} * 200, 200));
+    for (size_t i = 0; i < esis.size(); ++i) decoder->add(esis[i], std::span(repair).subspan(i * 200, 200));
+    std::vector<uint8_t> out(object.size());
+    ASSERT_TRUE(decoder->decode(out)) << kernel_name(kernel);
+    EXPECT_EQ(out, object) << kernel_name(kernel);
+  }
+  EXPECT_GE(available, 1u);
+  EXPECT_TRUE(kernel_available(fastest_kernel()));
+  EXPECT_FALSE(kernel_from_name("mmx").has_value());
+}
+
+// Strips spread over the caller's threads, for sizes that end in whole, short and overlapping strips.
+TEST(FountainParallel, ThreadsOfTheCallerGiveTheSameBytes) {
+  for (const uint32_t symbol_bytes : {1u, 63u, 64u, 127u, 128u, 130u, 200u, 1000u, 1024u, 1025u}) {
+    const std::vector<uint8_t> object = make_object(symbol_bytes, size_t{300} * symbol_bytes);
+    const std::vector<uint32_t> esis = iota_from(300, 40);
+    CodecOptions options(PlanCache::create());
+    uint32_t tasks = 0;
+    options.parallel.threads = 3;
+    options.parallel.run = [&tasks](uint32_t count, const std::function<void(uint32_t)>& task) {
+      tasks += count;
+      std::vector<std::thread> threads;
+      for (uint32_t i = 0; i < count; ++i) threads.emplace_back(task, i);
+      for (std::thread& thread : threads) thread.join();
+    };
+    const auto alone = BlockEncoder::create(object, symbol_bytes);
+    const auto together = BlockEncoder::create(object, symbol_bytes, options);
+    std::vector<uint8_t> expected(esis.size() * symbol_bytes);
+    std::vector<uint8_t> repair(expected.size());
+    ASSERT_TRUE(alone->symbols(esis, expected.data(), symbol_bytes));
+    ASSERT_TRUE(together->symbols(esis, repair.data(), symbol_bytes));
+    EXPECT_EQ(repair, expected) << symbol_bytes;
+    auto decoder = BlockDecoder::create(object.size(), symbol_bytes, options);
+    for (size_t i = 0; i < esis.size(); ++i) decoder->add(esis[i], std::span(repair).subspan(i * symbol_bytes, symbol_bytes));
+    for (uint32_t esi = 38; esi < 300; ++esi) {
+      decoder->add(esi, std::span(object).subspan(size_t{esi} * symbol_bytes, symbol_bytes));
+    }
+    std::vector<uint8_t> out(object.size());
+    ASSERT_TRUE(decoder->decode(out));
+    EXPECT_EQ(out, object);
+    EXPECT_EQ(tasks, symbol_bytes < 256 ? 0u : 6u) << symbol_bytes;
   }
 }
 

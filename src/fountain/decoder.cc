@@ -47,7 +47,8 @@ struct BlockDecoder::Impl {
   CodeParams params{};
   uint32_t k = 0;
   uint32_t symbol_bytes = 0;
-  std::shared_ptr<PlanCache> cache;
+  CodecOptions options;
+  const Kernels* kernels = nullptr;
 
   Bytes own_block;  // unless decoding in place
   std::span<uint8_t> block;
@@ -115,7 +116,7 @@ PlanResult BlockDecoder::Impl::plan_patched(const EncodePlan& base, std::span<co
   removed.reserve(missing.size());
   for (const uint32_t esi : missing) removed.push_back(params.s + esi);
   const Ordering ordering = order_by_patching(base.ordering, base_count, rows, removed);
-  return make_plan(params, rows, ordering, kernels_for_this_cpu());
+  return make_plan(params, rows, ordering, *kernels);
 }
 
 // A system of its own: input i < K' is source ISI i, or, where that is lost, the next repair symbol in
@@ -130,7 +131,7 @@ PlanResult BlockDecoder::Impl::plan_fresh(std::span<const uint32_t> order) const
     rows.append_lt(params, lost ? isi_of(repair_esis[order[next++]]) : isi);
   }
   for (; next < order.size(); ++next) rows.append_lt(params, isi_of(repair_esis[order[next]]));
-  return make_plan(params, rows, order_by_peeling(params, rows), kernels_for_this_cpu());
+  return make_plan(params, rows, order_by_peeling(params, rows), *kernels);
 }
 
 std::vector<const uint8_t*> BlockDecoder::Impl::input_symbols(bool patched, std::span<const uint32_t> order) {
@@ -152,13 +153,14 @@ std::shared_ptr<const DecodePlan> BlockDecoder::Impl::plan_for(std::span<const u
                                                                std::span<const uint32_t> order) {
   PlanCache::Impl::Key key;
   std::shared_ptr<const EncodePlan> base;
+  PlanCache* const cache = options.cache.get();
   if (cache != nullptr) {
     key.reserve(1 + missing.size() + order.size());
     key.push_back(k);
     key.insert(key.end(), missing.begin(), missing.end());
     for (const uint32_t i : order) key.push_back(repair_esis[i]);
     if (auto found = cache->impl().find_decode_plan(key)) return found;
-    base = cache->impl().encode_plan(params);
+    base = cache->impl().encode_plan(params, *kernels);
   }
   auto made = std::make_shared<DecodePlan>();
   made->patched = base != nullptr && patching_is_cheaper(*base, missing.size(), symbol_bytes);
@@ -187,9 +189,9 @@ bool BlockDecoder::Impl::solve() {
   std::vector<uint8_t*> places;
   places.reserve(missing.size());
   for (const uint32_t esi : missing) places.push_back(source_place(esi));
-  ScratchPool* pool = cache == nullptr ? nullptr : &cache->impl().scratch;
-  execute(plan->plan, plan->outputs, input_symbols(plan->patched, order), places, symbol_bytes, kernels_for_this_cpu(),
-          pool);
+  const Machine machine{*kernels, options.cache == nullptr ? nullptr : &options.cache->impl().scratch,
+                        &options.parallel};
+  execute(plan->plan, plan->outputs, input_symbols(plan->patched, order), places, symbol_bytes, machine);
   if (!have[k - 1] && !last_symbol.empty()) {
     std::memcpy(block.data() + size_t{k - 1} * symbol_bytes, last_symbol.data(), source_bytes(k - 1));
   }
@@ -199,15 +201,17 @@ bool BlockDecoder::Impl::solve() {
 }
 
 std::optional<BlockDecoder> BlockDecoder::create_in_place(std::span<uint8_t> block, uint32_t symbol_bytes,
-                                                          std::shared_ptr<PlanCache> cache) {
+                                                          CodecOptions options) {
   if (block.empty() || symbol_bytes == 0 || symbol_bytes > kSymbolBytesMax) return std::nullopt;
   const uint64_t k = (uint64_t{block.size()} + symbol_bytes - 1) / symbol_bytes;
-  if (k > kBlockSymbolsMax) return std::nullopt;
+  const Kernels* kernels = kernels_for(options.kernel);
+  if (k > kBlockSymbolsMax || kernels == nullptr) return std::nullopt;
   auto impl = std::make_unique<Impl>();
   impl->k = static_cast<uint32_t>(k);
   impl->params = *CodeParams::for_source_symbols(impl->k);
   impl->symbol_bytes = symbol_bytes;
-  impl->cache = std::move(cache);
+  impl->kernels = kernels;
+  impl->options = std::move(options);
   impl->block = block;
   if (block.size() % symbol_bytes != 0) impl->last_symbol.assign(symbol_bytes, 0);
   impl->have.assign(impl->k, 0);
@@ -216,12 +220,12 @@ std::optional<BlockDecoder> BlockDecoder::create_in_place(std::span<uint8_t> blo
 }
 
 std::optional<BlockDecoder> BlockDecoder::create(uint64_t block_bytes, uint32_t symbol_bytes,
-                                                 std::shared_ptr<PlanCache> cache) {
+                                                 CodecOptions options) {
   if (block_bytes > uint64_t{kBlockSymbolsMax} * kSymbolBytesMax) return std::nullopt;
   if (block_bytes > uint64_t{kBlockSymbolsMax} * symbol_bytes) return std::nullopt;
   Bytes own = allocate(static_cast<size_t>(block_bytes));
   if (own == nullptr) return std::nullopt;
-  auto decoder = create_in_place({own.get(), static_cast<size_t>(block_bytes)}, symbol_bytes, std::move(cache));
+  auto decoder = create_in_place({own.get(), static_cast<size_t>(block_bytes)}, symbol_bytes, std::move(options));
   if (decoder) decoder->impl_->own_block = std::move(own);
   return decoder;
 }

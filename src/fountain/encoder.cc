@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -34,12 +33,16 @@ struct BlockEncoder::Impl {
   std::span<const uint8_t> source;
   std::vector<uint8_t> last_symbol;     // zero padded copy when the source ends inside a symbol
   std::vector<const uint8_t*> symbols;  // K pointers, then null padding symbols up to K'
-  std::shared_ptr<PlanCache> cache;
+  CodecOptions options;
+  const Kernels* kernels = nullptr;
   std::shared_ptr<const EncodePlan> plan;
-  std::once_flag intermediate_once;
+  Mutex intermediate_mutex;
+  bool intermediate_made = false;     // guarded by the mutex; never goes back
   std::vector<uint8_t> intermediate;  // all C[i], made by the first single repair symbol
 
-  ScratchPool* pool() const { return cache == nullptr ? nullptr : &cache->impl().scratch; }
+  Machine machine() const {
+    return Machine{*kernels, options.cache == nullptr ? nullptr : &options.cache->impl().scratch, &options.parallel};
+  }
   // RFC 6330 5.3.1: padding symbols sit between the source and the repair symbols.
   uint32_t isi_of(uint32_t esi) const { return esi + (params.k_prime - k); }
   void make_intermediate();
@@ -47,10 +50,13 @@ struct BlockEncoder::Impl {
 };
 
 void BlockEncoder::Impl::make_intermediate() {
+  const Lock lock(intermediate_mutex);
+  if (intermediate_made) return;
   intermediate.resize(size_t{params.l} * symbol_bytes);
   std::vector<uint8_t*> out(params.l);
   for (uint32_t c = 0; c < params.l; ++c) out[c] = intermediate.data() + size_t{c} * symbol_bytes;
-  execute(plan->plan, make_all_intermediate(plan->plan), symbols, out, symbol_bytes, kernels_for_this_cpu(), pool());
+  execute(plan->plan, make_all_intermediate(plan->plan), symbols, out, symbol_bytes, machine());
+  intermediate_made = true;
 }
 
 void BlockEncoder::Impl::repair_from_intermediate(uint32_t esi, uint8_t* out) const {
@@ -63,10 +69,11 @@ void BlockEncoder::Impl::repair_from_intermediate(uint32_t esi, uint8_t* out) co
 }
 
 std::optional<BlockEncoder> BlockEncoder::create(std::span<const uint8_t> source, uint32_t symbol_bytes,
-                                                 std::shared_ptr<PlanCache> cache) {
+                                                 CodecOptions options) {
   if (source.empty() || symbol_bytes == 0 || symbol_bytes > kSymbolBytesMax) return std::nullopt;
   const uint64_t k = (uint64_t{source.size()} + symbol_bytes - 1) / symbol_bytes;
-  if (k > kBlockSymbolsMax) return std::nullopt;
+  const Kernels* kernels = kernels_for(options.kernel);
+  if (k > kBlockSymbolsMax || kernels == nullptr) return std::nullopt;
   auto impl = std::make_unique<Impl>();
   impl->params = *CodeParams::for_source_symbols(static_cast<uint32_t>(k));
   impl->k = static_cast<uint32_t>(k);
@@ -80,8 +87,10 @@ std::optional<BlockEncoder> BlockEncoder::create(std::span<const uint8_t> source
     std::copy(source.end() - static_cast<ptrdiff_t>(tail), source.end(), impl->last_symbol.begin());
     impl->symbols[k - 1] = impl->last_symbol.data();
   }
-  impl->plan = cache == nullptr ? make_encode_plan(impl->params) : cache->impl().encode_plan(impl->params);
-  impl->cache = std::move(cache);
+  impl->kernels = kernels;
+  impl->plan = options.cache == nullptr ? make_encode_plan(impl->params, *kernels)
+                                        : options.cache->impl().encode_plan(impl->params, *kernels);
+  impl->options = std::move(options);
   return BlockEncoder(std::move(impl));
 }
 
@@ -99,7 +108,7 @@ bool BlockEncoder::symbol(uint32_t esi, std::span<uint8_t> out) const {
     std::memcpy(out.data(), impl_->symbols[esi], impl_->symbol_bytes);
     return true;
   }
-  std::call_once(impl_->intermediate_once, [this] { impl_->make_intermediate(); });
+  impl_->make_intermediate();
   impl_->repair_from_intermediate(esi, out.data());
   return true;
 }
@@ -121,7 +130,7 @@ bool BlockEncoder::symbols(std::span<const uint32_t> esis, uint8_t* out, size_t 
   }
   if (isis.empty()) return true;
   const Outputs outputs = make_outputs(impl.plan->plan, isis);
-  execute(impl.plan->plan, outputs, impl.symbols, places, impl.symbol_bytes, kernels_for_this_cpu(), impl.pool());
+  execute(impl.plan->plan, outputs, impl.symbols, places, impl.symbol_bytes, impl.machine());
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -28,7 +29,10 @@ class Executor {
   Executor(const Plan& plan, const Outputs& program, std::span<const uint8_t* const> inputs,
            std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Kernels& kernels);
   size_t scratch_bytes() const { return scratch_rows_ * width_max_; }
-  void run(uint8_t* scratch);
+  // How many pieces of work there are. They touch different bytes of the symbols.
+  uint32_t unit_count() const { return static_cast<uint32_t>(std::max<size_t>(1, symbol_bytes_ / width_max_)); }
+  void use_scratch(uint8_t* scratch) { rows_ = scratch; }
+  void run_unit(uint32_t unit);
 
  private:
   void run_strip(const uint8_t* const* inputs, size_t offset, size_t width, size_t valid_bytes);
@@ -146,21 +150,35 @@ void Executor::run_short_symbols() {
   run_strip(pointers.data(), 0, kLaneBytes, symbol_bytes_);
 }
 
-void Executor::run(uint8_t* scratch) {
-  rows_ = scratch;
+void Executor::run_unit(uint32_t unit) {
   if (symbol_bytes_ < kLaneBytes) {
     run_short_symbols();
     return;
   }
-  size_t offset = 0;
-  while (offset < symbol_bytes_) {
-    const size_t width = symbol_bytes_ - offset <= kLaneBytes ? kLaneBytes : width_max_;
-    // The last strip of an odd size overlaps the one before: the same bytes are made twice.
-    if (width > symbol_bytes_ - offset) offset = symbol_bytes_ - width;
-    run_strip(inputs_.data(), offset, width, width);
-    offset += width;
-  }
+  run_strip(inputs_.data(), unit * width_max_, width_max_, width_max_);
+  const size_t rest = symbol_bytes_ % width_max_;
+  if (unit + 1 != unit_count() || rest == 0) return;
+  // The last strip of an odd size overlaps the one before: the same bytes are made twice.
+  const size_t width = rest <= kLaneBytes ? kLaneBytes : width_max_;
+  run_strip(inputs_.data(), symbol_bytes_ - width, width, width);
 }
+
+// Scratch memory for as long as it is needed, from the pool if there is one.
+class BorrowedScratch {
+ public:
+  BorrowedScratch(ScratchPool* pool, size_t bytes)
+      : pool_(pool), scratch_(pool != nullptr ? pool->take(bytes) : std::make_unique<Scratch>(bytes)) {}
+  ~BorrowedScratch() {
+    if (pool_ != nullptr) pool_->give(std::move(scratch_));
+  }
+  BorrowedScratch(const BorrowedScratch&) = delete;
+  BorrowedScratch& operator=(const BorrowedScratch&) = delete;
+  uint8_t* data() { return scratch_->data(); }
+
+ private:
+  ScratchPool* pool_;
+  std::unique_ptr<Scratch> scratch_;
+};
 
 }  // namespace
 
@@ -176,7 +194,7 @@ Scratch::~Scratch() { ::operator delete (data_, std::align_val_t{scratch_alignme
 
 std::unique_ptr<Scratch> ScratchPool::take(size_t bytes) {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     for (auto& kept : kept_) {
       if (kept->size() < bytes) continue;
       std::swap(kept, kept_.back());
@@ -190,18 +208,29 @@ std::unique_ptr<Scratch> ScratchPool::take(size_t bytes) {
 
 void ScratchPool::give(std::unique_ptr<Scratch> scratch) {
   if (scratch->size() > kKeptBytesMax) return;
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (kept_.size() == kKeptMax) kept_.erase(kept_.begin());
   kept_.push_back(std::move(scratch));
 }
 
 void execute(const Plan& plan, const Outputs& program, std::span<const uint8_t* const> inputs,
-             std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Kernels& kernels, ScratchPool* pool) {
-  Executor executor(plan, program, inputs, outputs, symbol_bytes, kernels);
-  const size_t bytes = executor.scratch_bytes();
-  std::unique_ptr<Scratch> scratch = pool != nullptr ? pool->take(bytes) : std::make_unique<Scratch>(bytes);
-  executor.run(scratch->data());
-  if (pool != nullptr) pool->give(std::move(scratch));
+             std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Machine& machine) {
+  const Executor executor(plan, program, inputs, outputs, symbol_bytes, machine.kernels);
+  const uint32_t units = executor.unit_count();
+  // Tasks take the next strip that nobody has: a thread that is held up does not hold up the others.
+  std::atomic<uint32_t> next{0};
+  const auto work = [&](uint32_t) {
+    BorrowedScratch scratch(machine.pool, executor.scratch_bytes());
+    Executor mine = executor;
+    mine.use_scratch(scratch.data());
+    for (uint32_t unit = next.fetch_add(1); unit < units; unit = next.fetch_add(1)) mine.run_unit(unit);
+  };
+  const ParallelFor* parallel = machine.parallel;
+  if (parallel == nullptr || !parallel->run || parallel->threads <= 1 || units == 1) {
+    work(0);
+  } else {
+    parallel->run(std::min(parallel->threads, units), work);
+  }
 }
 
 }  // namespace selvedge::fountain

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "fountain.h"
 #include "kernels.h"
+#include "lock.h"
 #include "plan.h"
 
 namespace selvedge::fountain {
@@ -34,15 +36,26 @@ class ScratchPool {
   void give(std::unique_ptr<Scratch> scratch);
 
  private:
-  static constexpr size_t kKeptMax = 4;
+  static constexpr size_t kKeptMax = 8;
   static constexpr size_t kKeptBytesMax = size_t{16} << 20;  // a bigger block is freed, not kept
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Scratch>> kept_;
+};
+
+// The set of kernels for `wanted`, or the fastest; null where the wanted one is not available.
+const Kernels* kernels_of(Kernel kernel);
+const Kernels* kernels_for(std::optional<Kernel> wanted);
+
+// What symbols are worked on with.
+struct Machine {
+  const Kernels& kernels;
+  ScratchPool* pool = nullptr;            // null: scratch memory is allocated for the run
+  const ParallelFor* parallel = nullptr;  // null or without run: on the calling thread
 };
 
 // `inputs` and `outputs` point at whole symbols of symbol_bytes; a null input is a zero symbol. Outputs
 // must not overlap inputs. outputs.size() is the number of wanted symbols.
 void execute(const Plan& plan, const Outputs& program, std::span<const uint8_t* const> inputs,
-             std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Kernels& kernels, ScratchPool* pool);
+             std::span<uint8_t* const> outputs, uint32_t symbol_bytes, const Machine& machine);
 
 }  // namespace selvedge::fountain

@@ -7,23 +7,28 @@
 //  - ESI means the RFC's ESI everywhere: source symbols 0..K-1, repair symbols from K to 2^24 - 1.
 //  - Nothing throws and no input aborts. What a peer can get wrong is a return value.
 //  - RaptorQ finds no corruption: one forged symbol ruins the block. Feed authenticated symbols only.
-//  - The codec owns no threads. Different objects may be used on different threads; a PlanCache may be
-//    shared by all of them. BlockEncoder is safe for concurrent const use, BlockDecoder is not.
+//  - The codec owns no threads; it can spread one block over the caller's (ParallelFor). Different objects
+//    may be used on different threads; a PlanCache may be shared by all of them. BlockEncoder is safe for concurrent const use, BlockDecoder is not.
 //  - Wire bytes are fixed by the RFC; tests/vectors/fountain holds vectors four other codecs agree on.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace selvedge::fountain {
 
 inline constexpr uint64_t kObjectBytesMax = 946270874880;  // RFC 6330 3.3.2
 inline constexpr uint32_t kBlockSymbolsMax = 56403;        // RFC 6330 4.4.1.2
 inline constexpr uint32_t kSymbolBytesMax = 65535;
+inline constexpr uint32_t kEsiMax = 0xFFFFFF;      // RFC 6330 3.2, 24 bits
 inline constexpr uint32_t kSourceBlocksMax = 255;  // Z is eight bits on the wire
 inline constexpr uint32_t kSubBlocksMax = 65535;   // N is sixteen
 inline constexpr size_t kOtiBytes = 12;            // common 8 and scheme specific 4
@@ -71,7 +76,7 @@ struct ObjectParams {
   friend bool operator==(const ObjectParams&, const ObjectParams&) = default;
 };
 
-// Our default partition of an object: N = 1, Al the largest of 8, 4, 2, 1 that divides T, and blocks of
+// Our default partition of an object: N = 1, Al the largest of 8, 4, 1 that divides T, and blocks of
 // about kBlockSymbolsTarget symbols (more once Z would pass 255). Nullopt when no valid parameters exist.
 //
 // Why about 2000: per-byte cost is lowest while a strip of the whole block stays in L2, which holds up
@@ -87,6 +92,23 @@ void sub_blocks_to_symbols(const ObjectParams& params, uint32_t k, std::span<con
 void symbols_to_sub_blocks(const ObjectParams& params, uint32_t k, std::span<const uint8_t> symbols,
                            std::span<uint8_t> block);
 
+// The instruction sets that the inner loops are written for. All give the same bytes.
+enum class Kernel : uint8_t { kScalar, kSsse3, kAvx2, kAvx512, kAvx512Gfni, kNeon, kWasmSimd };
+inline constexpr std::array<Kernel, 7> kKernels = {Kernel::kScalar,     Kernel::kSsse3, Kernel::kAvx2,    Kernel::kAvx512,
+                                                   Kernel::kAvx512Gfni, Kernel::kNeon,  Kernel::kWasmSimd};
+const char* kernel_name(Kernel kernel);  // "avx512-gfni"
+std::optional<Kernel> kernel_from_name(std::string_view name);
+bool kernel_available(Kernel kernel);  // built into this library, and this processor runs it
+Kernel fastest_kernel();               // of the available ones
+
+// Threads that the caller owns, lent for the strips of a block: every strip of T is independent work.
+struct ParallelFor {
+  // Calls task(i) exactly once for each i in [0, count), on any threads, and returns when all have returned.
+  // A task never blocks, so they may as well run one after another.
+  std::function<void(uint32_t count, const std::function<void(uint32_t)>& task)> run;
+  uint32_t threads = 1;  // how many tasks are worth making
+};
+
 // Keeps what is worth keeping between blocks: encode plans by K', decode plans by the exact set of
 // symbols (the same devices missing give the same set, block after block), and scratch memory. Bounded,
 // least recently used goes first; thread safe. Pass one to every encoder and decoder of a process.
@@ -100,6 +122,13 @@ class PlanCache {
 
   size_t bytes() const;  // held by plans now
 
+  // The encode plans held now as bytes for a file, so that the next process starts warm; and back. What is
+  // stored of a plan is the order of its rows, the part that has to be searched for. load() checks that the
+  // order solves the system and computes the rest anew, so no file, however made, can lead to wrong symbols.
+  // False: the bytes are damaged or of another version; what came before the damage may have been kept.
+  std::vector<uint8_t> save() const;
+  bool load(std::span<const uint8_t> bytes);
+
   struct Impl;
   Impl& impl() { return *impl_; }  // for the codec itself
 
@@ -108,13 +137,23 @@ class PlanCache {
   std::unique_ptr<Impl> impl_;
 };
 
+// What an encoder or decoder works with; all of it may be left out.
+struct CodecOptions {
+  CodecOptions() = default;
+  CodecOptions(std::shared_ptr<PlanCache> plans) : cache(std::move(plans)) {}  // the usual case, left implicit
+
+  std::shared_ptr<PlanCache> cache;  // without one, plans are made for this block alone
+  ParallelFor parallel;              // without run, everything happens on the calling thread
+  std::optional<Kernel> kernel;      // without one, the fastest; create() fails where it is not available
+};
+
 // Encodes one source block. The source is a view: it must outlive the encoder and not change.
 class BlockEncoder {
  public:
   // K = ceil(source bytes / T); the last symbol is zero padded. Nullopt unless 1 <= K <= 56403 and
-  // 1 <= T <= 65535. Without a cache the plan is made here for this encoder alone.
+  // 1 <= T <= 65535 and the kernel, if one is named, is available.
   static std::optional<BlockEncoder> create(std::span<const uint8_t> source, uint32_t symbol_bytes,
-                                            std::shared_ptr<PlanCache> cache = nullptr);
+                                            CodecOptions options = {});
   BlockEncoder(BlockEncoder&&) noexcept;
   BlockEncoder& operator=(BlockEncoder&&) noexcept;
   ~BlockEncoder();
@@ -151,12 +190,11 @@ class BlockDecoder {
 
   // A block of `block_bytes` with K = ceil(block_bytes / T) symbols. Nullopt on values out of range.
   // The decoder holds its own copy of the block.
-  static std::optional<BlockDecoder> create(uint64_t block_bytes, uint32_t symbol_bytes,
-                                            std::shared_ptr<PlanCache> cache = nullptr);
+  static std::optional<BlockDecoder> create(uint64_t block_bytes, uint32_t symbol_bytes, CodecOptions options = {});
   // The same, but source symbols are written straight to their place in `block`, which must outlive the
   // decoder. After a successful decode() the block is complete in place.
   static std::optional<BlockDecoder> create_in_place(std::span<uint8_t> block, uint32_t symbol_bytes,
-                                                     std::shared_ptr<PlanCache> cache = nullptr);
+                                                     CodecOptions options = {});
   BlockDecoder(BlockDecoder&&) noexcept;
   BlockDecoder& operator=(BlockDecoder&&) noexcept;
   ~BlockDecoder();

@@ -70,7 +70,7 @@ TEST(FountainTables, DegreeBoundaries) {
 TEST(FountainTables, EverySmallEncodeSystemIsSolvable) {
   for (const SystematicRow& row : kSystematicRows) {
     if (row.k_prime > 3000 && row.k_prime % 16 != 0) continue;
-    const auto plan = make_encode_plan(*CodeParams::for_source_symbols(row.k_prime));
+    const auto plan = make_encode_plan(*CodeParams::for_source_symbols(row.k_prime), *kernels_for(std::nullopt));
     ASSERT_NE(plan, nullptr);
     EXPECT_LT(plan->plan.layout.inactive, row.k_prime + 100u);
   }
@@ -112,11 +112,10 @@ TEST(FountainField, TablesAgreeWithLongMultiplication) {
 }
 
 std::vector<const Kernels*> usable_kernels() {
-  std::vector<const Kernels*> out{&kernels_scalar()};
-#if defined(__x86_64__)
-  if (kernels_avx2() != nullptr && __builtin_cpu_supports("avx2")) out.push_back(kernels_avx2());
-  if (kernels_avx512() != nullptr && &kernels_for_this_cpu() == kernels_avx512()) out.push_back(kernels_avx512());
-#endif
+  std::vector<const Kernels*> out;
+  for (const Kernel kernel : kKernels) {
+    if (kernels_of(kernel) != nullptr) out.push_back(kernels_of(kernel));
+  }
   return out;
 }
 
@@ -302,7 +301,7 @@ TEST(FountainSolver, WidenAndWindow) {
 
 TEST(FountainSolver, OrderingIsTriangular) {
   const CodeParams params = *CodeParams::for_source_symbols(1000);
-  const auto plan = make_encode_plan(params);
+  const auto plan = make_encode_plan(params, *kernels_for(std::nullopt));
   EXPECT_LT(plan->plan.layout.inactive, 110u);
   std::vector<uint8_t> known(params.l, 0);
   for (const uint16_t c : plan->ordering.inactive_columns) known[c] = 1;

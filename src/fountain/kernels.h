@@ -4,8 +4,8 @@
 // after another (row i at base + i * width, base 64-byte aligned), so that the working set of a strip
 // fits the L2 cache; input symbols are read where the caller keeps them.
 //
-// Each instruction set is one translation unit built with its own flags; kernels_for_this_cpu() picks
-// one at run time. The units include no standard template, so that no wide-register copy of a shared
+// Each instruction set is one translation unit built with its own flags; kernels_for() picks one at run
+// time. The units include no standard template, so that no wide-register copy of a shared
 // inline function can leak into the rest of the program.
 #pragma once
 
@@ -80,11 +80,14 @@ struct Kernels {
   void (*bits[kWidthVariants])(const BitsArgs&);
 };
 
+// One function a unit. Null where the unit is not built for this architecture; what is built may still need
+// a newer processor than this one, so use kernels_of (executor.h).
 const Kernels& kernels_scalar();
-const Kernels* kernels_avx2();    // null where the unit is not built for this architecture
-const Kernels* kernels_avx512();  // AVX-512 F + BW and GFNI
-
-// The fastest set this processor runs.
-const Kernels& kernels_for_this_cpu();
+const Kernels* kernels_ssse3_built();
+const Kernels* kernels_avx2_built();
+const Kernels* kernels_avx512_built();       // F and BW
+const Kernels* kernels_avx512_gfni_built();  // and GFNI
+const Kernels* kernels_neon_built();
+const Kernels* kernels_wasm_built();
 
 }  // namespace selvedge::fountain

@@ -59,14 +59,14 @@ inline Lane lane_mul(const Lane& a, const Factor& factor) {
 
 }  // namespace
 
-const Kernels* kernels_avx2() { return &kKernels; }
+const Kernels* kernels_avx2_built() { return &kKernels; }
 
 }  // namespace selvedge::fountain
 
 #else
 
 namespace selvedge::fountain {
-const Kernels* kernels_avx2() { return nullptr; }
+const Kernels* kernels_avx2_built() { return nullptr; }
 }  // namespace selvedge::fountain
 
 #endif

@@ -79,7 +79,7 @@ std::optional<ObjectParams> partition(uint64_t object_bytes, uint32_t symbol_byt
   params.object_bytes = object_bytes;
   params.symbol_bytes = symbol_bytes;
   params.source_blocks = static_cast<uint32_t>(std::min<uint64_t>(wanted, kSourceBlocksMax));
-  params.alignment = symbol_bytes % 8 == 0 ? 8 : symbol_bytes % 4 == 0 ? 4 : symbol_bytes % 2 == 0 ? 2 : 1;
+  params.alignment = symbol_bytes % 8 == 0 ? 8 : symbol_bytes % 4 == 0 ? 4 : 1;
   if (!params.valid()) return std::nullopt;
   return params;
 }

@@ -19,13 +19,11 @@ size_t DecodePlan::bytes() const {
   return total;
 }
 
-std::shared_ptr<const EncodePlan> make_encode_plan(const CodeParams& params) {
+std::shared_ptr<const EncodePlan> make_encode_plan(const CodeParams& params, const Kernels& kernels) {
   auto out = std::make_shared<EncodePlan>();
-  out->rows.reserve(params, params.k_prime);
-  out->rows.append_ldpc(params);
-  for (uint32_t isi = 0; isi < params.k_prime; ++isi) out->rows.append_lt(params, isi);
+  out->rows.append_encode_rows(params);
   out->ordering = order_by_peeling(params, out->rows);
-  PlanResult result = make_plan(params, out->rows, out->ordering, kernels_for_this_cpu());
+  PlanResult result = make_plan(params, out->rows, out->ordering, kernels);
   // RFC 6330 5.6 chose J(K') so that the K' source symbols always determine the intermediate symbols.
   FOUNTAIN_CHECK(result.plan.has_value());
   out->plan = std::move(*result.plan);
@@ -51,32 +49,48 @@ void PlanCache::Impl::keep(Entry entry) {
   }
 }
 
-std::shared_ptr<const EncodePlan> PlanCache::Impl::encode_plan(const CodeParams& params) {
+std::shared_ptr<const EncodePlan> PlanCache::Impl::encode_plan(const CodeParams& params,
+                                                                      const Kernels& kernels) {
   const Key key{params.k_prime};
   {
-    const std::lock_guard lock(mutex);
+    const Lock lock(mutex);
     if (const Entry* entry = find(key)) return entry->encode;
   }
-  std::shared_ptr<const EncodePlan> made = make_encode_plan(params);
-  const std::lock_guard lock(mutex);
+  std::shared_ptr<const EncodePlan> made = make_encode_plan(params, kernels);
+  const Lock lock(mutex);
   keep(Entry{key, made, nullptr, made->bytes()});
   return made;
 }
 
 std::shared_ptr<const DecodePlan> PlanCache::Impl::find_decode_plan(const Key& key) {
-  const std::lock_guard lock(mutex);
+  const Lock lock(mutex);
   const Entry* entry = find(key);
   return entry == nullptr ? nullptr : entry->decode;
 }
 
 void PlanCache::Impl::keep_decode_plan(Key key, std::shared_ptr<const DecodePlan> plan) {
   const size_t bytes = plan->bytes() + 2 * key.size() * sizeof(uint32_t);
-  const std::lock_guard lock(mutex);
+  const Lock lock(mutex);
   keep(Entry{std::move(key), nullptr, std::move(plan), bytes});
 }
 
+void PlanCache::Impl::keep_encode_plan(std::shared_ptr<const EncodePlan> plan) {
+  const size_t bytes = plan->bytes();
+  const Lock lock(mutex);
+  keep(Entry{Key{plan->plan.params.k_prime}, std::move(plan), nullptr, bytes});
+}
+
+std::vector<std::shared_ptr<const EncodePlan>> PlanCache::Impl::encode_plans() {
+  std::vector<std::shared_ptr<const EncodePlan>> out;
+  const Lock lock(mutex);
+  for (const Entry& entry : entries) {
+    if (entry.encode != nullptr) out.push_back(entry.encode);
+  }
+  return out;
+}
+
 size_t PlanCache::Impl::bytes_held() {
-  const std::lock_guard lock(mutex);
+  const Lock lock(mutex);
   return bytes_used;
 }
 
@@ -88,5 +102,11 @@ std::shared_ptr<PlanCache> PlanCache::create(size_t bytes_max) {
 }
 
 size_t PlanCache::bytes() const { return impl_->bytes_held(); }
+
+std::vector<uint8_t> PlanCache::save() const { return save_plans(impl_->encode_plans()); }
+
+bool PlanCache::load(std::span<const uint8_t> bytes) {
+  return load_plans(bytes, [this](std::shared_ptr<const EncodePlan> plan) { impl_->keep_encode_plan(std::move(plan)); });
+}
 
 }  // namespace selvedge::fountain

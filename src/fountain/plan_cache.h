@@ -5,7 +5,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "executor.h"
@@ -39,9 +38,11 @@ struct PlanCache::Impl {
   explicit Impl(size_t limit) : bytes_max(limit) {}
 
   // Makes the plan when it is not there. Making happens outside the lock: two threads may make the same.
-  std::shared_ptr<const EncodePlan> encode_plan(const CodeParams& params);
+  std::shared_ptr<const EncodePlan> encode_plan(const CodeParams& params, const Kernels& kernels);
   std::shared_ptr<const DecodePlan> find_decode_plan(const Key& key);
   void keep_decode_plan(Key key, std::shared_ptr<const DecodePlan> plan);
+  void keep_encode_plan(std::shared_ptr<const EncodePlan> plan);
+  std::vector<std::shared_ptr<const EncodePlan>> encode_plans();
   size_t bytes_held();
 
   ScratchPool scratch;
@@ -59,12 +60,17 @@ struct PlanCache::Impl {
   void keep(Entry entry);
 
   const size_t bytes_max;
-  std::mutex mutex;
+  Mutex mutex;
   Entries entries;
   std::map<Key, Entries::iterator> index;
   size_t bytes_used = 0;
 };
 
-std::shared_ptr<const EncodePlan> make_encode_plan(const CodeParams& params);
+std::shared_ptr<const EncodePlan> make_encode_plan(const CodeParams& params, const Kernels& kernels);
+
+// The bytes of PlanCache::save and load (plan_file.cc).
+std::vector<uint8_t> save_plans(std::span<const std::shared_ptr<const EncodePlan>> plans);
+// Calls `take` with each plan in turn. False where the bytes are wrong.
+bool load_plans(std::span<const uint8_t> bytes, const std::function<void(std::shared_ptr<const EncodePlan>)>& take);
 
 }  // namespace selvedge::fountain

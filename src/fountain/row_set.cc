@@ -40,4 +40,10 @@ void RowSet::append_lt(const CodeParams& params, uint32_t isi) {
   offsets.push_back(static_cast<uint32_t>(columns.size()));
 }
 
+void RowSet::append_encode_rows(const CodeParams& params) {
+  reserve(params, params.k_prime);
+  append_ldpc(params);
+  for (uint32_t isi = 0; isi < params.k_prime; ++isi) append_lt(params, isi);
+}
+
 }  // namespace selvedge::fountain

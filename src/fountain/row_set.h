@@ -27,6 +27,7 @@ struct RowSet {
   void reserve(const CodeParams& params, uint32_t lt_rows);
   void append_ldpc(const CodeParams& params);
   void append_lt(const CodeParams& params, uint32_t isi);
+  void append_encode_rows(const CodeParams& params);  // LDPC rows, then ISI 0..K'-1
 };
 
 }  // namespace selvedge::fountain

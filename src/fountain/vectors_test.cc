@@ -99,6 +99,7 @@ TEST(FountainVectors, ObjectsAndOti) {
   }
 }
 
+// req: A18, B1
 TEST(FountainVectors, EveryPayload) {
   const auto objects = read_symbols();
   size_t checked = 0;
