@@ -167,4 +167,292 @@ TEST_F(JobsTest, WhoHasCommittedIsAskedWhenTheLiarIsGone) {
   EXPECT_TRUE(ended_[0].status.ok());
 }
 
+// req: D11
+TEST_F(JobsTest, AMismatchAsksAThirdOwnerWhoDecidesAndTheWrongOneIsNamed) {
+  allow({1, 2, 3});
+  machine(2).says = "wrong";
+  start(1, 2);
+  settle();
+  const TaskId task = task_of(0);
+  std::vector<uint8_t> order;
+  for (const MakeOffer& offer : offers_) order.push_back(offer.executor == machine(1).key() ? 1 : offer.executor == machine(2).key() ? 2 : 3);
+  if (std::find(order.begin(), order.end(), 2) == order.end()) machine(order[1]).says = "wrong";  // whoever was drawn, one of them lies
+  const uint8_t third = uint8_t(6 - order[0] - order[1]);
+  for (uint8_t n : order) commit(machine(n), task);
+  for (uint8_t n : order) reveal(machine(n), task);
+  settle();
+  EXPECT_TRUE(done_.empty());
+  EXPECT_TRUE(rejected_.empty()) << "two against each other name nobody";
+  ASSERT_EQ(offers_.size(), 3u);
+  EXPECT_EQ(offers_[2].executor, machine(third).key());
+  machine(third).says = "right";
+  commit(machine(third), task);
+  reveal(machine(third), task);
+  settle();
+  EXPECT_EQ(done_.size(), 1u);
+  ASSERT_EQ(rejected_.size(), 1u);
+  for (auto& [n, m] : machines_) {
+    if (m.key() == rejected_[0]) {
+      EXPECT_EQ(m.says, "wrong");
+    }
+  }
+  EXPECT_EQ(ended_.size(), 1u);
+}
+
+// req: C15 D11
+TEST_F(JobsTest, ARevealThatDoesNotFitItsCommitmentIsNamedAndReplaced) {
+  allow({1, 2, 3});
+  start(1, 2);
+  settle();
+  const TaskId task = task_of(0);
+  std::vector<Machine*> asked;
+  for (auto& [n, m] : machines_) {
+    for (const MakeOffer& offer : offers_) {
+      if (offer.executor == m.key()) asked.push_back(&m);
+    }
+  }
+  ASSERT_EQ(asked.size(), 2u);
+  for (Machine* m : asked) commit(*m, task);
+  asked[0]->says = "something else now";
+  reveal(*asked[0], task);
+  settle();
+  EXPECT_EQ(rejected_, std::vector<NodeKey>{asked[0]->key()});
+  ASSERT_EQ(offers_.size(), 3u);
+  EXPECT_NE(offers_[2].executor, asked[0]->key());
+}
+
+TEST_F(JobsTest, AnOutputThatIsNotTheRevealedOneIsALie) {
+  allow({1});
+  start(1, 1);
+  settle();
+  commit(machine(1), task_of(0));
+  const object::Reveal shown = reveal_of(machine(1), task_of(0));
+  object::Receipt receipt;
+  receipt.executor = machine(1).key();
+  receipt.owner = machine(1).owner;
+  receipt.origin.bytes.fill(99);
+  receipt.grant.bytes.fill(1);
+  receipt.task = shown.task;
+  receipt.output = shown.output;
+  receipt.fuel = shown.fuel;
+  jobs_.on_reveal(now_, machine(1).key(), shown, object::sign_object(*machine(1).node, receipt).value(), to_bytes(view("other bytes")), out_);
+  settle();
+  EXPECT_EQ(rejected_, std::vector<NodeKey>{machine(1).key()});
+  EXPECT_TRUE(done_.empty());
+}
+
+TEST_F(JobsTest, TwoMachinesOfOneOwnerAreOneWitness) {
+  machine(2).owner = machine(1).owner;
+  allow({1, 2});
+  start(1, 2);
+  settle();
+  EXPECT_EQ(offers_.size(), 1u);
+  allow({1, 2, 3});
+  settle();
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_EQ(offers_[1].executor, machine(3).key());
+}
+
+TEST_F(JobsTest, ARefusalGoesToSomebodyElseAndAFullMachineIsAskedAgain) {
+  allow({1, 2});
+  start(1, 1);
+  settle();
+  const NodeKey first = offers_[0].executor;
+  jobs_.on_offer_answer(now_, first, OfferAnswer{task_of(0), uint8_t(Errc::kLimit), "full"}, out_);
+  settle();
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_NE(offers_[1].executor, first);
+  jobs_.on_offer_answer(now_, offers_[1].executor, OfferAnswer{task_of(0), uint8_t(Errc::kLimit), "full"}, out_);
+  settle();
+  EXPECT_EQ(offers_.size(), 2u);
+  now_ = jobs_.next_deadline();
+  EXPECT_LE(now_, Instant::from_unix_seconds(1'800'000'001));
+  jobs_.on_deadline(now_, out_);
+  settle();
+  EXPECT_EQ(offers_.size(), 3u);
+}
+
+TEST_F(JobsTest, ALostExecutorCostsARetryAndNothingElse) {
+  allow({1, 2, 3});
+  start(1, 2);
+  settle();
+  const NodeKey stays = offers_[0].executor, goes = offers_[1].executor;
+  std::vector<uint8_t> left;
+  for (uint8_t n : {uint8_t(1), uint8_t(2), uint8_t(3)}) {
+    if (machine(n).key() != goes) left.push_back(n);
+  }
+  allow(left);
+  settle();
+  ASSERT_EQ(offers_.size(), 3u);
+  EXPECT_NE(offers_[2].executor, stays);
+  EXPECT_NE(offers_[2].executor, goes);
+  EXPECT_EQ(jobs_.counts(1).retries, 1u);
+  for (uint8_t n : left) commit(machine(n), task_of(0));
+  for (uint8_t n : left) reveal(machine(n), task_of(0));
+  settle();
+  EXPECT_EQ(done_.size(), 1u);
+  EXPECT_TRUE(rejected_.empty());
+}
+
+TEST_F(JobsTest, WhoRunsOutOfTimeIsAskedLast) {
+  allow({1, 2});
+  start(1, 1);
+  settle();
+  const NodeKey late = offers_[0].executor;
+  now_ = now_ + kAttemptTimeout;
+  jobs_.on_deadline(now_, out_);
+  settle();
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_NE(offers_[1].executor, late);
+}
+
+TEST_F(JobsTest, StarvationEndsTheJobAndSaysWhatIsNeeded) {
+  allow({1});
+  start(1, 2);
+  settle();
+  commit(machine(1), task_of(0));
+  settle();
+  for (int i = 0; i < 20 && ended_.empty(); ++i) {
+    now_ = std::max(now_, jobs_.next_deadline());
+    ASSERT_NE(now_, Instant::never()) << "it would wait for ever";
+    jobs_.on_deadline(now_, out_);
+    settle();
+  }
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.code(), Errc::kUnavailable);
+  EXPECT_NE(ended_[0].status.error().message.find("1 can be asked, 2 distinct owners are needed"), std::string::npos) << ended_[0].status.error().message;
+  EXPECT_NE(ended_[0].status.error().message.find("grant"), std::string::npos);
+}
+
+TEST_F(JobsTest, ATaskThatLosesEveryExecutorIsGivenUp) {
+  allow({1, 2, 3});
+  start(1, 1);
+  settle();
+  const Instant began = now_;
+  for (uint32_t i = 0; i < 10 * kAttemptsMax && ended_.empty(); ++i) {
+    if (offers_.size() > i) {
+      for (auto& [n, m] : machines_) {
+        if (m.key() != offers_.back().executor) continue;
+        m.says = "inconclusive";
+        jobs_.on_offer_answer(now_, m.key(), OfferAnswer{task_of(0), uint8_t(Errc::kInconclusive), "the program kills its domain"}, out_);
+      }
+    }
+    settle();
+    if (!ended_.empty()) break;
+    now_ = std::max(now_, jobs_.next_deadline());
+    jobs_.on_deadline(now_, out_);
+    settle();
+  }
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.code(), Errc::kUnavailable);
+  EXPECT_EQ(offers_.size(), kAttemptsMax);
+  EXPECT_GE(now_ - began, kRetryPauseMax * 10) << "what ails it had no time to pass";
+}
+
+TEST_F(JobsTest, NoMajorityIsADisagreement) {
+  std::vector<uint8_t> all;
+  for (uint8_t n = 1; n <= kAgreeMax; ++n) {
+    machine(n).says = "opinion " + std::to_string(n);
+    all.push_back(n);
+  }
+  allow(all);
+  start(1, 2);
+  settle();
+  for (size_t i = 0; i < offers_.size(); ++i) {
+    for (auto& [n, m] : machines_) {
+      if (m.key() == offers_[i].executor) commit(m, task_of(0));
+    }
+    settle();
+    for (auto& [n, m] : machines_) {
+      if (asked(m, task_of(0))) reveal(m, task_of(0));
+    }
+    settle();
+  }
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.code(), Errc::kDisagreement);
+  EXPECT_TRUE(done_.empty());
+}
+
+TEST_F(JobsTest, FuelAndTraceMustAgreeToo) {
+  object::Reveal a, b;
+  EXPECT_TRUE(same_result(a, b));
+  b.fuel = 1;
+  EXPECT_FALSE(same_result(a, b));
+  b = a;
+  b.trace.bytes.fill(1);
+  EXPECT_FALSE(same_result(a, b));
+  b = a;
+  b.outcome = object::Outcome::kTrap;
+  EXPECT_FALSE(same_result(a, b));
+  b = a;
+  b.output = output_cid(view("x"));
+  EXPECT_FALSE(same_result(a, b));
+  b = a;
+  b.nonce.bytes.fill(3);  // what hides a result until it is shown is no part of it
+  EXPECT_TRUE(same_result(a, b));
+}
+
+TEST_F(JobsTest, NobodyGetsMoreThanItsShareAndEverybodyGetsSome) {
+  allow({1, 2, 3, 4});
+  start(200, 2);
+  settle();
+  std::map<NodeKey, size_t> count;
+  for (const MakeOffer& offer : offers_) ++count[offer.executor];
+  EXPECT_EQ(count.size(), 4u);
+  for (const auto& [node, n] : count) EXPECT_EQ(n, kOutstandingPerExecutorMax);
+}
+
+TEST_F(JobsTest, MachinesThatHoldTheInputComeFirst) {
+  allow({1, 2, 3});
+  TaskUnit unit;
+  unit.spec.origin.bytes.fill(99);
+  unit.near = {machine(3).key()};
+  (void)jobs_.start(now_, {unit}, 1, out_).value();
+  settle();
+  EXPECT_EQ(offers_[0].executor, machine(3).key());
+}
+
+TEST_F(JobsTest, ACancelledJobTellsItsExecutors) {
+  allow({1, 2});
+  const uint64_t id = start(1, 2);
+  settle();
+  jobs_.cancel(id, out_);
+  size_t cancels = 0;
+  for (const JobEffect& effect : out_) {
+    if (const auto* send = std::get_if<SendWork>(&effect)) cancels += send->message[0] == Cancel::kType ? 1 : 0;
+  }
+  EXPECT_EQ(cancels, 2u);
+  settle();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.code(), Errc::kCancelled);
+  EXPECT_EQ(jobs_.next_deadline(), Instant::never());
+}
+
+TEST_F(JobsTest, LimitsAreErrors) {
+  EXPECT_EQ(jobs_.start(now_, {}, 2, out_).code(), Errc::kInvalid);
+  EXPECT_EQ(jobs_.start(now_, std::vector<TaskUnit>(1), 0, out_).code(), Errc::kInvalid);
+  EXPECT_EQ(jobs_.start(now_, std::vector<TaskUnit>(1), kAgreeMax + 1, out_).code(), Errc::kInvalid);
+  EXPECT_EQ(jobs_.start(now_, std::vector<TaskUnit>(kTasksPerJobMax + 1), 2, out_).code(), Errc::kLimit);
+  for (size_t i = 0; i < kJobsMax; ++i) EXPECT_TRUE(jobs_.start(now_, std::vector<TaskUnit>(1), 2, out_).ok());
+  EXPECT_EQ(jobs_.start(now_, std::vector<TaskUnit>(1), 2, out_).code(), Errc::kLimit);
+}
+
+TEST_F(JobsTest, WhatStrangersSayChangesNothing) {
+  allow({1, 2});
+  start(1, 2);
+  settle();
+  const Machine& stranger = machine(9);
+  commit(stranger, task_of(0));
+  reveal(stranger, task_of(0));
+  jobs_.on_offer_answer(now_, stranger.key(), OfferAnswer{task_of(0), uint8_t(Errc::kRevoked), "no"}, out_);
+  settle();
+  EXPECT_TRUE(done_.empty());
+  EXPECT_TRUE(rejected_.empty());
+  EXPECT_TRUE(asked_.empty());
+  // A reveal nobody asked for is not looked at: its executor might have seen another's.
+  reveal(machine(1), task_of(0));
+  settle();
+  EXPECT_TRUE(done_.empty());
+}
+
 }  // namespace selvedge::work
