@@ -94,22 +94,26 @@ Status DemoScript::map_with_crash() {
   DemoNode& boris = fabric_.at("boris");
   const pid_t victim = boris.pid;
   std::string killed_at;
+  double rate_before = 0;
+  const uint64_t started = wall_ms();
   const auto run = TRY(run_job(request, "   map", [&](const Json& progress) {
     const uint64_t total = progress.at("tasks_total").number(), done = progress.at("tasks_done").number();
     constexpr uint64_t kFewTasks = 30;
     if (!killed_at.empty() || done < (total <= kFewTasks ? 1 : total / 3) || done >= total) return;
+    rate_before = double(done) * 1000 / double(wall_ms() - started + 1);
     fabric_.kill_hard(boris);
     killed_at = fmt::format("when {} of {} tasks were done", done, total);
   }));
   const double rate = double(run.outputs.size()) * 1000 / double(run.milliseconds + 1);
-  report_.say(fmt::format("{} tasks by {} executions in {}: {:.0f} verified tasks/s, with a liar and a crash in it", run.outputs.size(), run.executions,
-                          format_us(run.milliseconds * 1000), rate));
+  report_.say(fmt::format("{} tasks by {} executions in {}: {:.0f} verified tasks/s, with a liar and a crash in it; {:.0f} tasks/s before the crash",
+                          run.outputs.size(), run.executions, format_us(run.milliseconds * 1000), rate, rate_before));
   module_ = run.module;
   report_.figure("tasks", run.outputs.size());
   report_.figure("executions", run.executions);
   report_.figure("retries", run.retries);
   report_.figure("map_milliseconds", run.milliseconds);
   report_.figure("tasks_per_second", rate);
+  report_.figure("tasks_per_second_before_crash", rate_before);
   const bool agreed = std::all_of(run.outputs.begin(), run.outputs.end(), [](const node::RunOutput& output) {
     return std::set<crypto::PublicKey>(output.agreed.begin(), output.agreed.end()).size() >= 2;
   });

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codec/schema.h"
 
 namespace selvedge::cli {
@@ -31,8 +33,8 @@ bool DemoReport::check(std::string_view what, bool holds, std::string_view detai
   return holds;
 }
 
-void DemoReport::figure(const char* name, uint64_t value) { figures_.number(name, value); }
-void DemoReport::figure(const char* name, double value) { figures_.decimal(name, value); }
+void DemoReport::figure(const char* name, uint64_t value) { figures_.push_back({name, std::to_string(value)}); }
+void DemoReport::figure(const char* name, double value) { figures_.push_back({name, fmt::format("{:.3f}", value)}); }
 
 void DemoReport::finish(const Error* error) {
   const bool good = all_held() && error == nullptr;
@@ -40,16 +42,23 @@ void DemoReport::finish(const Error* error) {
   Record last;
   last.text("demo", good ? "ok" : "failed").number("checks", checks_);
   if (!good) last.raw("failed", codec::to_json_text(failed_));
-  std::string json = last.json();
-  const std::string figures = figures_.json();
-  if (figures.size() > 2) json = json.substr(0, json.size() - 1) + "," + figures.substr(1);
+  Table summary({"summary", ">"});
+  for (const Figure& figure : figures_) {
+    last.raw(figure.name.c_str(), figure.value);
+    std::string words = figure.name;
+    std::replace(words.begin(), words.end(), '_', ' ');
+    summary.row({words, figure.value});
+  }
+  terminal_.line("");
+  if (!summary.empty()) summary.print(terminal_, "   ");
   if (good) {
     terminal_.line(fmt::format("\nAll {} checks held.", checks_));
   } else {
-    terminal_.line(fmt::format("\n{} of {} checks failed:", failed_.size() - (error == nullptr ? 0 : 1), checks_));
+    const size_t broken = failed_.size() - (error == nullptr ? 0 : 1);
+    terminal_.line(fmt::format("\n{} of {} checks failed{}", broken, checks_, error == nullptr ? ":" : ", and the demonstration ended early:"));
     for (const std::string& each : failed_) terminal_.line("  ✗ " + each);
   }
-  terminal_.record(json);
+  terminal_.record(last.json());
 }
 
 }  // namespace selvedge::cli

@@ -26,6 +26,7 @@ class DemoReport {
   void say(std::string_view text);
   /// Remembers and shows whether something that must hold does. Returns `holds`.
   bool check(std::string_view what, bool holds, std::string_view detail = "");
+  /// A figure for the summary and the last record; its name says the unit.
   void figure(const char* name, uint64_t value);
   void figure(const char* name, double value);
 
@@ -39,7 +40,11 @@ class DemoReport {
   Terminal& terminal_;
   size_t checks_ = 0;
   std::vector<std::string> failed_;
-  Record figures_;
+  struct Figure {
+    std::string name;
+    std::string value;
+  };
+  std::vector<Figure> figures_;
 };
 
 }  // namespace selvedge::cli

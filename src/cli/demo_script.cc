@@ -26,10 +26,6 @@ constexpr uint64_t kSampleFileBytesMax = 1u << 20;
 constexpr size_t kGetsAtOnce = 16;
 constexpr int kConnectSecondsMax = 60;
 
-uint64_t wall_ms() {
-  return uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
 // Texts that every Debian has. Real input, and enough of it to be interesting.
 std::vector<std::string> sample_paths() {
   std::vector<std::string> out;
@@ -77,6 +73,10 @@ std::string sample_name(const std::string& path) {
 }
 
 }  // namespace
+
+uint64_t wall_ms() {
+  return uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
 
 std::vector<DemoNode*> DemoScript::hosts() {
   std::vector<DemoNode*> out;

@@ -16,6 +16,9 @@
 
 namespace selvedge::cli {
 
+/// Milliseconds of a clock that never goes back, for figures and deadlines of the story.
+uint64_t wall_ms();
+
 class DemoScript {
  public:
   DemoScript(Fabric& fabric, DemoReport& report) : fabric_(fabric), report_(report) {}
