@@ -317,6 +317,9 @@ void World::act(NodeIndex n, node::Effect& effect) {
   } else if (auto* write = std::get_if<node::WriteFile>(&effect)) {
     trace("write", n, write->bytes);
     save_file(n, std::move(*write));
+  } else if (auto* discard = std::get_if<node::DiscardFile>(&effect)) {
+    trace("discard", n, view(discard->path));
+    discard_file(n, discard->path);
   } else if (auto* progress = std::get_if<node::Progress>(&effect)) {
     trace("progress", n, view(progress->json));
     if (log) log(stamp(n) + "request " + std::to_string(progress->request) + " " + progress->json);

@@ -234,6 +234,7 @@ class World {
   void stop_tasks(NodeIndex n, const node::StopTasks& stop);
   void read_file(NodeIndex n, const node::ReadFile& read);
   void save_file(NodeIndex n, node::WriteFile write);
+  void discard_file(NodeIndex n, const std::string& path);
 
   uint64_t seed_;
   CryptoKind crypto_;

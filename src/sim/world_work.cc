@@ -150,4 +150,10 @@ void World::save_file(NodeIndex n, node::WriteFile write) {
   });
 }
 
+void World::discard_file(NodeIndex n, const std::string& path) {
+  Instant& last = nodes_[n]->last_file_write;
+  last = std::max(last, now_);
+  later(n, last - now_, [this, n, path] { nodes_[n]->partial_files.erase(path); });
+}
+
 }  // namespace selvedge::sim
