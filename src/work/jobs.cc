@@ -226,6 +226,7 @@ void Jobs::on_commitment(Instant now, const NodeKey& from, const object::Commitm
   attempt->commitment = commitment.digest;
   attempt->deadline = now + kAttemptTimeout;
   ask_reveals(*task, out);
+  schedule(now, out);  // with this, a task may have nobody left to wait for
 }
 
 // Nobody is asked before everybody wanted has committed.

@@ -455,4 +455,26 @@ TEST_F(JobsTest, WhatStrangersSayChangesNothing) {
   EXPECT_TRUE(done_.empty());
 }
 
+// Two who have committed wait for a third whom nobody can be: the job says so after kStarvedTimeout, and does not offer the
+// task to the two again and again.
+TEST_F(JobsTest, FewerOwnersThanMustAgreeEndTheJob) {
+  allow({1, 2});
+  start(1, 3);
+  settle();
+  commit(machine(1), task_of(0));
+  commit(machine(2), task_of(0));
+  settle();
+  const Instant begun = now_;
+  for (int i = 0; i < 10 && ended_.empty(); ++i) {
+    ASSERT_LT(jobs_.next_deadline(), Instant::never());
+    now_ = std::max(now_, jobs_.next_deadline());
+    jobs_.on_deadline(now_, out_);
+    settle();
+  }
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.error().code, Errc::kUnavailable);
+  EXPECT_EQ(now_ - begun, kStarvedTimeout);
+  EXPECT_EQ(offers_.size(), 2u);
+}
+
 }  // namespace selvedge::work
