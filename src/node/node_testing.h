@@ -48,6 +48,7 @@ class Group {
     std::vector<std::string> traces;
     std::map<LinkId, std::pair<size_t, LinkId>> links;
     std::vector<Bytes> received;           // control messages, as they came
+    std::vector<Bytes> frames;             // bulk frames, as they came
     const NodeKey& key() const { return signer.public_key(); }
   };
 
@@ -227,7 +228,7 @@ class Group {
       Travelling message = std::move(travelling_.front());
       travelling_.pop_front();
       if (!at(message.to).links.count(message.link)) continue;
-      if (!message.bulk) at(message.to).received.push_back(message.bytes);
+      (message.bulk ? at(message.to).frames : at(message.to).received).push_back(message.bytes);
       give(message.to, [&](Node& node, Node::Out& out) {
         if (message.bulk) node.on_symbols(now, message.link, std::move(message.bytes), out);
         else node.on_message(now, message.link, message.bytes, out);

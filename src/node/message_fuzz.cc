@@ -1,0 +1,26 @@
+// Every message of the wire: what decodes encodes to the same bytes again.
+#include <cstddef>
+#include <cstdint>
+
+#include "mesh/messages.h"
+#include "work/messages.h"
+
+namespace {
+
+using namespace selvedge;
+
+template <class Set>
+void round_trip(ByteView bytes) {
+  const auto message = Set::decode(bytes);
+  if (!message.ok()) return;
+  const Bytes again = std::visit([](const auto& m) { return Set::encode(m); }, *message);
+  CHECK(again == to_bytes(bytes));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  round_trip<mesh::MeshMessages>({data, size});
+  round_trip<work::WorkMessages>({data, size});
+  return 0;
+}
