@@ -164,8 +164,8 @@ Result<bool> SymbolFolder::load(const SymbolPlace& place, uint32_t symbol_bytes,
   return found && found->header.esi == place.esi && found->payload_digest == payload_digest(payload);
 }
 
-// One place for each ESI, in order of ESI: source symbols come first and repair only when they do not suffice.
-void drop_duplicates(BlockIndex& block) {
+// In order of ESI: source symbols come first, and repair symbols are read only where they are needed.
+void sort_symbols(BlockIndex& block) {
   const auto before = [](const SymbolPlace& a, const SymbolPlace& b) { return a.esi < b.esi; };
   std::stable_sort(block.places.begin(), block.places.end(), before);
 }
@@ -264,7 +264,7 @@ Status require_enough(ObjectIndex& object, uint64_t damaged) {
     if (block.mixed) {
       return fail(Errc::kIntegrity, fmt::format("block {} has symbols of two different contents: two versions of a file are mixed here, put each in a folder of its own", z));
     }
-    drop_duplicates(block);
+    sort_symbols(block);
     const uint32_t k = object.params.block(z).k;
     const uint32_t have = distinct_symbols(block);
     if (have < k) short_blocks.push_back(Shortage{z, k, k - have});

@@ -1,10 +1,8 @@
 // From an object to symbol files.
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +21,9 @@ constexpr uint32_t kSymbolBytesUsual = 1024;
 constexpr uint64_t kSymbolsUsual = 4096;
 constexpr uint32_t kSymbolBytesLargest = 65528;  // the largest multiple of 8
 constexpr size_t kEsisMax = 1'000'000;
+// Up to here an object is one block: whichever files get lost, all that counts is how many.
+constexpr uint32_t kOneBlockSymbolsMax = 8192;
+constexpr uint64_t kOneBlockBytesMax = uint64_t{256} << 20;
 
 template <class Number>
 bool read_number(std::string_view text, Number& value) {
@@ -186,10 +187,9 @@ Status SymbolWriter::add(const SymbolHeader& header, ByteView payload) {
 }
 
 Status require_no_symbols(const std::string& dir) {
-  for (const std::string& name : TRY(symbol_file_names(dir))) {
-    return fail(Errc::kExists, fmt::format("{} has symbol files already ({}); name an empty folder (decode takes several)", dir, name));
-  }
-  return ok();
+  const std::vector<std::string> names = TRY(symbol_file_names(dir));
+  if (names.empty()) return ok();
+  return fail(Errc::kExists, fmt::format("{} has symbol files already ({}); name an empty folder (decode takes several)", dir, names.front()));
 }
 
 // Writes one block, source symbols first.
@@ -224,6 +224,7 @@ Result<FountainEncoded> encode_to_symbol_files(const FountainEncodeJob& job, con
   const BlockReader reader = TRY(BlockReader::open(job.input));
   FountainEncoded out;
   out.params = TRY(fountain_params(reader.bytes(), job.shape));
+  if (job.shape.blocks == 0 && out.params.symbols_total() <= kOneBlockSymbolsMax && reader.bytes() <= kOneBlockBytesMax) out.params.source_blocks = 1;
   for (uint32_t z = 0; z < out.params.source_blocks; ++z) {
     const uint32_t k = out.params.block(z).k;
     if (job.repair.of(k) > fountain::kEsiMax - k) return fail(Errc::kInvalid, "--repair asks for more symbols than there are ESIs");
@@ -233,7 +234,9 @@ Result<FountainEncoded> encode_to_symbol_files(const FountainEncodeJob& job, con
   if (job.files > kSymbolFilesMax) return fail(Errc::kLimit, fmt::format("--files is at most {}", kSymbolFilesMax));
   TRY(make_dirs(job.dir));
   TRY(require_no_symbols(job.dir));
-  SymbolWriter writer(job.dir, job.files != 0 ? job.files : out.symbols <= kSymbolFilesEachMax ? 0 : kSymbolFilesMax);
+  // Files that take turns hold as much of one block as of any other, so a lost file costs all blocks alike.
+  const bool one_each = out.params.source_blocks == 1 && out.symbols <= kSymbolFilesEachMax;
+  SymbolWriter writer(job.dir, job.files != 0 ? job.files : one_each ? 0 : kSymbolFilesMax);
   const auto plans = fountain::PlanCache::create();
   SymbolHeader header;
   header.params = out.params;

@@ -27,7 +27,7 @@ namespace selvedge::cli {
 constexpr size_t kSymbolHeaderBytes = 88;
 constexpr const char* kSymbolFileSuffix = ".sym";
 constexpr uint32_t kSymbolFilesMax = 256;          // files that are written at the same time
-constexpr uint32_t kSymbolFilesEachMax = 10'000;   // up to here every symbol gets a file of its own
+constexpr uint32_t kSymbolFilesEachMax = 10'000;   // up to here every symbol of a single block gets a file of its own
 constexpr uint64_t kSymbolsIndexedMax = 1u << 26;  // symbols that a decode keeps track of (16 bytes each)
 
 /// Called with bytes done and in all, now and then; an error ends the work and is its result.
@@ -45,7 +45,8 @@ Result<RepairAmount> parse_repair(const std::string& text);
 Result<std::vector<uint32_t>> parse_esis(const std::string& text);
 
 /// The parameters for an object: 0 leaves a choice to fountain::partition, and the symbol size to the size of the
-/// object (1024 bytes while that gives no more than some 4000 symbols, more beyond). Errors: kInvalid.
+/// object (1024 bytes while that gives no more than some 4000 symbols, more beyond). encode makes objects of up to 8192
+/// symbols one block. Errors: kInvalid.
 struct FountainShape {
   uint32_t symbol_bytes = 0;
   uint32_t blocks = 0;
@@ -77,7 +78,7 @@ struct FountainEncodeJob {
   std::string dir;
   FountainShape shape;
   RepairAmount repair;
-  uint32_t files = 0;  // 0: one for each symbol up to kSymbolFilesEachMax, else kSymbolFilesMax
+  uint32_t files = 0;  // 0: one for each symbol of a single block, up to kSymbolFilesEachMax, else kSymbolFilesMax
 };
 struct FountainEncoded {
   fountain::ObjectParams params;
