@@ -44,11 +44,11 @@ CommandResult run_peer_list(World& world) {
   const Json answer = TRY(client->ask_json(node::PeerListRequest{}));
   print_records(world.terminal, answer.at("peers"));
   const auto list = TRY(read_answer<node::PeerListAnswer>(answer));
-  Table table({"node", "owner", "state", ">latency", "address", "remark"});
+  Table table({"node", "owner", "state", "address", "remark"});
   for (const node::PeerInfo& peer : list.peers) {
     const std::string state = peer.banned ? "banned" : peer.connected ? "connected" : "away";
     const std::string remark = peer.banned ? "gave a wrong result: gets no more work" : peer.connected ? "" : printable(peer.error);
-    table.row({short_key(peer.node), short_key(peer.owner), state, peer.latency_us == 0 ? "" : format_us(peer.latency_us),
+    table.row({short_key(peer.node), short_key(peer.owner), state,
                peer.addresses.empty() ? "" : printable(peer.addresses.front()), remark});
   }
   if (table.empty()) world.terminal.line("No peers yet. Ask for a ticket (selvedge ticket on their machine), then: selvedge peer add TICKET");

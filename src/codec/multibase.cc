@@ -54,7 +54,7 @@ Result<crypto::PublicKey> parse_key(std::string_view text) {
     const Result<Bytes> bytes = zbase32_decode(text);
     if (bytes.ok()) return crypto::PublicKey::from(*bytes);
   }
-  return fail(Errc::kInvalid, "this is not a key: a key is 52 characters of ybndrfg8ejkmcpqxot1uwisza345h769, as `selvedge self` prints it");
+  return fail(Errc::kInvalid, "this is not a key: a key is 52 characters of ybndrfg8ejkmcpqxot1uwisza345h769, as `selvedge status` prints it");
 }
 
 }  // namespace selvedge::codec

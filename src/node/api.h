@@ -97,10 +97,9 @@ struct PeerInfo {
   bool banned = false;            // caught giving wrong results: gets no more work
   std::vector<std::string> addresses;
   std::string error;              // why the last connection ended
-  uint32_t latency_us = 0;
   template <class V> void visit(V& v) {
     v("node", node); v("owner", owner); v("connected", connected); v("banned", banned); v("addresses", addresses);
-    v("error", error); v("latency_us", latency_us);
+    v("error", error);
   }
 };
 struct PeerListAnswer {
@@ -175,14 +174,13 @@ struct StatusAnswer {
   uint64_t bytes_held = 0;
   uint64_t blobs_owned = 0;
   uint64_t bytes_owned = 0;
-  uint64_t bytes_sealed = 0;      // symbols this node placed on hosts
   uint32_t jobs_running = 0;
   uint32_t repairs_pending = 0;   // objects below the coverage that lets any one holder vanish
   template <class V> void visit(V& v) {
     v("version", version); v("node", node); v("owner", owner); v("uptime_s", uptime_s); v("addresses", addresses);
     v("peers_connected", peers_connected); v("peers_known", peers_known); v("leases_active", leases_active);
     v("objects_held", objects_held); v("bytes_held", bytes_held); v("blobs_owned", blobs_owned); v("bytes_owned", bytes_owned);
-    v("bytes_sealed", bytes_sealed); v("jobs_running", jobs_running); v("repairs_pending", repairs_pending);
+    v("jobs_running", jobs_running); v("repairs_pending", repairs_pending);
   }
 };
 struct BlobInfo {

@@ -32,6 +32,10 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
   run.what = std::move(what);
   if (run.what.fuel_limit == 0) run.what.fuel_limit = kFuelDefault;
   if (run.what.memory_bytes == 0) run.what.memory_bytes = kTaskMemoryDefault;
+  if (run.what.module.size > work::kModuleBytesMax) {
+    return fail_run(turn, id, fail(Errc::kLimit, run.what.module.name + " is larger than a module may be (" +
+                                                     std::to_string(work::kModuleBytesMax >> 20) + " MiB); strip it or split the program"));
+  }
   std::vector<PutItem> items{{run.what.module, nullptr}};
   for (const FileName& input : run.what.inputs) {
     if (input.size > work::kTaskInputBytesMax) {
