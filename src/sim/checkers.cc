@@ -275,17 +275,21 @@ void ConsentChecker::acted(NodeIndex n, const node::Effect& effect) {
   if (!allowed(n, origin->second)) world_.violate(world_.name(n) + " starts a task without a grant in force");
 }
 
-void ConsentChecker::turn_ended(NodeIndex n) {
-  for (const auto& [task, running] : world_.running(n)) {
-    auto origin = origin_of_.find(task);
-    if (origin == origin_of_.end() || allowed(n, origin->second)) continue;
-    Instant stopped_at{0};
-    for (const Consent& consent : consents_) {
-      if (consent.host == n && consent.origin == origin->second && consent.stopped) stopped_at = std::max(stopped_at, consent.stopped_at);
-    }
-    if (stopped_at.ns != 0 && world_.now() > stopped_at + kPreemptBound) world_.violate(world_.name(n) + " still runs a task after its lease was stopped");
+void ConsentChecker::check_stopped(NodeIndex n, const work::TaskId& task) {
+  auto origin = origin_of_.find(task);
+  if (origin == origin_of_.end() || allowed(n, origin->second)) return;
+  Instant stopped_at{0};
+  for (const Consent& consent : consents_) {
+    if (consent.host == n && consent.origin == origin->second && consent.stopped) stopped_at = std::max(stopped_at, consent.stopped_at);
   }
+  if (stopped_at.ns != 0 && world_.now() > stopped_at + kPreemptBound) world_.violate(world_.name(n) + " still runs a task after its lease was stopped");
 }
+
+void ConsentChecker::turn_ended(NodeIndex n) {
+  for (const auto& [task, running] : world_.running(n)) check_stopped(n, task);
+}
+
+void ConsentChecker::task_ended(NodeIndex n, const Running& running, const work::DomainResult&) { check_stopped(n, running.run.task); }
 
 // ---- receipts
 

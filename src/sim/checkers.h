@@ -81,6 +81,7 @@ class ConsentChecker final : public Observer {
   void acted(NodeIndex n, const node::Effect& effect) override;
   void delivered(NodeIndex to, NodeIndex from, Channel channel, ByteView bytes) override;
   void turn_ended(NodeIndex n) override;
+  void task_ended(NodeIndex n, const Running& running, const work::DomainResult& result) override;
   size_t tasks_checked() const { return tasks_checked_; }
 
  private:
@@ -94,6 +95,7 @@ class ConsentChecker final : public Observer {
     Instant stopped_at;
   };
   bool allowed(NodeIndex host, const crypto::PublicKey& origin) const;
+  void check_stopped(NodeIndex n, const work::TaskId& task);
   World& world_;
   std::map<node::RequestId, Consent> asked_;
   std::vector<Consent> consents_;

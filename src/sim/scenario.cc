@@ -200,12 +200,12 @@ void Swarm::put(Person& person) {
 void Swarm::act() {
   Person& person = persons_[rng_.below(persons_.size())];
   const uint64_t what = rng_.below(10);
-  if (what < 4 || person.stored.empty()) return put(person);
+  if (what < 3 || person.stored.empty()) return put(person);
   auto file = person.stored.begin();
   std::advance(file, long(rng_.below(person.stored.size())));
-  if (what < 7) {
+  if (what < 5) {
     person.others.push_back(world_.request(person.node, node::GetRequest{file->first, "/out/" + file->first}));
-  } else if (what < 9) {
+  } else if (what < 8) {
     node::RunRequest run;
     run.module = world_.file_name(person.node, "/program.wasm");
     run.inputs.push_back(world_.file_name(person.node, file->second));
