@@ -5,6 +5,16 @@
 // target in this folder exists to prove that.
 #pragma once
 
+#if defined(__wasm__)
+
+// A trap is all that the engine outside can see, and printing would double the size of the module.
+#define FOUNTAIN_CHECK(condition)          \
+  do {                                     \
+    if (!(condition)) __builtin_trap();    \
+  } while (false)
+
+#else
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,3 +25,5 @@
       std::abort();                                                                               \
     }                                                                                             \
   } while (false)
+
+#endif

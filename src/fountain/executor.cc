@@ -15,14 +15,19 @@
 namespace selvedge::fountain {
 namespace {
 
-constexpr size_t kHugePageBytes = size_t{2} << 20;
 // Measured (fountain_bench, Zen 5, 1 MiB L2): 128 bytes beat 64 (cost per op) everywhere, and beat 256 and 512
 // (cache footprint) everywhere from K = 100 on, even where the wider strip still fits L2.
 constexpr size_t kStripBytes = 128;
+static_assert(kStripBytes == kLaneBytes << (kWidthVariants - 1));
 
+#if defined(__linux__)
+constexpr size_t kHugePageBytes = size_t{2} << 20;
 size_t scratch_alignment(size_t bytes) { return bytes >= kHugePageBytes ? kHugePageBytes : kLaneBytes; }
+#else
+size_t scratch_alignment(size_t) { return kLaneBytes; }
+#endif
 
-uint32_t variant_of(size_t width) { return width == 64 ? 0 : width == 128 ? 1 : width == 256 ? 2 : 3; }
+uint32_t variant_of(size_t width) { return width == kLaneBytes ? 0 : 1; }
 
 class Executor {
  public:

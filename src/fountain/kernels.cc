@@ -8,7 +8,7 @@ namespace {
 // Built into this library or not; null where it is not.
 const Kernels* kernels_built(Kernel kernel) {
   switch (kernel) {
-    case Kernel::kScalar: return &kernels_scalar();
+    case Kernel::kScalar: return kernels_scalar_built();
     case Kernel::kSsse3: return kernels_ssse3_built();
     case Kernel::kAvx2: return kernels_avx2_built();
     case Kernel::kAvx512: return kernels_avx512_built();

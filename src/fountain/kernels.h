@@ -1,6 +1,6 @@
 // The few inner loops of the codec, over strips of symbols.
 //
-// A strip is a slice of every symbol, 64 * V bytes wide (V = 1, 2, 4 or 8). Scratch rows lie packed one
+// A strip is a slice of every symbol, 64 or 128 bytes wide (wider ones were measured: executor.cc). Scratch rows lie packed one
 // after another (row i at base + i * width, base 64-byte aligned), so that the working set of a strip
 // fits the L2 cache; input symbols are read where the caller keeps them.
 //
@@ -15,7 +15,7 @@
 namespace selvedge::fountain {
 
 inline constexpr size_t kLaneBytes = 64;
-inline constexpr uint32_t kWidthVariants = 4;      // widths 64, 128, 256, 512 bytes
+inline constexpr uint32_t kWidthVariants = 2;      // widths 64 and 128 bytes
 inline constexpr uint16_t kNoInput = 0xFFFF;       // GatherOp.input: starts from zero
 inline constexpr uint32_t kOctetTile = 8;          // outputs of OctetArgs come in tiles of this many
 inline constexpr uint32_t kBitGroupsPerBatch = 4;  // operand groups that BitsArgs folds in per pass
@@ -82,7 +82,7 @@ struct Kernels {
 
 // One function a unit. Null where the unit is not built for this architecture; what is built may still need
 // a newer processor than this one, so use kernels_of (executor.h).
-const Kernels& kernels_scalar();
+const Kernels* kernels_scalar_built();
 const Kernels* kernels_ssse3_built();
 const Kernels* kernels_avx2_built();
 const Kernels* kernels_avx512_built();       // F and BW

@@ -59,7 +59,7 @@ inline Lane lane_mul(const Lane& a, const Factor& factor) {
 
 }  // namespace
 
-const Kernels* kernels_avx2_built() { return &kKernels; }
+const Kernels* kernels_avx2_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
 

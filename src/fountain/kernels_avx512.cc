@@ -51,7 +51,7 @@ inline Lane lane_alpha(const Lane& a) {
 
 }  // namespace
 
-const Kernels* kernels_avx512_built() { return &kKernels; }
+const Kernels* kernels_avx512_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
 

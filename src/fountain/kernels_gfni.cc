@@ -40,7 +40,7 @@ inline Lane lane_alpha(const Lane& a) { return lane_mul(a, factor_make(2)); }
 
 }  // namespace
 
-const Kernels* kernels_avx512_gfni_built() { return &kKernels; }
+const Kernels* kernels_avx512_gfni_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
 

@@ -28,12 +28,17 @@ inline Octets octets_low_nibbles(Octets a) { return vandq_u8(a, vdupq_n_u8(0x0F)
 inline Octets octets_high_nibbles(Octets a) { return vshrq_n_u8(a, 4); }
 inline Octets octets_lookup(Octets table, Octets index) { return vqtbl1q_u8(table, index); }
 
+inline void factor_tables(uint8_t coefficient, Octets& low, Octets& high) {
+  low = octets_load(kGfNibbles.products[coefficient]);
+  high = octets_load(kGfNibbles.products[coefficient] + 16);
+}
+
 #include "kernels_by16.inc"
 #include "kernels_impl.inc"
 
 }  // namespace
 
-const Kernels* kernels_neon_built() { return &kKernels; }
+const Kernels* kernels_neon_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
 

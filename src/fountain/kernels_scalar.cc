@@ -1,6 +1,9 @@
 // Portable kernels: eight 64-bit words a lane.
 #include "kernels.h"
 
+// A WebAssembly module with SIMD runs only where SIMD is: it needs no other kernels.
+#if !defined(__wasm_simd128__)
+
 namespace selvedge::fountain {
 namespace {
 
@@ -52,6 +55,14 @@ inline Lane lane_mul(Lane a, Factor factor) {
 
 }  // namespace
 
-const Kernels& kernels_scalar() { return kKernels; }
+const Kernels* kernels_scalar_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
+
+#else
+
+namespace selvedge::fountain {
+const Kernels* kernels_scalar_built() { return nullptr; }
+}  // namespace selvedge::fountain
+
+#endif

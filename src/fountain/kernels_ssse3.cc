@@ -26,12 +26,17 @@ inline Octets octets_low_nibbles(Octets a) { return _mm_and_si128(a, _mm_set1_ep
 inline Octets octets_high_nibbles(Octets a) { return _mm_and_si128(_mm_srli_epi64(a, 4), _mm_set1_epi8(0x0F)); }
 inline Octets octets_lookup(Octets table, Octets index) { return _mm_shuffle_epi8(table, index); }
 
+inline void factor_tables(uint8_t coefficient, Octets& low, Octets& high) {
+  low = octets_load(kGfNibbles.products[coefficient]);
+  high = octets_load(kGfNibbles.products[coefficient] + 16);
+}
+
 #include "kernels_by16.inc"
 #include "kernels_impl.inc"
 
 }  // namespace
 
-const Kernels* kernels_ssse3_built() { return &kKernels; }
+const Kernels* kernels_ssse3_built() { return &kKernelTable; }
 
 }  // namespace selvedge::fountain
 

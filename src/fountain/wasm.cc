@@ -1,0 +1,28 @@
+// The codec as one WebAssembly module: the functions of fountain_c.h, and malloc and free for what is handed in.
+//
+// One translation unit, so that the compiler sees all of it. Built by the target fountain_wasm; no part of the native
+// library. A reactor: call _initialize once, then anything.
+#include "bit_rows.cc"
+#include "code_params.cc"
+#include "decoder.cc"
+#include "dense_solver.cc"
+#include "encoder.cc"
+#include "executor.cc"
+#include "fountain_c.cc"
+#include "kernels.cc"
+#include "kernels_avx2.cc"
+#include "kernels_avx512.cc"
+#include "kernels_gfni.cc"
+#include "kernels_neon.cc"
+#include "kernels_scalar.cc"
+#include "kernels_ssse3.cc"
+#include "kernels_wasm.cc"
+#include "ordering.cc"
+#include "oti.cc"
+#include "outputs.cc"
+#include "plan.cc"
+#include "plan_cache.cc"
+#include "plan_file.cc"
+#include "row_set.cc"
+#include "tables.cc"
+#include "wasm_support.cc"
