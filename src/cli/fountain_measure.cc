@@ -200,11 +200,18 @@ void BlockBench::threads(FountainFigures& out) {
   two.parallel.run = [&second](uint32_t count, const std::function<void(uint32_t)>& task) { second.run(count, task); };
   // In turns, and the best of each: neighbours on the machine slow both, and never at the same moment.
   std::vector<double> best(2, 1e9);
-  const int turns = bench_.effort.seconds_per_figure > 0 ? 5 : 1;
-  for (int turn = 0; turn < turns; ++turn) {
-    best[0] = std::min(best[0], call_seconds(bench_.effort, wall_seconds, kNothing, [&] { encode_once(alone); }).front());
-    best[1] = std::min(best[1], call_seconds(bench_.effort, wall_seconds, kNothing, [&] { encode_once(two); }).front());
-  }
+  const CodecOptions* const how[] = {&alone, &two};
+  encode_once(alone);
+  double spent = 0;
+  do {
+    for (size_t i = 0; i < 2; ++i) {
+      const double start = wall_seconds();
+      encode_once(*how[i]);
+      const double seconds = std::max(wall_seconds() - start, 1e-9);
+      best[i] = std::min(best[i], seconds);
+      spent += seconds;
+    }
+  } while (spent < 4 * bench_.effort.seconds_per_figure);
   out.threads_ratio = best[0] / best[1];
 }
 
