@@ -304,6 +304,8 @@ struct DomainPool::Impl {
     out.memory_peak_bytes = result->memory_bytes;
     if (result->comparable) out.trace = result->trace;
     runner.retired |= !result->reusable;
+    // The watch of the task that ended must not go off before pump() runs: it would take the process for an idle one.
+    runner.timer.set(loop.now() + kIdleMax);
     answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
     later([this, id = runner.lease] { pump(id); });
   }
