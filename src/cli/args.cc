@@ -199,7 +199,7 @@ void add_fountain_verbs(CLI::App& app, Line& line) {
   CLI::App* encode = add_verb(*fountain, line, "encode", "Write a file as symbol files into a folder. Lose any of them, as long as enough are left.",
                               "  selvedge fountain encode film.mkv -o symbols                 5 % may get lost\n"
                               "  selvedge fountain encode film.mkv -o symbols --repair 50% --files 12\n"
-                              "  for d in a b c; do cp symbols/part00[0-3]*.sym /media/$d; done\n",
+                              "  mv symbols/part00[0-5].sym /media/a; mv symbols/*.sym /media/b      6 of the 12 files on each of two disks\n",
                               [&options](World& w) { return run_fountain_encode(w, options); });
   encode->add_option("FILE", options.input, "the file; it may be larger than memory")->required();
   encode->add_option("-o,--output", options.out, "the folder; it is made, and has no symbol files yet")->required()->type_name("DIR");
