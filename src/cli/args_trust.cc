@@ -1,0 +1,57 @@
+// Verbs about who trusts whom.
+#include "cli/args.h"
+
+namespace selvedge::cli {
+
+void add_trust_verbs(CLI::App& app, Verb& chosen) {
+  const auto ticket_options = std::make_shared<TicketOptions>();
+  CLI::App* ticket = add_verb(app, chosen, "ticket", "Show this node's ticket: how others find it. It carries no authority.",
+                              "  selvedge ticket\n  selvedge ticket --qr       for a phone's camera\n", verb_of(ticket_options, run_ticket));
+  ticket->add_flag("--qr", ticket_options->qr, "also as a QR code");
+  ticket->group("Peers and grants");
+
+  CLI::App* peer = app.add_subcommand("peer", "Other nodes this one keeps in touch with.")->require_subcommand(1)->group("Peers and grants");
+  const auto peer_add_options = std::make_shared<PeerAddOptions>();
+  CLI::App* add = add_verb(*peer, chosen, "add", "Get to know a node by its ticket.", "  selvedge peer add selvedge1...\n",
+                           verb_of(peer_add_options, run_peer_add));
+  add->add_option("TICKET", peer_add_options->ticket, "what selvedge ticket shows on the other machine")->required();
+  add_verb(*peer, chosen, "list", "Known nodes, and why one is not connected.", "  selvedge peer list\n", [](World& w) { return run_peer_list(w); });
+
+  CLI::App* grant = app.add_subcommand("grant", "What owners allow each other.")->require_subcommand(1)->group("Peers and grants");
+  const auto grant_give_options = std::make_shared<GrantGiveOptions>();
+  CLI::App* give = add_verb(*grant, chosen, "give", "Allow an origin to compute and store on this machine, within bounds, for a time.",
+                            "  selvedge grant give gm9xk...5fo --cpu 50% --memory 256M --storage 1G --for 1h\n"
+                            "  selvedge grant give gm9xk...5fo --cpu 0 --storage 20G --for 30d      storage only\n",
+                            verb_of(grant_give_options, run_grant_give));
+  give->add_option("ORIGIN", grant_give_options->origin, "the owner key of who may use this machine (selvedge status shows it there)")->required();
+  give->add_option("--cpu", grant_give_options->cpu, "share of one processor; 0 for none")->type_name("PERCENT")->capture_default_str();
+  give->add_option("--memory", grant_give_options->memory, "memory of a program")->type_name("SIZE")->capture_default_str();
+  give->add_option("--storage", grant_give_options->storage, "disk space; 0 for none")->type_name("SIZE")->capture_default_str();
+  give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
+  add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
+           [](World& w) { return run_grant_list(w); });
+
+  CLI::App* lease = app.add_subcommand("lease", "Grants in force on this machine, and what they used.")->require_subcommand(1)->group("Peers and grants");
+  add_verb(*lease, chosen, "list", "Leases with their meters.", "  selvedge lease list\n", [](World& w) { return run_lease_list(w); });
+  const auto add_change = [&](const char* name, const char* about, const char* example, node::LeaseAction action) {
+    const auto options = std::make_shared<LeaseOptions>();
+    options->action = action;
+    CLI::App* change = add_verb(*lease, chosen, name, about, example, verb_of(options, run_lease_change));
+    change->add_option("LEASE", options->lease, "its id, or as much of its beginning as names one")->required();
+  };
+  add_change("pause", "Stop its programs now; what is stored stays.", "  selvedge lease pause 3f1c\n", node::LeaseAction::kPause);
+  add_change("resume", "Take up a paused lease again.", "  selvedge lease resume 3f1c\n", node::LeaseAction::kResume);
+  add_change("revoke", "Take the grant back, for good: programs stop now, storage is handed over and deleted.", "  selvedge lease revoke 3f1c\n",
+             node::LeaseAction::kRevoke);
+
+  const auto receipts_options = std::make_shared<ReceiptsOptions>();
+  CLI::App* receipts = add_verb(app, chosen, "receipts", "Signed accounts of what ran: by whom, for whom, fuel, time, bytes.",
+                                "  selvedge receipts             sums for each host, origin and program\n"
+                                "  selvedge receipts --all       every execution\n"
+                                "  selvedge --json receipts\n",
+                                verb_of(receipts_options, run_receipts));
+  receipts->add_flag("--all", receipts_options->all, "a line for each execution");
+  receipts->group("Peers and grants");
+}
+
+}  // namespace selvedge::cli
