@@ -35,6 +35,7 @@ Cost measure(size_t size, bool whole, int rounds) {
   Bytes content(size);
   for (uint8_t& byte : content) byte = uint8_t(rng.next());
   object::BlockGroup group;
+  group.epoch = 1;
   group.object_bytes = size;
   group.whole = whole;
   group.symbol_bytes = whole ? 0 : mesh::kSymbolBytes;

@@ -5,7 +5,7 @@
 // verb it names is put into `chosen`; run_command_line() then calls it.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // style: allow heavy_header because this header is for the args_*.cc files alone
 
 #include <functional>
 #include <memory>

@@ -1,16 +1,10 @@
 #include "crypto/seal.h"
 
-#include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "crypto/sodium_ready.h"
 
 namespace selvedge::crypto {
 namespace {
-
-struct SealKeys {
-  AeadKey key;
-  Nonce nonce;
-};
 
 /// Both public keys are in the KDF's info, so that a sealed text is bound to exactly one exchange.
 SealKeys derive(const Secret<32>& shared, const SealPublicKey& ephemeral, const SealPublicKey& recipient) {
@@ -41,27 +35,16 @@ SealKeyPair::SealKeyPair(Seed seed) : secret_(std::move(seed)) {
   crypto_scalarmult_base(public_key_.bytes.data(), secret_.view().data());
 }
 
-Result<Bytes> SealKeyPair::open(ByteView sealed, ByteView aad) const {
-  if (sealed.size() < kSealOverhead) return fail(Errc::kInvalid, "sealed data is at least 48 bytes long");
-  const SealPublicKey ephemeral = TRY(SealPublicKey::from(sealed.first(32)));
-  const AeadTag tag = TRY(AeadTag::from(sealed.last(16)));
+Result<SealKeys> SealKeyPair::keys_for(const SealPublicKey& ephemeral) const {
   const Secret<32> shared = TRY(x25519(secret_, ephemeral));
-  const SealKeys keys = derive(shared, ephemeral, public_key_);
-  Bytes data = to_bytes(sealed.subspan(32, sealed.size() - kSealOverhead));
-  TRY(aead_open(keys.key, keys.nonce, aad, data, tag));
-  return data;
+  return derive(shared, ephemeral, public_key_);
 }
 
-Result<Bytes> seal_to(const SealPublicKey& recipient, ByteView plaintext, ByteView aad, Drbg& drbg) {
+Result<StartedSeal> start_seal(const SealPublicKey& recipient, Drbg& drbg) {
   const Seed secret = drbg.seed();
   const SealKeyPair ephemeral(secret.clone());
   const Secret<32> shared = TRY(x25519(secret, recipient));
-  const SealKeys keys = derive(shared, ephemeral.public_key(), recipient);
-  Bytes out = to_bytes(ephemeral.public_key());
-  append(out, plaintext);
-  const AeadTag tag = aead_seal(keys.key, keys.nonce, aad, std::span<uint8_t>(out).subspan(32));
-  append(out, tag);
-  return out;
+  return StartedSeal{ephemeral.public_key(), derive(shared, ephemeral.public_key(), recipient)};
 }
 
 }  // namespace selvedge::crypto

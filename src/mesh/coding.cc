@@ -123,6 +123,7 @@ Result<object::BlockGroup> describe_group(const object::ZoneKeys& zone, uint64_t
   if (bytes > kGroupBytesMax) return fail(Errc::kLimit, "one object holds at most " + std::to_string(kGroupBytesMax) + " bytes");
   object::BlockGroup group;
   group.zone = zone.zone();
+  group.epoch = epoch;
   group.object_bytes = bytes;
   group.whole = bytes <= kWholeBytesMax;
   if (!group.whole) {

@@ -90,7 +90,7 @@ void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
     if (wanted == 0) continue;
     request.request = id << 8 | uint64_t(i);
     request.object = fetch.request.object;
-    request.access = fetch.request.access;
+    request.capabilities = fetch.request.capabilities;
     holder.state = Holder::kAsked;
     holder.asked = request.limits;
     holder.received = 0;

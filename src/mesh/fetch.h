@@ -28,7 +28,7 @@ struct FetchRequest {
   object::BlockGroup group;
   object::ObjectKey key;
   std::vector<NodeKey> holders;  // in the order to prefer when one suffices
-  Bytes access;
+  std::vector<Bytes> capabilities;  // signed, for another origin's object: the one held first, the root last
 };
 
 struct AskSymbols { NodeKey to; SymbolRequest request; };

@@ -46,9 +46,9 @@ struct SymbolRequest {
   object::ObjectId object;
   std::vector<EsiRange> have;
   std::vector<uint32_t> limits;  // one per source block
-  Bytes access;                  // signed Access when the asker is not the object's own origin; else empty
+  std::vector<Bytes> capabilities;  // when the asker is not the object's own origin: signed, the one it holds first, the root last
   template <class V> void visit(V& v) {
-    v("request", request); v("object", object); v("have", have); v("limits", limits); v("access", access);
+    v("request", request); v("object", object); v("have", have); v("limits", limits); v("capabilities", capabilities);
   }
 };
 

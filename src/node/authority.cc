@@ -23,7 +23,7 @@ Status Authority::add_received(object::Signed<object::Grant> grant) {
 Status Authority::add_policy(object::Signed<object::ZonePolicy> policy) {
   auto it = policies_.find(policy.body.zone);
   if (it == policies_.end() && policies_.size() >= kPoliciesMax) return fail(Errc::kLimit, "too many zones are known");
-  if (it != policies_.end() && it->second.body.epoch > policy.body.epoch) return fail(Errc::kExists, "a newer policy of the zone is known");
+  if (it != policies_.end() && it->second.body.serial > policy.body.serial) return fail(Errc::kExists, "a newer policy of the zone is known");
   policies_.insert_or_assign(policy.body.zone, std::move(policy));
   return ok();
 }
@@ -82,7 +82,7 @@ const object::Signed<object::ZonePolicy>* Authority::policy(const object::ZoneId
 Result<object::Authorization> Authority::may_use_storage(Instant now, const object::Signed<object::NodeRecord>& actor,
                                                          const crypto::PublicKey& origin, const object::ZoneId& zone,
                                                          object::VerbSet verbs, const std::vector<object::ObjectId>& objects,
-                                                         uint64_t bytes_in_all, ByteView access_bytes,
+                                                         uint64_t bytes_in_all, const std::vector<object::Signed<object::Capability>>& capabilities,
                                                          const object::Signed<object::NodeRecord>* origin_record) {
   object::Use use;
   use.machine_owner = owner_;
@@ -100,12 +100,11 @@ Result<object::Authorization> Authority::may_use_storage(Instant now, const obje
   evidence.policy = policy(zone);
   evidence.origin_record = actor.body.owner == origin ? &actor : origin_record;
   evidence.revocations = &revocations_;
-  if (evidence.policy != nullptr) evidence.policy_epoch_min = evidence.policy->body.epoch;
-  std::optional<object::Signed<object::Access>> access;
-  if (!access_bytes.empty()) {
-    access.emplace(TRY(object::open_object<object::Access>(access_bytes, verifier_)));
-    evidence.access = &*access;
-  }
+  if (evidence.policy != nullptr) evidence.policy_serial_min = evidence.policy->body.serial;
+  evidence.actor_record = &actor;
+  std::vector<const object::Signed<object::Capability>*> chain;
+  for (const object::Signed<object::Capability>& capability : capabilities) chain.push_back(&capability);
+  evidence.capabilities = chain;
   return object::authorize(use, evidence, now);
 }
 
@@ -125,9 +124,15 @@ Result<object::Authorization> Authority::may_run(Instant now, const object::Sign
   evidence.grant = given(offer.body.grant);
   evidence.policy = policy(offer.body.zone);
   evidence.origin_record = &actor;
+  evidence.actor_record = &actor;
   evidence.offer = &offer;
+  std::optional<object::Signed<object::Manifest>> manifest;
+  if (!offer.body.manifest.empty()) {
+    manifest.emplace(TRY(object::open_object<object::Manifest>(offer.body.manifest, verifier_)));
+    evidence.manifest = &*manifest;
+  }
   evidence.revocations = &revocations_;
-  if (evidence.policy != nullptr) evidence.policy_epoch_min = evidence.policy->body.epoch;
+  if (evidence.policy != nullptr) evidence.policy_serial_min = evidence.policy->body.serial;
   return object::authorize(use, evidence, now);
 }
 

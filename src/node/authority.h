@@ -33,11 +33,12 @@ class Authority {
   Status add_revocation(const object::Signed<object::Revocation>& revocation) { return revocations_.add(revocation); }
 
   /// May `actor`, a session peer with this record, act on `objects` of `zone` held here? The grant of the record's owner
-  /// and the zone's policy must both cover it; for another origin's data an Access made out to the actor is needed.
+  /// and the zone's policy must both cover it; for another origin's data a chain of capabilities that ends with the actor is needed.
   Result<object::Authorization> may_use_storage(Instant now, const object::Signed<object::NodeRecord>& actor,
                                                 const crypto::PublicKey& origin, const object::ZoneId& zone, object::VerbSet verbs,
                                                 const std::vector<object::ObjectId>& objects, uint64_t bytes_in_all,
-                                                ByteView access_bytes, const object::Signed<object::NodeRecord>* origin_record);
+                                                const std::vector<object::Signed<object::Capability>>& capabilities,
+                                                const object::Signed<object::NodeRecord>* origin_record);
   /// May this offer, brought by `actor`, be run here?
   Result<object::Authorization> may_run(Instant now, const object::Signed<object::NodeRecord>& actor,
                                         const object::Signed<object::TaskOffer>& offer);

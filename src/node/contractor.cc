@@ -149,19 +149,19 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   }
   std::vector<object::ObjectKey> keys;
   std::vector<NodeKey> holders;
-  object::Access access;
+  object::Capability leave;
   for (const object::BlobRef& blob : offer.blobs) {
     for (const object::BlockGroup& group : blob.groups) {
       const object::ObjectId object = object::unsigned_id(group);
-      if (std::find(access.objects.begin(), access.objects.end(), object) != access.objects.end()) continue;
+      if (std::find(leave.objects.begin(), leave.objects.end(), object) != leave.objects.end()) continue;
       keys.push_back(TRY(library_.key_of(group)));
-      access.objects.push_back(object);
+      leave.objects.push_back(object);
       for (const NodeKey& holder : library_.holders_of(object)) {
         if (std::find(holders.begin(), holders.end(), holder) == holders.end()) holders.push_back(holder);
       }
     }
   }
-  std::sort(access.objects.begin(), access.objects.end());
+  std::sort(leave.objects.begin(), leave.objects.end());
   for (const NodeKey& holder : holders) {
     const mesh::Peer* known = core_.sessions.find(holder);
     // Only holders that answer now are worth a hint.
@@ -172,16 +172,16 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   offer.sealed_keys = TRY(object::seal_object_keys(keys, make.task, peer->record->body.seal_key, core_.drbg));
   offer.issued = turn.now.unix_seconds();
   offer.expires = offer.issued + kOfferTtlSeconds;
-  if (!access.objects.empty()) {
-    access.zone = core_.zone();
-    access.origin = core_.owner();
-    access.issuer = core_.self();
-    access.audience = make.executor;
-    access.verbs = object::kRead;
-    access.issued = offer.issued;
-    access.expires = offer.expires;
-    access.nonce = core_.drbg.draw<object::Unique>();
-    offer.access = TRY(object::sign_object(*core_.config.node, access)).bytes;
+  if (!leave.objects.empty()) {
+    leave.zone = core_.zone();
+    leave.origin = core_.owner();
+    leave.issuer = core_.self();
+    leave.audience = make.executor;
+    leave.operations = {"storage.read"};
+    leave.issued = offer.issued;
+    leave.expires = offer.expires;
+    leave.nonce = core_.drbg.draw<object::Unique>();
+    offer.capability = TRY(object::sign_object(*core_.config.node, leave)).bytes;
   }
   return TRY(object::sign_object(*core_.config.node, offer)).bytes;
 }

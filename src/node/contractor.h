@@ -2,7 +2,7 @@
 //
 // A run is: store the module and the inputs; one task per input, each agreed on by machines of distinct owners; with
 // merge, one more task over all outputs; write the results. Offers carry keys for just their task's objects, sealed to
-// the executor, and an Access for just those objects. Whoever is caught lying is written down and asked for nothing more.
+// the executor, and a Capability to read just those objects. Whoever is caught lying is written down and asked for nothing more.
 #pragma once
 
 #include "node/library.h"

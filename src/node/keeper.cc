@@ -63,19 +63,24 @@ void Keeper::end(Turn& turn, const NodeKey& to, uint64_t request, uint32_t symbo
   core_.send(turn, to, mesh::MeshMessages::encode(end));
 }
 
+Result<std::vector<object::Signed<object::Capability>>> Keeper::open_chain(const std::vector<Bytes>& capabilities) const {
+  if (capabilities.size() > object::kChainMax) return fail(Errc::kLimit, "too many capabilities were shown");
+  std::vector<object::Signed<object::Capability>> chain;
+  for (const Bytes& bytes : capabilities) chain.push_back(TRY(object::open_object<object::Capability>(bytes, core_.authority.verifier())));
+  return chain;
+}
+
 void Keeper::on_symbol_request(Turn& turn, const NodeKey& from, const mesh::SymbolRequest& request) {
   const object::Signed<object::NodeRecord>* actor = record_of(from);
   if (actor == nullptr) return;
   const store::HoldMeta* meta = core_.store.find_object(convert<store::ObjectId>(request.object));
   if (meta == nullptr) return end(turn, from, request.request, 0, fail(Errc::kNotFound, "holds none of it"));
   const crypto::PublicKey origin = convert<crypto::PublicKey>(meta->origin);
-  const object::Signed<object::NodeRecord>* origin_record = nullptr;
-  if (!request.access.empty()) {
-    const Result<object::Signed<object::Access>> access = object::open_object<object::Access>(request.access, core_.authority.verifier());
-    if (access.ok()) origin_record = record_of(access->body.issuer);
-  }
+  const Result<std::vector<object::Signed<object::Capability>>> chain = open_chain(request.capabilities);
+  if (!chain.ok()) return end(turn, from, request.request, 0, chain.error());
+  const object::Signed<object::NodeRecord>* origin_record = chain->empty() ? nullptr : record_of(chain->back().body.issuer);
   const Result<object::Authorization> allowed = core_.authority.may_use_storage(
-      turn.now, *actor, origin, convert<object::ZoneId>(meta->zone), object::kRead, {request.object}, 0, request.access, origin_record);
+      turn.now, *actor, origin, convert<object::ZoneId>(meta->zone), object::kRead, {request.object}, 0, *chain, origin_record);
   if (!allowed.ok()) return end(turn, from, request.request, 0, allowed.error());
 
   store::SegmentRead read;

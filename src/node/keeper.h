@@ -1,7 +1,7 @@
 // Keeper: the part of a node that holds symbols for others, under its owner's grants.
 //
 // A frame is stored only for an origin that has a storage grant here, and acknowledged only after the disk has synced
-// it. Symbols are given to the origin's own nodes and to whoever the origin signed an Access for, while the grant is
+// it. Symbols are given to the origin's own nodes and to whoever the origin signed a Capability for, while the grant is
 // in force. Taking one's own data away needs no grant: it uses nothing.
 #pragma once
 
@@ -27,6 +27,8 @@ class Keeper {
  private:
   /// The record of a session peer, this node itself included. nullptr without a session.
   const object::Signed<object::NodeRecord>* record_of(const NodeKey& peer) const;
+  /// Errors: kLimit, or what opening one of them says.
+  Result<std::vector<object::Signed<object::Capability>>> open_chain(const std::vector<Bytes>& capabilities) const;
   Status admit(Turn& turn, const object::Signed<object::NodeRecord>& actor, const mesh::FrameView& frame);
   void serve(Turn& turn, const NodeKey& to, const mesh::SymbolRequest& request, store::Loaded loaded);
   void end(Turn& turn, const NodeKey& to, uint64_t request, uint32_t symbols, const Status& status);

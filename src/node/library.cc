@@ -38,7 +38,7 @@ Library::Totals Library::totals() const {
 }
 
 Result<object::ObjectKey> Library::key_of(const object::BlockGroup& group) const {
-  return core_.zone_keys->object_key(kZoneEpoch, object::unsigned_id(group), group.object_bytes, group.symbol_bytes);
+  return core_.zone_keys->object_key(group.epoch, object::unsigned_id(group), group.object_bytes, group.symbol_bytes);
 }
 
 std::optional<mesh::Placement> Library::placement(const object::ObjectId& object) const {

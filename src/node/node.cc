@@ -74,15 +74,10 @@ void Node::renew_policy(Turn& turn) {
   const object::Signed<object::ZonePolicy>* now_in_force = core_.authority.policy(core_.zone());
   const uint64_t now = turn.now.unix_seconds();
   if (now_in_force != nullptr && now_in_force->body.expires > now + kPolicyRenewBefore) return;
-  object::ZonePolicy policy;
-  policy.zone = core_.zone();
-  policy.owner = core_.owner();
-  policy.name = kZoneName;
-  policy.classes = object::kCompute | object::kStorage;
-  policy.distinct_owners_min = 2;
+  object::ZonePolicy policy = now_in_force == nullptr ? *object::default_policy(core_.owner(), kZoneName) : now_in_force->body;
   policy.issued = now;
   policy.expires = now + kPolicyTtl;
-  policy.epoch = now_in_force == nullptr ? 1 : now_in_force->body.epoch + 1;
+  policy.serial = now_in_force == nullptr ? 1 : now_in_force->body.serial + 1;
   Result<object::Signed<object::ZonePolicy>> made = object::sign_object(*core_.config.owner, policy);
   CHECK(made.ok());
   const Bytes bytes = made->bytes;

@@ -159,6 +159,7 @@ TEST_F(NodeTest, AnOfferUnderSomebodyElsesGrantIsRefused) {
   offer.sealed_keys = object::seal_object_keys({}, offer.task, group_.at(host_).seal.public_key(), drbg).value_or(Bytes(64, 1));
   object::BlockGroup group;
   group.zone = offer.zone;
+  group.epoch = 1;
   group.object_bytes = tiny_module().size();
   group.whole = true;
   offer.blobs[0].groups = {group};
@@ -282,9 +283,9 @@ TEST_F(NodeTest, SymbolsAreNotGivenToWhomTheyDoNotBelong) {
   for (const auto& [key, value] : group_.at(host_).disk) {
     if (key.first == store::Column::kSymbols) object.bytes = mesh::parse_frame(value)->header.object.bytes;
   }
-  const auto request = [&](size_t who, Bytes access) {
+  const auto request = [&](size_t who, std::vector<Bytes> capabilities) {
     group_.at(who).received.clear();
-    group_.inject(who, host_, mesh::MeshMessages::encode(mesh::SymbolRequest{5, object, {}, {10}, std::move(access)}));
+    group_.inject(who, host_, mesh::MeshMessages::encode(mesh::SymbolRequest{5, object, {}, {10}, std::move(capabilities)}));
     EXPECT_FALSE(group_.at(who).received.empty());
     const auto end = mesh::MeshMessages::decode(group_.at(who).received.back());
     return std::get<mesh::SymbolEnd>(*end);
@@ -294,21 +295,21 @@ TEST_F(NodeTest, SymbolsAreNotGivenToWhomTheyDoNotBelong) {
   EXPECT_EQ(refused.symbols, 0u);
   // Another host of the same origin has no right to them either, unless the origin says so.
   EXPECT_EQ(request(second_, {}).error, uint8_t(Errc::kUnauthorized));
-  object::Access access;
+  object::Capability access;
   access.zone = object::zone_id(group_.at(origin_).owner.public_key(), kZoneName);
   access.origin = group_.at(origin_).owner.public_key();
   access.issuer = group_.at(origin_).key();
   access.audience = group_.at(second_).key();
-  access.verbs = object::kRead;
+  access.operations = {"storage.read"};
   access.objects = {object};
   access.issued = group_.now.unix_seconds();
   access.expires = access.issued + 100;
   access.nonce.bytes.fill(1);
   const Bytes signed_access = object::sign_object(group_.at(origin_).signer, access).value().bytes;
-  const mesh::SymbolEnd given = request(second_, signed_access);
+  const mesh::SymbolEnd given = request(second_, {signed_access});
   EXPECT_EQ(given.error, 0);
   EXPECT_EQ(given.symbols, 1u);
-  EXPECT_EQ(request(stranger_, signed_access).error, uint8_t(Errc::kUnauthorized)) << "it is made out to another";
+  EXPECT_EQ(request(stranger_, {signed_access}).error, uint8_t(Errc::kUnauthorized)) << "it is made out to another";
 }
 
 // req: C15

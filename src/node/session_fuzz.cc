@@ -99,14 +99,10 @@ class World {
   }
   // Without the origin's word on its zone nothing of it is held or run.
   Bytes policy() const {
-    object::ZonePolicy policy;
-    policy.owner = keys(1).owner.public_key();
-    policy.name = node::kZoneName;
-    policy.zone = object::zone_id(policy.owner, policy.name);
-    policy.classes = object::kCompute | object::kStorage;
+    object::ZonePolicy policy = *object::default_policy(keys(1).owner.public_key(), node::kZoneName);
     policy.issued = now_.unix_seconds();
     policy.expires = policy.issued + object::kDay;
-    policy.epoch = 1;
+    policy.serial = 1;
     return object::sign_object(keys(1).owner, policy).value().bytes;
   }
   void pass(ByteView content) {

@@ -249,13 +249,13 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
 Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer) {
   const mesh::Peer* peer = core_.sessions.find(from);
   if (peer == nullptr || !peer->record) return fail(Errc::kUnauthorized, "no session");
-  TRY(core_.authority.may_run(turn.now, *peer->record, offer));
+  const object::Authorization allowed = TRY(core_.authority.may_run(turn.now, *peer->record, offer));
   work::LeaseEntry* lease = leases_.find(offer.body.grant);
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
   if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
   if (executor_.knows(offer.body.task)) {
     // Offered again after a broken session: what it gathered stays.
-    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u)};
+    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain};
     work::Executor::Out effects;
     const Status status = executor_.accept(turn.now, std::move(again), effects);
     route(turn, effects);
@@ -266,7 +266,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   Supply supply;
   supply.keys = TRY(object::open_object_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
   supply.blobs = offer.body.blobs;
-  supply.access = offer.body.access;
+  if (!offer.body.capability.empty()) supply.capabilities = {offer.body.capability};
   supply.forget_at = turn.now + kSupplyKept;
   for (const object::Holder& holder : offer.body.holders) {
     supply.holders.push_back(holder.node);
@@ -274,7 +274,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   }
   const work::TaskId task = offer.body.task;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u)};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
@@ -320,7 +320,7 @@ void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid&
     Supply& s = supplies_.at(task);
     const auto key = std::find_if(s.keys.begin(), s.keys.end(), [&](const object::ObjectKey& k) { return k.object() == object; });
     if (key == s.keys.end()) return blob_here(turn, task, cid, fail(Errc::kUnauthorized, "the offer holds no key for it"));
-    mesh::FetchRequest request{object, groups[i], key->clone(), s.holders, s.access};
+    mesh::FetchRequest request{object, groups[i], key->clone(), s.holders, s.capabilities};
     // What is held here need not travel.
     if (core_.store.find_object(convert<store::ObjectId>(object)) != nullptr) {
       std::stable_partition(request.holders.begin(), request.holders.end(), [this](const NodeKey& h) { return h == core_.self(); });

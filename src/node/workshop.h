@@ -55,7 +55,7 @@ class Workshop {
     std::vector<object::ObjectKey> keys;
     std::vector<object::BlobRef> blobs;
     std::vector<NodeKey> holders;
-    Bytes access;
+    std::vector<Bytes> capabilities;
     struct Parts { std::vector<std::optional<Bytes>> parts; size_t left = 0; };
     std::map<codec::Cid, Parts> gathering;
     Instant forget_at;

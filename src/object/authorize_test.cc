@@ -20,7 +20,7 @@ struct Case {
         origin_record(world.node_record(world.origin, world.origin_node)),
         grant(world.grant()),
         policy(world.policy()),
-        access(world.access()),
+        capability(world.capability()),
         revocations(world.host_owner.public_key()) {
     use.machine_owner = world.host_owner.public_key();
     use.machine = world.machine.public_key();
@@ -39,7 +39,8 @@ struct Case {
     const auto signed_origin = sign_object(origin_signer ? *origin_signer : world.origin, origin_record).value();
     const auto signed_grant = sign_object(grant_signer ? *grant_signer : world.host_owner, grant).value();
     const auto signed_policy = sign_object(policy_signer ? *policy_signer : world.origin, policy).value();
-    const auto signed_access = sign_object(access_signer ? *access_signer : world.origin_node, access).value();
+    const auto signed_capability = sign_object(capability_signer ? *capability_signer : world.origin_node, capability).value();
+    const Signed<Capability>* const chain[] = {&signed_capability};
     TaskOffer offer = world.offer(signed_grant.id);
     if (bend_offer) bend_offer(offer);
     const auto signed_offer = sign_object(offer_signer ? *offer_signer : world.origin_node, offer).value();
@@ -49,11 +50,13 @@ struct Case {
     evidence.origin_record = without_origin_record ? nullptr : &signed_origin;
     evidence.grant = without_grant ? nullptr : &signed_grant;
     evidence.policy = without_policy ? nullptr : &signed_policy;
-    evidence.access = without_access ? nullptr : &signed_access;
+    if (!without_capability) evidence.capabilities = chain;
+    evidence.revocation_head = head ? &*head : nullptr;
+    evidence.manifest = manifest ? &*manifest : nullptr;
     evidence.offer = without_offer ? nullptr : &signed_offer;
     evidence.revocations = without_revocations ? nullptr : &revocations;
-    evidence.policy_epoch_min = policy_epoch_min;
-    if (before_asking) before_asking(signed_grant, signed_policy, signed_access, signed_offer);
+    evidence.policy_serial_min = policy_serial_min;
+    if (before_asking) before_asking(signed_grant, signed_policy, signed_capability, signed_offer);
     return authorize(use, evidence, at);
   }
 
@@ -62,19 +65,21 @@ struct Case {
   NodeRecord machine_record, origin_record;
   Grant grant;
   ZonePolicy policy;
-  Access access;
+  Capability capability;
+  std::optional<Signed<RevocationHead>> head;
+  std::optional<Signed<Manifest>> manifest;
   RevocationSet revocations;
   const crypto::Signer* machine_signer = nullptr;
   const crypto::Signer* origin_signer = nullptr;
   const crypto::Signer* grant_signer = nullptr;
   const crypto::Signer* policy_signer = nullptr;
-  const crypto::Signer* access_signer = nullptr;
+  const crypto::Signer* capability_signer = nullptr;
   const crypto::Signer* offer_signer = nullptr;
   std::function<void(TaskOffer&)> bend_offer;
-  std::function<void(const Signed<Grant>&, const Signed<ZonePolicy>&, const Signed<Access>&, const Signed<TaskOffer>&)> before_asking;
+  std::function<void(const Signed<Grant>&, const Signed<ZonePolicy>&, const Signed<Capability>&, const Signed<TaskOffer>&)> before_asking;
   bool without_machine_record = false, without_origin_record = false, without_grant = false, without_policy = false;
-  bool without_access = false, without_offer = false, without_revocations = false;
-  uint64_t policy_epoch_min = 0;
+  bool without_capability = false, without_offer = false, without_revocations = false;
+  uint64_t policy_serial_min = 0;
   Instant at = now();
   ObjectId grant_id;
 };
@@ -169,24 +174,24 @@ TEST(AuthorizeTest, EitherSideMissingIsARefusal) {
       {"no revocations", Errc::kInvalid, "without the revocations", [](Case& c) { c.without_revocations = true; }},
   };
   expect_refusals(refusals, compute_case);
-  expect_refusals({{"no access", Errc::kUnauthorized, "has no access from it", [](Case& c) { c.without_access = true; }}}, read_case);
+  expect_refusals({{"no capability", Errc::kUnauthorized, "has no capability from it", [](Case& c) { c.without_capability = true; }}}, read_case);
 }
 
 // req: A9 R24
 TEST(AuthorizeTest, NeitherRootWidensTheOther) {
   const std::vector<Refusal> refusals = {
       {"the grant lacks the class", Errc::kUnauthorized, "grant does not cover this sort", [](Case& c) { c.grant.classes = kStorage; }},
-      {"the policy lacks the class", Errc::kUnauthorized, "data's owner does not allow this sort", [](Case& c) { c.policy.classes = kStorage; }},
+      {"the policy lacks the class", Errc::kUnauthorized, "zone does not allow this class of use", [](Case& c) { c.policy.classes = kStorage; }},
       {"attested was not granted", Errc::kUnauthorized, "grant does not cover this sort", [](Case& c) { c.use.classes = kCompute | kAttested; }},
-      {"attested is not allowed", Errc::kUnauthorized, "data's owner does not allow this sort",
+      {"attested is not allowed", Errc::kUnauthorized, "zone does not allow this class of use",
        [](Case& c) { c.use.classes = kCompute | kAttested; c.grant.classes = kClassesAll; }},
-      {"another owner's machines only", Errc::kUnauthorized, "does not want the zone's data on machines of this owner",
+      {"another owner's machines only", Errc::kUnauthorized, "does not go to machines of this owner",
        [](Case& c) { c.policy.executors = {c.world.stranger.public_key()}; }},
       {"too much processor", Errc::kQuota, "less processor time", [](Case& c) { c.use.amounts.cpu_permille = 2001; }},
       {"too much memory", Errc::kQuota, "less memory", [](Case& c) { c.use.amounts.memory_bytes = (1u << 30) + 1; }},
       {"too much storage", Errc::kQuota, "less storage", [](Case& c) { c.use.amounts.storage_bytes = (10ull << 30) + 1; }},
       {"a greedy task", Errc::kQuota, "task may use more memory", [](Case& c) { c.bend_offer = [](TaskOffer& o) { o.spec.memory_bytes = 2ull << 30; }; }},
-      {"an old policy", Errc::kUnauthorized, "replaced by a newer one", [](Case& c) { c.policy_epoch_min = 4; }},
+      {"an old policy", Errc::kUnauthorized, "replaced by a newer one", [](Case& c) { c.policy_serial_min = 4; }},
       {"battery", Errc::kUnavailable, "battery is below", [](Case& c) { c.use.power = {29, false}; }},
       {"not charging", Errc::kUnavailable, "only while it charges",
        [](Case& c) { c.use.power = {99, false}; c.grant.conditions.only_while_charging = true; }},
@@ -258,22 +263,22 @@ TEST(AuthorizeTest, ReplaysElsewhereAreRefused) {
 }
 
 // req: A9
-TEST(AuthorizeTest, AccessCoversItsAudienceVerbsAndObjectsOnly) {
+TEST(AuthorizeTest, ACapabilityCoversItsAudienceOperationsAndObjectsOnly) {
   const std::vector<Refusal> refusals = {
       {"given to another node", Errc::kUnauthorized, "given to another node", [](Case& c) { c.use.actor = c.world.stranger.public_key(); }},
-      {"a wider verb", Errc::kUnauthorized, "does not cover what is to be done", [](Case& c) { c.use.verbs = kRead | kDelete; }},
+      {"a wider verb", Errc::kUnauthorized, "does not cover storage.delete", [](Case& c) { c.use.verbs = kRead | kDelete; }},
       {"another object", Errc::kUnauthorized, "does not cover object", [](Case& c) { c.use.objects.push_back(ObjectId{}); }},
-      {"another zone", Errc::kUnauthorized, "access is for another zone", [](Case& c) { c.access.zone.bytes[0] ^= 1; }},
-      {"from another origin", Errc::kUnauthorized, "access is from another origin",
-       [](Case& c) { c.access.origin = c.world.stranger.public_key(); }},
-      {"by a stranger", Errc::kUnauthorized, "issuer of the access is not the node that the origin's record names",
-       [](Case& c) { c.access_signer = &c.world.stranger; c.access.issuer = c.world.stranger.public_key(); }},
+      {"another zone", Errc::kUnauthorized, "capability is for another zone", [](Case& c) { c.capability.zone.bytes[0] ^= 1; }},
+      {"from another origin", Errc::kUnauthorized, "capability is from another origin",
+       [](Case& c) { c.capability.origin = c.world.stranger.public_key(); }},
+      {"by a stranger", Errc::kUnauthorized, "issuer of the capability is not the node that the origin's record names",
+       [](Case& c) { c.capability_signer = &c.world.stranger; c.capability.issuer = c.world.stranger.public_key(); }},
   };
   expect_refusals(refusals, read_case);
   const testing::World world;
   Case whole = read_case(world);
-  whole.access.whole_zone = true;
-  whole.access.objects.clear();
+  whole.capability.whole_zone = true;
+  whole.capability.objects.clear();
   whole.use.objects.push_back(ObjectId{});
   EXPECT_TRUE(whole.ask().ok());
 }
@@ -292,7 +297,7 @@ TEST(AuthorizeTest, EverythingExpiresAndNothingBeginsEarly) {
       {"early offer", Errc::kUnauthorized, "the offer is not valid yet", [&](Case& c) { c.bend_offer = early; }},
   };
   expect_refusals(compute, compute_case);
-  expect_refusals({{"access", Errc::kExpired, "the access has expired", [&](Case& c) { expire(c.access); }}}, read_case);
+  expect_refusals({{"capability", Errc::kExpired, "the capability has expired", [&](Case& c) { expire(c.capability); }}}, read_case);
   const testing::World world;
   Case skewed = compute_case(world);
   skewed.grant.issued = kNow + kClockSkewSecondsMax;
@@ -331,9 +336,9 @@ TEST(AuthorizeTest, EachKindOfRevocationTakesEffect) {
   };
   expect_refusals(refusals, compute_case);
   const std::vector<Refusal> reads = {
-      {"capability: the access", Errc::kRevoked, "the access was revoked",
+      {"capability: the capability", Errc::kRevoked, "the capability was revoked",
        [](Case& c) {
-         c.before_asking = [&c](const auto&, const auto&, const Signed<Access>& a, const auto&) { c.revoke(c.world.origin, T::kCapability, a.id); };
+         c.before_asking = [&c](const auto&, const auto&, const Signed<Capability>& a, const auto&) { c.revoke(c.world.origin, T::kCapability, a.id); };
        }},
       {"device: the reader", Errc::kRevoked, "device", [](Case& c) { c.revoke(c.world.origin, T::kDevice, c.use.actor); }},
       {"object: taken down by the machine's owner", Errc::kRevoked, "no longer read or stored",

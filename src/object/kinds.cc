@@ -1,13 +1,17 @@
 #include "object/kinds.h"
 
-#include <algorithm>
-
 #include "crypto/hash.h"
+#include "object/validate.h"
 
 namespace selvedge::object {
 namespace {
 
-Error invalid(std::string message) { return fail(Errc::kInvalid, std::move(message)); }
+Status check_outcome(Outcome outcome, const std::optional<Cid>& output) {
+  if ((outcome == Outcome::kOk) == output.has_value()) return ok();
+  return invalid("an output is named exactly when the outcome is ok");
+}
+
+}  // namespace
 
 Status check_lifetime(const char* kind, uint64_t issued, uint64_t expires, uint64_t ttl_max) {
   if (expires <= issued) return invalid(std::string(kind) + " expires before it begins");
@@ -30,27 +34,11 @@ Status check_bits(const char* kind, uint32_t bits, uint32_t all) {
   return ok();
 }
 
-template <class Id>
-Status check_sorted(const char* kind, const std::vector<Id>& ids, size_t limit) {
-  if (ids.size() > limit) return fail(Errc::kLimit, std::string(kind) + " lists more than " + std::to_string(limit) + " entries");
-  for (size_t i = 1; i < ids.size(); ++i) {
-    if (!(ids[i - 1] < ids[i])) return fail(Errc::kNonCanonical, std::string(kind) + " has a list that is not sorted or repeats itself");
-  }
-  return ok();
-}
-
 Status check_text(const char* what, const std::string& text, size_t limit) {
   if (text.size() > limit) return fail(Errc::kLimit, std::string(what) + " is longer than " + std::to_string(limit) + " bytes");
   if (!codec::is_utf8(text)) return invalid(std::string(what) + " is not valid UTF-8");
   return ok();
 }
-
-Status check_outcome(Outcome outcome, const std::optional<Cid>& output) {
-  if ((outcome == Outcome::kOk) == output.has_value()) return ok();
-  return invalid("an output is named exactly when the outcome is ok");
-}
-
-}  // namespace
 
 const char* enum_name(LeaseState state) {
   switch (state) {
@@ -102,6 +90,7 @@ const char* enum_name(RevocationReason reason) {
 Status NodeRecord::validate() const {
   TRY(check_keys("a node record", {&owner, &node}));
   if (seal_key.is_zero()) return invalid("a node record leaves out the key to seal to");
+  if (succeeds && (*succeeds == node || succeeds->is_zero())) return invalid("a node record says that a node replaces itself");
   return check_lifetime("a node record", issued, expires, kDelegationTtlMax);
 }
 
@@ -117,29 +106,13 @@ Status Lease::validate() const {
   return check_lifetime("a lease", started, expires, kLeaseTtlMax);
 }
 
-Status ZonePolicy::validate() const {
-  TRY(check_keys("a zone policy", {&owner}));
-  TRY(check_text("the name of a zone", name, kNameSizeMax));
-  if (!(zone == zone_id(owner, name))) return fail(Errc::kUnauthorized, "a zone policy speaks for a zone that is not its owner's");
-  TRY(check_bits("a zone policy", classes, kClassesAll));
-  TRY(check_sorted("a zone policy", executors, kExecutorsMax));
-  if (distinct_owners_min == 0) return invalid("a zone policy asks for no owner at all: the least is 1");
-  return check_lifetime("a zone policy", issued, expires, kDelegationTtlMax);
-}
-
-Status Access::validate() const {
-  TRY(check_keys("an access", {&origin, &issuer, &audience}));
-  TRY(check_bits("an access", verbs, kVerbsAll));
-  TRY(check_sorted("an access", objects, kAccessObjectsMax));
-  if (whole_zone == !objects.empty()) return invalid("an access lists its objects, or says that it is for the whole zone: one of the two");
-  return check_lifetime("an access", issued, expires, kCapabilityTtlMax);
-}
-
 Status TaskSpec::validate() const {
   TRY(check_keys("a task", {&origin}));
   if (args.size() > kArgsMax || inputs.size() > kInputsMax) return fail(Errc::kLimit, "a task has too many arguments or inputs");
   for (const std::string& arg : args) TRY(check_text("an argument of a task", arg, kArgSizeMax));
   if (fuel_limit == 0 || memory_bytes == 0) return invalid("a task says how much fuel and memory it may use");
+  TRY(check_text("the entry of a task", entry, kNameSizeMax));
+  if (bundle.has_value() == entry.empty()) return invalid("a task names an entry exactly when it names a bundle");
   return ok();
 }
 
@@ -160,7 +133,9 @@ Status TaskOffer::validate() const {
   TRY(check_keys("a task offer", {&issuer, &executor}));
   if (task.is_zero()) return invalid("a task offer leaves out the task id");
   if (sealed_keys.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the sealed keys of a task offer are too large");
-  if (access.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the access in a task offer is too large");
+  if (capability.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the capability in a task offer is too large");
+  if (manifest.size() > kSealedKeysSizeMax) return fail(Errc::kLimit, "the manifest in a task offer is too large");
+  if (spec.bundle.has_value() == manifest.empty()) return invalid("a task offer carries a manifest exactly when its task names a bundle");
   if (blobs.size() > kInputsMax + 1) return fail(Errc::kLimit, "a task offer names more blobs than a task has inputs");
   for (const BlobRef& blob : blobs) TRY(blob.validate());
   if (holders.size() > kHoldersMax) return fail(Errc::kLimit, "a task offer names more than " + std::to_string(kHoldersMax) + " holders");
@@ -186,6 +161,7 @@ Digest commitment_digest(const Reveal& reveal) {
 Status Receipt::validate() const {
   TRY(check_keys("a receipt", {&executor, &owner, &origin}));
   if (finished_ms < started_ms) return invalid("a receipt ends before it begins");
+  if (authority.size() > kAuthorityMax) return fail(Errc::kLimit, "a receipt rests on too many objects");
   return check_outcome(outcome, output);
 }
 
@@ -196,6 +172,7 @@ Status Revocation::validate() const {
 }
 
 Status BlockGroup::validate() const {
+  if (epoch == 0) return invalid("a block group names the zone key epoch it is sealed under, counted from 1");
   constexpr uint32_t kSourceBlocksMax = 256;  // SBN has eight bits, RFC 6330 3.2
   if (whole) {
     if (symbol_bytes != 0 || source_blocks != 0) return invalid("a block group that travels whole has no symbols");

@@ -16,7 +16,7 @@ namespace selvedge::object {
 
 // ---- lifetimes, in seconds (spec: FM 12.2)
 inline constexpr uint64_t kDay = 86'400;
-inline constexpr uint64_t kCapabilityTtlMax = 90 * kDay;   // Grant, Access
+inline constexpr uint64_t kCapabilityTtlMax = 90 * kDay;   // Grant, Capability
 inline constexpr uint64_t kDelegationTtlMax = 90 * kDay;   // NodeRecord, ZonePolicy
 inline constexpr uint64_t kSymbolTtlDefault = 30 * kDay;
 inline constexpr uint64_t kAuditTtlDefault = 7 * 365 * kDay;
@@ -35,6 +35,7 @@ inline constexpr size_t kAddressesMax = 16;
 inline constexpr size_t kAddressSizeMax = 255;
 inline constexpr size_t kNameSizeMax = 255;
 inline constexpr size_t kSealedKeysSizeMax = 512 * 1024;
+inline constexpr size_t kAuthorityMax = 64;
 
 struct TaskIdTag;
 struct UniqueTag;
@@ -42,7 +43,7 @@ struct RevealNonceTag;
 struct RevokedIdTag;
 /// Chosen at random by the origin for each task it wants done.
 using TaskId = FixedBytes<TaskIdTag, 32>;
-/// Tells two otherwise equal grants or accesses apart.
+/// Tells two otherwise equal grants or capabilities apart.
 using Unique = FixedBytes<UniqueTag, 16>;
 /// Hides a result until it is revealed.
 using RevealNonce = FixedBytes<RevealNonceTag, 32>;
@@ -64,17 +65,18 @@ inline constexpr VerbSet kStore = 2;
 inline constexpr VerbSet kDelete = 4;
 inline constexpr VerbSet kVerbsAll = 7;
 
-/// An owner says: this node is mine, and this is how to seal things to it. For an origin it is the delegation under which its
-/// nodes act; of two records for one node the higher serial counts.
+/// An owner says: this node is mine, and this is how to seal things to it: the claim that binds a principal to a device (row A8). For an
+/// origin it is the delegation under which its nodes act; of two records for one node the higher serial counts.
 struct NodeRecord {
   static constexpr std::string_view kName = "NodeRecord";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   PublicKey owner;
   PublicKey node;
   SealPublicKey seal_key;
   uint64_t issued = 0;
   uint64_t expires = 0;
   uint64_t serial = 0;
+  std::optional<PublicKey> succeeds;  // the node key that this one replaces: what named that one goes on with this one
 
   template <class V>
   void visit(V& v) {
@@ -84,6 +86,7 @@ struct NodeRecord {
     v("issued", issued);
     v("expires", expires);
     v("serial", serial);
+    v("succeeds", succeeds);
   }
   const PublicKey& author() const { return owner; }
   Status validate() const;
@@ -162,69 +165,6 @@ struct Lease {
   Status validate() const;
 };
 
-/// A data owner says what may be done with a zone's data and on whose machines. `zone` is zone_id(owner, name), so that nobody
-/// else can write a policy for it; of two policies the higher epoch counts.
-struct ZonePolicy {
-  static constexpr std::string_view kName = "ZonePolicy";
-  static constexpr uint16_t kVersion = 1;
-  ZoneId zone;
-  PublicKey owner;
-  std::string name;
-  ClassSet classes = 0;
-  std::vector<PublicKey> executors;  // machine owners, sorted; empty: every machine whose owner granted
-  uint32_t distinct_owners_min = 1;  // for placement: one use alone cannot show it
-  uint64_t issued = 0;
-  uint64_t expires = 0;
-  uint64_t epoch = 0;
-
-  template <class V>
-  void visit(V& v) {
-    v("zone", zone);
-    v("owner", owner);
-    v("name", name);
-    v("classes", classes);
-    v("executors", executors);
-    v("distinct_owners_min", distinct_owners_min);
-    v("issued", issued);
-    v("expires", expires);
-    v("epoch", epoch);
-  }
-  const PublicKey& author() const { return owner; }
-  Status validate() const;
-};
-
-/// The origin (or one of its nodes) lets another node act on objects of a zone: an executor read its inputs, say.
-struct Access {
-  static constexpr std::string_view kName = "Access";
-  static constexpr uint16_t kVersion = 1;
-  ZoneId zone;
-  PublicKey origin;
-  PublicKey issuer;    // the origin's own key, or a node it delegated to
-  PublicKey audience;  // the node key that may use it; nobody else can
-  VerbSet verbs = 0;
-  bool whole_zone = false;        // true: every object of the zone, and `objects` is empty
-  std::vector<ObjectId> objects;  // sorted
-  uint64_t issued = 0;
-  uint64_t expires = 0;
-  Unique nonce;
-
-  template <class V>
-  void visit(V& v) {
-    v("zone", zone);
-    v("origin", origin);
-    v("issuer", issuer);
-    v("audience", audience);
-    v("verbs", verbs);
-    v("whole_zone", whole_zone);
-    v("objects", objects);
-    v("issued", issued);
-    v("expires", expires);
-    v("nonce", nonce);
-  }
-  const PublicKey& author() const { return issuer; }
-  Status validate() const;
-};
-
 /// One input of a task: content by Cid, and the object its symbols are kept under.
 struct TaskInput {
   Cid cid;
@@ -240,8 +180,10 @@ struct TaskInput {
 /// What is to be computed. Deterministic: equal specs give equal outputs everywhere.
 struct TaskSpec {
   static constexpr std::string_view kName = "TaskSpec";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   PublicKey origin;
+  std::optional<ObjectId> bundle;  // the manifest (bundle.h) that pins the module
+  std::string entry;               // which of its entries; empty without a bundle
   Cid module;
   std::optional<ObjectId> module_object;
   std::vector<std::string> args;
@@ -254,6 +196,8 @@ struct TaskSpec {
   template <class V>
   void visit(V& v) {
     v("origin", origin);
+    v("bundle", bundle);
+    v("entry", entry);
     v("module", module);
     v("module_object", module_object);
     v("args", args);
@@ -270,8 +214,9 @@ struct TaskSpec {
 /// sealed by (R23), and whoever refers to it signs that reference.
 struct BlockGroup {
   static constexpr std::string_view kName = "BlockGroup";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   ZoneId zone;
+  uint64_t epoch = 0;          // of the zone key that its symbols are sealed under
   uint64_t object_bytes = 0;
   uint32_t symbol_bytes = 0;   // 0 exactly when `whole`
   uint32_t source_blocks = 0;  // 0 exactly when `whole`; at most 256
@@ -281,6 +226,7 @@ struct BlockGroup {
   template <class V>
   void visit(V& v) {
     v("zone", zone);
+    v("epoch", epoch);
     v("object_bytes", object_bytes);
     v("symbol_bytes", symbol_bytes);
     v("source_blocks", source_blocks);
@@ -294,7 +240,7 @@ struct BlockGroup {
 /// reference; the pieces' object ids follow from their BlockGroups.
 struct BlobRef {
   static constexpr std::string_view kName = "BlobRef";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   Cid cid;
   uint64_t size = 0;
   std::vector<BlockGroup> groups;
@@ -323,7 +269,7 @@ struct Holder {
 /// An origin's node asks one executor to run a task under one grant.
 struct TaskOffer {
   static constexpr std::string_view kName = "TaskOffer";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   TaskId task;
   ZoneId zone;
   TaskSpec spec;
@@ -331,7 +277,8 @@ struct TaskOffer {
   PublicKey executor;  // the node key of the machine
   ObjectId grant;
   Bytes sealed_keys;  // object keys of the inputs for the executor (zone_keys.h); never zone keys
-  Bytes access;       // a signed Access for the executor, or empty
+  Bytes capability;   // a signed Capability for the executor, or empty
+  Bytes manifest;     // the signed Manifest of spec.bundle, or empty
   std::vector<BlobRef> blobs;  // the module and each input of the spec
   std::vector<Holder> holders;
   uint64_t issued = 0;
@@ -346,7 +293,8 @@ struct TaskOffer {
     v("executor", executor);
     v("grant", grant);
     v("sealed_keys", sealed_keys);
-    v("access", access);
+    v("capability", capability);
+    v("manifest", manifest);
     v("blobs", blobs);
     v("holders", holders);
     v("issued", issued);
@@ -418,14 +366,16 @@ Digest commitment_digest(const Reveal& reveal);
 /// A signed account of what ran, for how long, and what it used.
 struct Receipt {
   static constexpr std::string_view kName = "Receipt";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   PublicKey executor;
   PublicKey owner;
   PublicKey origin;
   ObjectId grant;
   TaskId task;
   Cid module;
-  Digest rewritten;  // SHA-256 of the module as it ran
+  Digest rewritten;                 // SHA-256 of the module as it ran
+  std::optional<ObjectId> bundle;   // the manifest that pinned the module
+  std::vector<ObjectId> authority;  // every object that authorize() rested on
   uint64_t started_ms = 0;
   uint64_t finished_ms = 0;
   uint64_t fuel = 0;
@@ -446,6 +396,8 @@ struct Receipt {
     v("task", task);
     v("module", module);
     v("rewritten", rewritten);
+    v("bundle", bundle);
+    v("authority", authority);
     v("started_ms", started_ms);
     v("finished_ms", finished_ms);
     v("fuel", fuel);

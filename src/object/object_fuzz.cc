@@ -1,7 +1,11 @@
 // Whatever opens as some kind of object is written back as the same payload; nothing crashes. Signatures count as good here, so that the
 // fuzzer reaches what lies behind them.
-#include "object/kinds.h"
-#include "object/envelope.h"
+#include "object/authorize.h"
+#include "object/bridge.h"
+#include "object/permission.h"
+#include "object/sealed.h"
+#include "object/sequence.h"
+#include "object/zone_keys.h"
 
 namespace {
 
@@ -42,9 +46,13 @@ void try_all_signed(ByteView input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView input(data, size);
-  try_all_signed<NodeRecord, Grant, Lease, ZonePolicy, Access, TaskOffer, Commitment, Reveal, Receipt, Revocation>(input);
+  try_all_signed<NodeRecord, Grant, Lease, ZonePolicy, Capability, Endorsement, TaskOffer, Commitment, Reveal, Receipt, Revocation, RevocationHead,
+                 ZoneKeyEpoch, SequenceLink, Provenance, Manifest, PermissionRequest, PermissionDecision, Alert>(input);
   try_unsigned<BlockGroup>(input);
   try_unsigned<BlobRef>(input);
   try_unsigned<TaskSpec>(input);
+  try_unsigned<IssuerSet>(input);
+  static const crypto::SealKeyPair device(crypto::Seed::from(Bytes(32, 1)).value());
+  (void)open_sealed(device, input, view("fuzz")).ok();
   return 0;
 }

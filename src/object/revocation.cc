@@ -2,7 +2,33 @@
 
 #include <algorithm>
 
+#include "crypto/hash.h"
+#include "object/validate.h"
+
 namespace selvedge::object {
+namespace {
+
+/// RFC 6962 2.1.
+Digest leaf_hash(const RevokedId& target, RevocationTarget kind, uint64_t cutoff) {
+  codec::Writer leaf;
+  leaf.put_array(3);
+  leaf.put_bytes(target);
+  leaf.put_unsigned(uint64_t(kind));
+  leaf.put_unsigned(cutoff);
+  const uint8_t prefix = 0;
+  return crypto::Sha256().update({&prefix, 1}).update(leaf.bytes()).finish();
+}
+
+Digest tree_root(std::span<const Digest> leaves) {
+  if (leaves.empty()) return crypto::sha256({});
+  if (leaves.size() == 1) return leaves[0];
+  size_t split = 1;
+  while (split * 2 < leaves.size()) split *= 2;
+  const uint8_t prefix = 1;
+  return crypto::Sha256().update({&prefix, 1}).update(tree_root(leaves.first(split))).update(tree_root(leaves.subspan(split))).finish();
+}
+
+}  // namespace
 
 Status RevocationSet::add(const Signed<Revocation>& revocation) {
   const Revocation& body = revocation.body;
@@ -16,16 +42,19 @@ Status RevocationSet::add(const Signed<Revocation>& revocation) {
     it->second.issued = std::max(it->second.issued, body.issued);
     return ok();
   }
-  const size_t of_owner = counts_.count(owner_) ? counts_[owner_] : 0;
-  const auto count = counts_.find(body.issuer);
-  const size_t of_issuer = count == counts_.end() ? 0 : count->second;
+  const auto count = [this](const PublicKey& issuer) {
+    const auto of = by_issuer_.find(issuer);
+    return of == by_issuer_.end() ? size_t(0) : of->second.size();
+  };
+  const size_t of_owner = count(owner_);
+  const size_t of_issuer = count(body.issuer);
   const bool full = body.issuer == owner_ ? of_owner >= kRevocationsOfOwnerMax
                                           : of_issuer >= kRevocationsPerIssuerMax || entries_.size() - of_owner >= kRevocationsMax;
   if (full) {
     return fail(Errc::kLimit, "there is no room for this revocation: what it names stays usable here until old ones are pruned");
   }
   entries_.emplace(key, Entry{body.cutoff, body.issued});
-  ++counts_[body.issuer];
+  by_issuer_[body.issuer].insert(key);
   ++generation_;
   return ok();
 }
@@ -46,23 +75,47 @@ bool RevocationSet::mentions(ByteView target) const {
   return it != entries_.end() && it->first.target == first.target;
 }
 
-size_t RevocationSet::prune(Instant now) {
+bool RevocationSet::out_of_date(const Key& key, const Entry& entry, uint64_t now) {
   constexpr uint64_t kKeep = kCapabilityTtlMax + kDay;  // no capability lives longer
+  if (key.kind != RevocationTarget::kCapability) return false;
+  // A revocation that has yet to take effect counts from its cutoff.
+  const uint64_t since = std::max(entry.issued, entry.cutoff);
+  return since + kKeep >= since && since + kKeep <= now;
+}
+
+size_t RevocationSet::prune(Instant now) {
   size_t dropped = 0;
   for (auto it = entries_.begin(); it != entries_.end();) {
-    const bool capability = it->first.kind == RevocationTarget::kCapability;
-    // A revocation that has yet to take effect counts from its cutoff.
-    const uint64_t since = std::max(it->second.issued, it->second.cutoff);
-    if (!capability || since + kKeep < since || since + kKeep > now.unix_seconds()) {
+    if (!out_of_date(it->first, it->second, now.unix_seconds())) {
       ++it;
       continue;
     }
-    const auto count = counts_.find(it->first.issuer);
-    if (--count->second == 0) counts_.erase(count);
+    const auto of = by_issuer_.find(it->first.issuer);
+    of->second.erase(it->first);
+    if (of->second.empty()) by_issuer_.erase(of);
     it = entries_.erase(it);
     ++dropped;
   }
   return dropped;
+}
+
+RevocationSet::Root RevocationSet::root_of(const PublicKey& owner, uint64_t as_of) const {
+  std::vector<Digest> leaves;
+  const auto of = by_issuer_.find(owner);
+  if (of != by_issuer_.end()) {
+    for (const Key& key : of->second) {
+      const Entry& entry = entries_.at(key);
+      if (entry.issued > as_of || out_of_date(key, entry, as_of)) continue;
+      leaves.push_back(leaf_hash(key.target, key.kind, entry.cutoff));
+    }
+  }
+  return {leaves.size(), tree_root(leaves)};
+}
+
+Status RevocationHead::validate() const {
+  TRY(check_keys("a revocation head", {&owner, &issuer}));
+  if (as_of == 0) return invalid("a revocation head says as of when it is");
+  return ok();
 }
 
 }  // namespace selvedge::object

@@ -5,7 +5,11 @@
 #include <sstream>
 
 #include "codec/value.h"
+#include "object/bridge.h"
+#include "object/permission.h"
+#include "object/sequence.h"
 #include "object/test_world.h"
+#include "object/zone_keys.h"
 
 namespace selvedge::object {
 namespace {
@@ -42,8 +46,9 @@ std::string kind_table() {
 
 // req: A4 A18
 TEST(SpecTest, TheTableOfKindsIsTheCodes) {
-  const std::string expected = kind_table<NodeRecord, Grant, Lease, ZonePolicy, Access, TaskSpec, TaskOffer, Commitment, Reveal, Receipt,
-                                          Revocation, BlockGroup, BlobRef>();
+  const std::string expected = kind_table<NodeRecord, Grant, Lease, ZonePolicy, IssuerSet, Capability, Endorsement, ZoneKeyEpoch, Revocation, RevocationHead,
+                 PermissionRequest, PermissionDecision, Alert, Manifest, Provenance, SequenceLink, TaskSpec, TaskOffer, Commitment, Reveal,
+                 Receipt, BlockGroup, BlobRef>();
   EXPECT_EQ(section("kinds"), expected);
 }
 

@@ -33,7 +33,7 @@ struct World {
   TaskId task = TaskId::from(crypto::sha256(view("task"))).value();
 
   NodeRecord node_record(const crypto::Signer& owner, const crypto::Signer& node) const {
-    return {owner.public_key(), node.public_key(), machine_seal.public_key(), kNow - 100, kNow + 30 * kDay, 1};
+    return {owner.public_key(), node.public_key(), machine_seal.public_key(), kNow - 100, kNow + 30 * kDay, 1, std::nullopt};
   }
   Grant grant() const {
     Grant out;
@@ -54,24 +54,46 @@ struct World {
     out.zone = zone;
     out.owner = origin.public_key();
     out.name = zone_name;
+    out.trust_level = 60;
     out.classes = kCompute | kStorage | kIngress;
+    out.allow = {"**"};
     out.executors = {host_owner.public_key()};
     out.issued = kNow - 50;
     out.expires = kNow + 20 * kDay;
-    out.epoch = 3;
+    out.serial = 3;
     return out;
   }
-  Access access() const {
-    Access out;
+  Capability capability() const {
+    Capability out;
     out.zone = zone;
     out.origin = origin.public_key();
     out.issuer = origin_node.public_key();
     out.audience = reader.public_key();
-    out.verbs = kRead;
+    out.operations = {"storage.read"};
     out.objects = {stored};
     out.issued = kNow - 10;
     out.expires = kNow + kDay;
     return out;
+  }
+  Manifest manifest() const {
+    Manifest out;
+    out.origin = origin.public_key();
+    out.publisher = origin.public_key();
+    out.name = "wordcount";
+    out.version = "1.0";
+    out.modules = {{"main.wasm", Cid::of(codec::Codec::kRaw, view("module")), 6}};
+    BundleEntry entry;
+    entry.operation.name = "count";
+    entry.module = "main.wasm";
+    out.entries = {entry};
+    out.needs = {kCompute, 500, 128u << 20, 0, 1};
+    out.issued = kNow - 20;
+    out.expires = kNow + 300 * kDay;
+    return out;
+  }
+  RevocationHead head(const crypto::Signer& issuer, const RevocationSet& revocations, uint64_t as_of) const {
+    const RevocationSet::Root root = revocations.root_of(origin.public_key(), as_of);
+    return {origin.public_key(), issuer.public_key(), root.count, root.root, as_of};
   }
   TaskSpec spec() const {
     TaskSpec out;
@@ -88,6 +110,7 @@ struct World {
   BlockGroup group() const {
     BlockGroup out;
     out.zone = zone;
+    out.epoch = 1;
     out.object_bytes = 5;
     out.content_tag = crypto::sha256(view("tag"));
     out.whole = true;

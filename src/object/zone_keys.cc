@@ -1,6 +1,8 @@
 #include "object/zone_keys.h"
 
 #include "crypto/hash.h"
+#include "object/sealed.h"
+#include "object/validate.h"
 
 namespace selvedge::object {
 namespace {
@@ -62,11 +64,21 @@ Status ZoneKeys::add_epoch(uint64_t epoch, crypto::Seed secret) {
   return ok();
 }
 
-Result<uint64_t> ZoneKeys::rotate(crypto::Drbg& drbg) {
-  const uint64_t epoch = epochs_.empty() ? 1 : epochs_.rbegin()->first + 1;
-  if (epoch == 0) return fail(Errc::kLimit, "the zone has run out of epoch numbers");
-  TRY(add_epoch(epoch, drbg.seed()));
-  return epoch;
+crypto::Seed zone_epoch_secret(const crypto::Seed& zone_root, const ZoneId& zone, uint64_t epoch) {
+  Bytes number;
+  append_u64(number, epoch);
+  return crypto::hkdf_sha256_key(zone_root.view(), zone, info_of("selvedge zone epoch v1", number));
+}
+
+Status ZoneKeyEpoch::validate() const {
+  TRY(check_keys("a zone key epoch", {&owner}));
+  if (epoch == 0) return invalid("zone key epochs are counted from 1");
+  if (devices.size() > kZoneDevicesMax) return fail(Errc::kLimit, "a zone key goes to at most " + std::to_string(kZoneDevicesMax) + " devices");
+  for (size_t i = 0; i < devices.size(); ++i) {
+    if (i > 0 && !(devices[i - 1].node < devices[i].node)) return fail(Errc::kNonCanonical, "the devices of a zone key are not sorted, or one is there twice");
+    if (devices[i].sealed.size() > kSealedEpochSizeMax) return fail(Errc::kLimit, "a sealed zone key is too large");
+  }
+  return check_text("the reason of a rotation", reason, kNameSizeMax);
 }
 
 Result<uint64_t> ZoneKeys::latest_epoch() const {
@@ -96,11 +108,11 @@ Result<Digest> ZoneKeys::content_tag(uint64_t epoch, const Digest& content_sha25
 Result<Bytes> ZoneKeys::seal_epoch(uint64_t epoch, const SealPublicKey& device, crypto::Drbg& drbg) const {
   const auto it = epochs_.find(epoch);
   if (it == epochs_.end()) return no_epoch(epoch);
-  return crypto::seal_to(device, it->second.view(), epoch_aad(zone_, epoch), drbg);
+  return seal_to(device, it->second.view(), epoch_aad(zone_, epoch), drbg);
 }
 
 Status ZoneKeys::open_epoch(uint64_t epoch, ByteView sealed, const crypto::SealKeyPair& device) {
-  Bytes opened = TRY(device.open(sealed, epoch_aad(zone_, epoch)));
+  Bytes opened = TRY(open_sealed(device, sealed, epoch_aad(zone_, epoch)));
   Result<crypto::Seed> secret = crypto::Seed::from(opened);
   crypto::wipe(opened);
   return add_epoch(epoch, TRY(std::move(secret)));
@@ -127,14 +139,14 @@ Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId&
     append_u32(plain, key.symbol_bytes());
     append(plain, key.key().view());
   }
-  Result<Bytes> sealed = crypto::seal_to(executor, plain, task_aad(task), drbg);
+  Result<Bytes> sealed = seal_to(executor, plain, task_aad(task), drbg);
   crypto::wipe(plain);
   return sealed;
 }
 
 Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor) {
-  if (sealed.size() > kSealedKeysMax * kSealedKeySize + crypto::kSealOverhead) return fail(Errc::kLimit, "the sealed keys are too many");
-  Bytes plain = TRY(executor.open(sealed, task_aad(task)));
+  if (sealed.size() > kSealedKeysMax * kSealedKeySize + 256) return fail(Errc::kLimit, "the sealed keys are too many");
+  Bytes plain = TRY(open_sealed(executor, sealed, task_aad(task)));
   std::vector<ObjectKey> keys;
   const bool whole = plain.size() % kSealedKeySize == 0;
   for (size_t at = 0; whole && at < plain.size(); at += kSealedKeySize) {

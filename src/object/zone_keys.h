@@ -3,9 +3,9 @@
 //   object key = HKDF(zone epoch key; object id, object size, symbol size)       nonce = source block and symbol number
 //
 // A nonce repeats only for the same symbol of the same object cut the same way under the same epoch, and such a symbol always
-// has the same bytes: the ObjectId covers the content's tag. So no (key, nonce) ever seals two plaintexts. Epoch keys are
-// independent random secrets: what a lost device knew does not tell it the next one. Executors and readers of
-// single objects are handed ObjectKeys, never a ZoneKeys.
+// has the same bytes: the ObjectId covers the content's tag. So no (key, nonce) ever seals two plaintexts. Epoch secrets follow from
+// the owner's zone root, which stays with the owner's key; other devices get single epochs, sealed to them (ZoneKeyEpoch), so
+// that what a lost device knew does not tell it the next one. Executors and readers of single objects get ObjectKeys, never ZoneKeys.
 #pragma once
 
 #include <map>
@@ -19,6 +19,8 @@ namespace selvedge::object {
 
 inline constexpr size_t kZoneEpochsMax = 4096;
 inline constexpr uint32_t kEsiMax = (1u << 24) - 1;
+inline constexpr size_t kZoneDevicesMax = 1024;
+inline constexpr size_t kSealedEpochSizeMax = 512;
 /// Objects whose keys are sealed in one task offer.
 inline constexpr size_t kSealedKeysMax = 4096;
 
@@ -51,14 +53,50 @@ class ObjectKey {
   crypto::AeadKey key_;
 };
 
+/// The secret of one epoch of a zone. Only who holds the root can go on to the next.
+crypto::Seed zone_epoch_secret(const crypto::Seed& zone_root, const ZoneId& zone, uint64_t epoch);
+
+/// One epoch's secret for each device that may have it, sealed with ZoneKeys::seal_epoch (spec: FM 10.2.3).
+struct SealedEpoch {
+  PublicKey node;
+  Bytes sealed;
+
+  template <class V>
+  void visit(V& v) {
+    v("node", node);
+    v("sealed", sealed);
+  }
+};
+
+struct ZoneKeyEpoch {
+  static constexpr std::string_view kName = "ZoneKeyEpoch";
+  static constexpr uint16_t kVersion = 1;
+  ZoneId zone;
+  PublicKey owner;
+  uint64_t epoch = 0;                // from 1; the highest one seals what is new
+  std::vector<SealedEpoch> devices;  // sorted by node
+  std::string reason;                // why there is a new one
+  uint64_t issued = 0;
+
+  template <class V>
+  void visit(V& v) {
+    v("zone", zone);
+    v("owner", owner);
+    v("epoch", epoch);
+    v("devices", devices);
+    v("reason", reason);
+    v("issued", issued);
+  }
+  const PublicKey& author() const { return owner; }
+  Status validate() const;
+};
+
 class ZoneKeys {
  public:
   explicit ZoneKeys(const ZoneId& zone) : zone_(zone) {}
   const ZoneId& zone() const { return zone_; }
   /// Errors: kExists when the epoch has another secret, kLimit above kZoneEpochsMax.
   Status add_epoch(uint64_t epoch, crypto::Seed secret);
-  /// A fresh secret under the next epoch number. Errors: kLimit.
-  Result<uint64_t> rotate(crypto::Drbg& drbg);
   bool has_epoch(uint64_t epoch) const { return epochs_.count(epoch) != 0; }
   /// Errors: kNotFound while there is none.
   Result<uint64_t> latest_epoch() const;
@@ -69,7 +107,7 @@ class ZoneKeys {
   Result<Digest> content_tag(uint64_t epoch, const Digest& content_sha256, uint64_t content_bytes) const;
   /// The epoch's secret for a device that the zone's owner authorised, sealed to it. Errors: kNotFound, kInvalid.
   Result<Bytes> seal_epoch(uint64_t epoch, const SealPublicKey& device, crypto::Drbg& drbg) const;
-  /// Takes in what seal_epoch made. Errors: kIntegrity, kExists, kLimit.
+  /// Takes in what seal_epoch made. Errors: kUnauthorized (sealed to another device), kIntegrity, kInvalid, kExists, kLimit.
   Status open_epoch(uint64_t epoch, ByteView sealed, const crypto::SealKeyPair& device);
 
  private:
@@ -86,7 +124,7 @@ Status open_symbol(const ObjectKey& key, const SymbolPlace& place, std::span<uin
 /// Errors: kLimit, kInvalid (a bad recipient key).
 Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId& task, const SealPublicKey& executor,
                                crypto::Drbg& drbg);
-/// Errors: kIntegrity, kInvalid, kLimit.
+/// Errors: kUnauthorized (sealed to another node), kIntegrity, kInvalid, kLimit.
 Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor);
 
 }  // namespace selvedge::object

@@ -171,6 +171,8 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   receipt.grant = task.offer().grant;
   receipt.task = id;
   receipt.module = spec.module;
+  receipt.bundle = spec.bundle;
+  receipt.authority = task.accepted.authority;
   auto module = modules_.find(spec.module);
   if (module != modules_.end() && module->second.rewritten) receipt.rewritten = module->second.rewritten->identity;
   receipt.finished_ms = now.unix_ms();

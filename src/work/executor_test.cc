@@ -37,11 +37,12 @@ class ExecutorTest : public testing::Test {
     EXPECT_TRUE(made.ok()) << made.error().message;
     crypto::PublicKey owner;
     owner.bytes.fill(9);
-    return {std::move(made).value(), origin_.public_key(), owner, lease, 500};
+    return {std::move(made).value(), origin_.public_key(), owner, lease, 500, {}};
   }
   object::BlobRef blob(const std::string& content) const {
     object::BlockGroup group;
     group.zone.bytes.fill(2);
+    group.epoch = 1;
     group.object_bytes = content.size();
     group.whole = true;
     return {cid_of(content), content.size(), {group}};
