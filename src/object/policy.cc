@@ -65,6 +65,7 @@ Status ZonePolicy::validate() const {
   TRY(check_sorted("a zone policy", executors, kExecutorsMax));
   TRY(check_sorted("a zone policy", publishers, kPublishersMax));
   if (!has_room_for(*this)) return fail(Errc::kLimit, "a zone policy has too many rules of one sort");
+  for (const IssuerSet& set : issuers) TRY(set.validate());
   TRY(check_principals(principals));
   if (trust_level > kTrustLevelMax) return invalid("a trust level is 0 to 100");
   if (distribution.owners_min == 0 || distribution.devices_min == 0) return invalid("a zone policy asks for no owner or device at all: the least is 1");
