@@ -16,7 +16,7 @@
 namespace selvedge::cli {
 
 /// Which answer a request gets.
-template <class Request> struct AnswerOf;
+template <class Request> struct AnswerOf { using Type = typename Request::Answer; };
 template <> struct AnswerOf<node::StatusRequest> { using Type = node::StatusAnswer; };
 template <> struct AnswerOf<node::TicketRequest> { using Type = node::TicketAnswer; };
 template <> struct AnswerOf<node::PeerAddRequest> { using Type = node::PeerAddAnswer; };

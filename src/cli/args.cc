@@ -186,6 +186,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   app.add_flag("--json", line.json, "records for programs instead of text for people");
   add_node_verbs(app, line);
   add_trust_verbs(app, line.verb);
+  add_authority_verbs(app, line.verb);
   add_data_verbs(app, line);
   add_run_verbs(app, line);
   add_fountain_verbs(app, line.verb);

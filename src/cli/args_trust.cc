@@ -30,6 +30,7 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
   add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
            [](World& w) { return run_grant_list(w); });
+  add_permission_verbs(*grant, chosen);
 
   CLI::App* lease = app.add_subcommand("lease", "Grants in force on this machine, and what they used.")->require_subcommand(1)->group("Peers and grants");
   add_verb(*lease, chosen, "list", "Leases with their meters.", "  selvedge lease list\n", [](World& w) { return run_lease_list(w); });

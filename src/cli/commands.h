@@ -58,6 +58,34 @@ struct GrantGiveOptions {
   std::string storage = "1G";
   std::string duration = "1h";
 };
+struct GrantAskOptions {
+  std::string node;
+  std::string classes = "compute,storage";
+  std::string cpu = "50%";
+  std::string memory = "256M";
+  std::string storage = "1G";
+  std::string duration = "7d";
+  std::string why;
+};
+struct GrantAnswerOptions {
+  std::string request;    // withdraw: the origin
+  std::string allow;      // withdraw: what is withdrawn
+  std::string refuse;
+  std::string remember;
+};
+struct PolicyOptions {
+  std::string file;
+  std::string operation;
+  std::string zone;
+  std::string principal;
+  std::string machine_owner;
+};
+struct RevokeOptions {
+  std::string kind;
+  std::string target;
+  std::string reason = "unspecified";
+  uint64_t cutoff = 0;
+};
 struct LeaseOptions {
   std::string lease;
   node::LeaseAction action = node::LeaseAction::kPause;
@@ -81,6 +109,17 @@ CommandResult run_peer_add(World& world, const PeerAddOptions& options);
 CommandResult run_peer_list(World& world);
 CommandResult run_grant_give(World& world, const GrantGiveOptions& options);
 CommandResult run_grant_list(World& world);
+CommandResult run_grant_ask(World& world, const GrantAskOptions& options);
+CommandResult run_grant_requests(World& world);
+CommandResult run_grant_answer(World& world, const GrantAnswerOptions& options);
+CommandResult run_grant_withdraw(World& world, const GrantAnswerOptions& options);
+CommandResult run_policy_example(World& world);
+CommandResult run_policy_check(World& world, const PolicyOptions& options);
+CommandResult run_policy_apply(World& world, const PolicyOptions& options);
+CommandResult run_policy_show(World& world, const PolicyOptions& options);
+CommandResult run_policy_explain(World& world, const PolicyOptions& options);
+CommandResult run_revoke(World& world, const RevokeOptions& options);
+CommandResult run_revoke_list(World& world);
 CommandResult run_lease_list(World& world);
 CommandResult run_lease_change(World& world, const LeaseOptions& options);
 CommandResult run_put(World& world, const PutOptions& options);

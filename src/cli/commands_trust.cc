@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/commands.h"
+#include "cli/shared.h"
 #include "cli/units.h"
 
 namespace selvedge::cli {
@@ -16,12 +17,6 @@ constexpr size_t kShortIdLength = 12;
 
 std::string short_id(const crypto::Digest& id) { return id.hex().substr(0, kShortIdLength); }
 
-/// "in 59 min 3 s", "2 h 0 min ago".
-std::string when(uint64_t unix_seconds) {
-  const uint64_t now = uint64_t(time(nullptr));
-  return unix_seconds >= now ? "in " + format_seconds(unix_seconds - now) : format_seconds(now - unix_seconds) + " ago";
-}
-
 /// With --json a list is one record for each element.
 void print_records(Terminal& terminal, const Json& list) {
   for (size_t i = 0; i < list.size(); ++i) terminal.record(list.item(i).dump());
@@ -30,6 +25,11 @@ void print_records(Terminal& terminal, const Json& list) {
 std::string cpu_text(uint32_t permille) { return permille == 0 ? "none" : fmt::format("{:g}%", permille / 10.0); }
 
 }  // namespace
+
+std::string when(uint64_t unix_seconds) {
+  const uint64_t now = uint64_t(time(nullptr));
+  return unix_seconds >= now ? "in " + format_seconds(unix_seconds - now) : format_seconds(now - unix_seconds) + " ago";
+}
 
 CommandResult run_peer_add(World& world, const PeerAddOptions& options) {
   const auto client = TRY(Client::connect(world.home, nullptr));

@@ -19,6 +19,8 @@ Status copy_to_output(Terminal& terminal, const std::string& path);
 /// The named file as a program to run: its absolute path, size, and base name. The module is checked as hosts will check
 /// it. Errors: kNotFound, kIo, or what wasm::rewrite returned.
 Result<node::FileName> module_file(const std::string& path);
+/// "in 59 min 3 s", "2 h 0 min ago".
+std::string when(uint64_t unix_seconds);
 /// Makes a folder and those above it. Errors: kIo.
 Status make_dirs(const std::string& path);
 

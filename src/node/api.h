@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/schema.h"
+#include "node/api_trust.h"
 #include "object/kinds.h"
 
 namespace selvedge::node {
@@ -86,7 +87,8 @@ struct ShutdownRequest { static constexpr const char* kMethod = "shutdown"; temp
 
 using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, PeerListRequest, GrantGiveRequest, GrantListRequest,
                                 LeaseListRequest, LeaseChangeRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
-                                ReceiptsRequest, ShutdownRequest>;
+                                ReceiptsRequest, ShutdownRequest, PolicyListRequest, PolicySetRequest, PolicyExplainRequest,
+                                GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest>;
 
 // ---- answers
 

@@ -15,7 +15,10 @@ Status Authority::add_given(object::Signed<object::Grant> grant) {
 
 Status Authority::add_received(object::Signed<object::Grant> grant) {
   if (grant.body.origin != owner_) return fail(Errc::kUnauthorized, "the grant is for another origin");
-  if (!received_.count(grant.id) && received_.size() >= kGrantsMax) return fail(Errc::kLimit, "too many grants are known");
+  const auto of_owner = std::count_if(received_.begin(), received_.end(), [&](const auto& known) { return known.second.body.owner == grant.body.owner; });
+  if (!received_.count(grant.id) && (received_.size() >= kGrantsMax || size_t(of_owner) >= kGrantsPerOwnerMax)) {
+    return fail(Errc::kLimit, "too many grants are known");
+  }
   received_.emplace(grant.id, std::move(grant));
   return ok();
 }
@@ -30,11 +33,37 @@ Status Authority::add_policy(object::Signed<object::ZonePolicy> policy) {
 
 bool Authority::revoked(const object::Signed<object::Grant>& grant, Instant now) const {
   using object::RevocationTarget;
-  const crypto::PublicKey& by = grant.body.owner;
-  return revocations_.revoked_by(by, RevocationTarget::kCapability, grant.id, now) ||
-         revocations_.revoked_by(by, RevocationTarget::kObject, grant.id, now) ||
-         revocations_.revoked_by(by, RevocationTarget::kDevice, grant.body.node, now) ||
-         revocations_.revoked_by(by, RevocationTarget::kPrincipal, grant.body.origin, now);
+  // The machine's owner and the machine itself may take it back, and the origin may want no more of it.
+  for (const crypto::PublicKey& by : {grant.body.owner, grant.body.node, grant.body.origin}) {
+    if (revocations_.revoked_by(by, RevocationTarget::kCapability, grant.id, now) || revocations_.revoked_by(by, RevocationTarget::kObject, grant.id, now)) return true;
+    for (const crypto::PublicKey& key : {grant.body.owner, grant.body.node, grant.body.origin}) {
+      for (const RevocationTarget kind : {RevocationTarget::kKey, RevocationTarget::kPrincipal, RevocationTarget::kDevice}) {
+        if (revocations_.revoked_by(by, kind, key, now)) return true;
+      }
+    }
+  }
+  return false;
+}
+
+Status Authority::add_head(object::Signed<object::RevocationHead> head) {
+  const auto it = heads_.find(head.body.owner);
+  if (it == heads_.end() && heads_.size() >= kHeadsMax) return fail(Errc::kLimit, "statements about revocations of too many owners are known");
+  if (it != heads_.end() && it->second.body.as_of > head.body.as_of) return fail(Errc::kExists, "a newer statement about revocations is known");
+  heads_.insert_or_assign(head.body.owner, std::move(head));
+  return ok();
+}
+
+const object::Signed<object::RevocationHead>* Authority::head(const crypto::PublicKey& owner) const {
+  const auto it = heads_.find(owner);
+  return it == heads_.end() ? nullptr : &it->second;
+}
+
+bool Authority::knows_origin(const crypto::PublicKey& origin) const {
+  return std::any_of(given_.begin(), given_.end(), [&](const auto& given) { return given.second.body.origin == origin; });
+}
+
+bool Authority::knows_owner(const crypto::PublicKey& owner) const {
+  return std::any_of(received_.begin(), received_.end(), [&](const auto& received) { return received.second.body.owner == owner; });
 }
 
 const object::Signed<object::Grant>* Authority::given_to(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const {
@@ -100,6 +129,7 @@ Result<object::Authorization> Authority::may_use_storage(Instant now, const obje
   evidence.policy = policy(zone);
   evidence.origin_record = actor.body.owner == origin ? &actor : origin_record;
   evidence.revocations = &revocations_;
+  evidence.revocation_head = head(use.origin);
   if (evidence.policy != nullptr) evidence.policy_serial_min = evidence.policy->body.serial;
   evidence.actor_record = &actor;
   std::vector<const object::Signed<object::Capability>*> chain;
@@ -132,6 +162,7 @@ Result<object::Authorization> Authority::may_run(Instant now, const object::Sign
     evidence.manifest = &*manifest;
   }
   evidence.revocations = &revocations_;
+  evidence.revocation_head = head(use.origin);
   if (evidence.policy != nullptr) evidence.policy_serial_min = evidence.policy->body.serial;
   return object::authorize(use, evidence, now);
 }

@@ -13,7 +13,9 @@
 namespace selvedge::node {
 
 constexpr size_t kGrantsMax = 4096;
+constexpr size_t kGrantsPerOwnerMax = 64;
 constexpr size_t kPoliciesMax = 4096;
+constexpr size_t kHeadsMax = 4096;
 
 class Authority {
  public:
@@ -30,6 +32,12 @@ class Authority {
   Status add_received(object::Signed<object::Grant> grant);
   /// Keeps the policy with the highest epoch of each zone. Errors: kUnauthorized, kLimit, kExists (an older epoch).
   Status add_policy(object::Signed<object::ZonePolicy> policy);
+  /// Keeps the newest statement of each owner. The caller has seen that its issuer speaks for that owner. Errors: kLimit, kExists.
+  Status add_head(object::Signed<object::RevocationHead> head);
+  const object::Signed<object::RevocationHead>* head(const crypto::PublicKey& owner) const;
+  /// Whether this machine's owner ever granted `origin` something, or `owner` granted this node's owner something.
+  bool knows_origin(const crypto::PublicKey& origin) const;
+  bool knows_owner(const crypto::PublicKey& owner) const;
   Status add_revocation(const object::Signed<object::Revocation>& revocation) { return revocations_.add(revocation); }
 
   /// May `actor`, a session peer with this record, act on `objects` of `zone` held here? The grant of the record's owner
@@ -53,6 +61,7 @@ class Authority {
   /// Whether a grant in force lets `origin` use this machine with `classes`.
   bool serves(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const;
   const object::Signed<object::ZonePolicy>* policy(const object::ZoneId& zone) const;
+  const std::map<object::ZoneId, object::Signed<object::ZonePolicy>>& policies() const { return policies_; }
   const object::RevocationSet& revocations() const { return revocations_; }
 
  private:
@@ -66,6 +75,7 @@ class Authority {
   std::map<object::ObjectId, object::Signed<object::Grant>> given_;
   std::map<object::ObjectId, object::Signed<object::Grant>> received_;
   std::map<object::ZoneId, object::Signed<object::ZonePolicy>> policies_;
+  std::map<crypto::PublicKey, object::Signed<object::RevocationHead>> heads_;
   object::RevocationSet revocations_;
 };
 

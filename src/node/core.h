@@ -59,6 +59,8 @@ enum class Record : store::RecordKind {
   kLease = 9,          // by grant: signed Lease
   kNodeRecord = 10,    // by node key: signed NodeRecord, this node's own
   kPaused = 11,        // by grant: empty; its lease is paused until the owner resumes it
+  kPermission = 25,    // by request: AskedPermission (consent.h)
+  kDecision = 26,      // by origin and class: RememberedDecision
 };
 
 template <class To, class From>

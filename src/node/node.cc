@@ -11,7 +11,7 @@ constexpr uint64_t kPolicyTtl = 30 * object::kDay;
 constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
 }  // namespace
 
-Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), library_(core_), contractor_(core_, library_) {
+Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_) {
   workshop_.on_lease_ended = [this](Turn& turn, const crypto::PublicKey& origin) { keeper_.on_origin_revoked(turn, origin); };
 }
 
@@ -66,6 +66,7 @@ Status Node::restore_records(Turn& turn) {
     if (peer.ok()) peers.push_back({convert<NodeKey>(record.id), std::move(peer).value()});
   }
   for (const auto& [key, peer] : peers) core_.want_peer(turn, key, peer.addresses, Instant::never());
+  consent_.restore(turn);
   return ok();
 }
 
@@ -75,19 +76,7 @@ void Node::renew_policy(Turn& turn) {
   const uint64_t now = turn.now.unix_seconds();
   if (now_in_force != nullptr && now_in_force->body.expires > now + kPolicyRenewBefore) return;
   object::ZonePolicy policy = now_in_force == nullptr ? *object::default_policy(core_.owner(), kZoneName) : now_in_force->body;
-  policy.issued = now;
-  policy.expires = now + kPolicyTtl;
-  policy.serial = now_in_force == nullptr ? 1 : now_in_force->body.serial + 1;
-  Result<object::Signed<object::ZonePolicy>> made = object::sign_object(*core_.config.owner, policy);
-  CHECK(made.ok());
-  const Bytes bytes = made->bytes;
-  CHECK(core_.authority.add_policy(std::move(made).value()).ok());
-  core_.put_record(turn, Record::kPolicy, core_.zone(), bytes, [](Turn&, const Status&) {});
-  for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.sessions.up(key) && !records_for(turn.now, key, peer.record->body.owner).objects.empty()) {
-      core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
-    }
-  }
+  CHECK(publish_policy(turn, std::move(policy), kPolicyTtl, [](Turn&, const Status&) {}).ok());
 }
 
 // ---- links and sessions
@@ -131,27 +120,23 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   core_.trace(turn, "peer " + key.brief() + " is up");
   const mesh::Records records = records_for(turn.now, key, peer.record->body.owner);
   if (!records.objects.empty()) core_.send(turn, key, mesh::MeshMessages::encode(records));
+  send_revocations(turn, key);
+  consent_.on_peer_up(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
   contractor_.refresh(turn);
 }
 
-// What a peer needs to know, and no more: the zone's policy if its machine serves this owner, the grants its owner has
-// here, and which of them were taken back, so that it does not go on sending what will be refused.
+// What a peer needs to know, and no more: the zone's policy if its machine serves this owner, and the grants its owner has
+// here. What was taken back follows (send_revocations).
 mesh::Records Node::records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const {
   mesh::Records records;
   const bool serves = core_.authority.granted_by(now, peer, object::kStorage) != nullptr || core_.authority.granted_by(now, peer, object::kCompute) != nullptr;
   const auto* policy = core_.authority.policy(core_.zone());
   if (serves && policy != nullptr) records.objects.push_back(policy->bytes);
   for (const auto& [id, grant] : core_.authority.all_given()) {
-    if (grant.body.origin == owner && records.objects.size() < mesh::kRecordsPerMessageMax / 2) records.objects.push_back(grant.bytes);
-  }
-  for (const store::RecordRef& record : core_.records(Record::kRevocation)) {
-    const auto revocation = object::open_object<object::Revocation>(*record.value, core_.authority.verifier());
-    if (!revocation.ok() || revocation->signer != core_.owner() || records.objects.size() >= mesh::kRecordsPerMessageMax) continue;
-    const object::Signed<object::Grant>* grant = core_.authority.given(convert<object::ObjectId>(revocation->body.target));
-    if (grant != nullptr && grant->body.origin == owner) records.objects.push_back(*record.value);
+    if (grant.body.origin == owner && records.objects.size() < mesh::kRecordsPerMessageMax) records.objects.push_back(grant.bytes);
   }
   return records;
 }
@@ -246,7 +231,10 @@ void Node::on_record(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const Result<object::SchemaId> schema = object::peek_schema(bytes);
   if (!schema.ok()) return;
   if (*schema == object::schema_id_of<object::Grant>()) on_grant_received(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::Revocation>()) on_revocation(turn, bytes);
+  else if (*schema == object::schema_id_of<object::Revocation>()) on_revocation(turn, from, bytes);
+  else if (*schema == object::schema_id_of<object::RevocationHead>()) on_head(turn, from, bytes);
+  else if (*schema == object::schema_id_of<object::PermissionRequest>()) consent_.on_request(turn, from, bytes);
+  else if (*schema == object::schema_id_of<object::PermissionDecision>()) consent_.on_decision(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::ZonePolicy>()) on_policy(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::Lease>()) on_lease(turn, from, bytes);
 }
@@ -272,17 +260,17 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes
   contractor_.refresh(turn);
 }
 
-void Node::on_revocation(Turn& turn, const Bytes& bytes) {
+void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const auto revocation = object::open_object<object::Revocation>(bytes, core_.authority.verifier());
   if (!revocation.ok() || core_.find_record(Record::kRevocation, revocation->id) != nullptr) return;
+  if (!concerns(revocation->signer, from)) return;  // a stranger's would only take room
   const Status added = core_.authority.add_revocation(*revocation);
   if (!added.ok()) {
     core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
     return;
   }
   core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
-  contractor_.refresh(turn);
-  library_.repair(turn);
+  after_revocation(turn);
 }
 
 void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
@@ -291,6 +279,7 @@ void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   if (!policy.ok() || peer == nullptr || !peer->record || policy->body.owner != peer->record->body.owner) return;
   const object::ZoneId zone = policy->body.zone;
   const crypto::PublicKey owner = policy->body.owner;
+  if (owner != core_.owner() && !core_.authority.knows_origin(owner)) return;
   const object::Signed<object::ZonePolicy>* known = core_.authority.policy(zone);
   if (known == nullptr || known->bytes != bytes) {
     if (!core_.authority.add_policy(std::move(policy).value()).ok()) return;
@@ -391,12 +380,14 @@ void Node::on_deadline(Instant now, Out& out) {
   workshop_.on_deadline(turn);
   library_.on_deadline(turn);
   contractor_.on_deadline(turn);
+  consent_.on_deadline(turn);
   renew_policy(turn);
+  renew_head(turn);
   finish(turn);
 }
 
 Instant Node::next_deadline() const {
-  return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
+  return std::min({consent_.next_deadline(), head_due(), core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline()});
 }
 

@@ -10,6 +10,7 @@
 // Contractor has the owner's work done elsewhere. They share Core and know nothing of each other but what is wired here.
 #pragma once
 
+#include "node/consent.h"
 #include "node/contractor.h"
 #include "node/keeper.h"
 #include "node/library.h"
@@ -66,6 +67,18 @@ class Node {
  private:
   Status restore_records(Turn& turn);
   void renew_policy(Turn& turn);
+  // ---- authority of this node's owner (node_trust.cc)
+  /// Signs a policy of the owner's with the next serial, keeps it, and tells the machines that serve the owner.
+  Result<object::Signed<object::ZonePolicy>> publish_policy(Turn& turn, object::ZonePolicy policy, uint64_t seconds, Core::OnStatus kept);
+  const object::Signed<object::ZonePolicy>* find_policy(const std::string& zone) const;
+  /// Says anew what is revoked, where a policy asks how old that knowledge may be.
+  void renew_head(Turn& turn);
+  Instant head_due() const;
+  void send_revocations(Turn& turn, const NodeKey& peer);
+  /// Whether revocations by `issuer` that `from` brings are worth keeping here.
+  bool concerns(const crypto::PublicKey& issuer, const NodeKey& from) const;
+  void on_head(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void after_revocation(Turn& turn);
   void finish(Turn& turn);
   void route(Turn& turn, mesh::Sessions::Out& effects);
   mesh::Records records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const;
@@ -76,7 +89,7 @@ class Node {
   void on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessages::Message message);
   void on_record(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes);
-  void on_revocation(Turn& turn, const Bytes& bytes);
+  void on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes);
 
@@ -97,6 +110,21 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const RunRequest& request);
   void answer_to(Turn& turn, RequestId id, const ReceiptsRequest&);
   void answer_to(Turn& turn, RequestId id, const ShutdownRequest&);
+  void answer_to(Turn& turn, RequestId id, const PolicyListRequest&);
+  void answer_to(Turn& turn, RequestId id, const PolicySetRequest& request);
+  void answer_to(Turn& turn, RequestId id, const PolicyExplainRequest& request);
+  void answer_to(Turn& turn, RequestId id, const GrantAskRequest& request);
+  void answer_to(Turn& turn, RequestId id, const GrantAnswerRequest& request);
+  void answer_to(Turn& turn, RequestId id, const GrantRequestsRequest&);
+  void answer_to(Turn& turn, RequestId id, const GrantWithdrawRequest& request);
+  void answer_to(Turn& turn, RequestId id, const RevokeRequest& request);
+  void answer_to(Turn& turn, RequestId id, const RevocationsRequest&);
+  PolicyInfo policy_info(const object::Signed<object::ZonePolicy>& policy) const;
+  template <class T>
+  void answer_or_refuse(Turn& turn, RequestId id, const Result<T>& result) {
+    if (result.ok()) answer(turn, id, *result);
+    else turn.out.push(Refuse{id, result.error()});
+  }
   void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
@@ -104,9 +132,11 @@ class Node {
   std::map<RequestId, uint64_t> transfers_;   // of requests that are being carried out
   Keeper keeper_;
   Workshop workshop_;
+  Consent consent_;
   Library library_;
   Contractor contractor_;
   Instant started_;
+  Instant head_issued_{0};
 };
 
 }  // namespace selvedge::node

@@ -16,10 +16,7 @@ constexpr Duration kSupplyKept = seconds(300);
 void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
   const Result<crypto::PublicKey> origin = codec::parse_key(request.origin);
   if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
-  if (*origin == core_.owner()) return then(turn, fail(Errc::kInvalid, "that is this machine's own owner, who needs no grant"));
   object::Grant grant;
-  grant.owner = core_.owner();
-  grant.node = core_.self();
   grant.origin = *origin;
   grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0);
   grant.cpu_permille = request.cpu_permille;
@@ -27,6 +24,13 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
   grant.storage_bytes = request.storage_bytes;
   grant.issued = turn.now.unix_seconds();
   grant.expires = grant.issued + request.seconds;
+  give(turn, std::move(grant), std::move(then));
+}
+
+void Workshop::give(Turn& turn, object::Grant grant, OnGrant then) {
+  if (grant.origin == core_.owner()) return then(turn, fail(Errc::kInvalid, "that is this machine's own owner, who needs no grant"));
+  grant.owner = core_.owner();
+  grant.node = core_.self();
   grant.nonce = core_.drbg.draw<object::Unique>();
   Result<object::Signed<object::Grant>> made = object::sign_object(*core_.config.owner, grant);
   if (!made.ok()) return then(turn, made.error());
@@ -160,6 +164,20 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
       if (over && on_lease_ended) on_lease_ended(turn, lease->grant.body.origin);
     }
   }
+}
+
+void Workshop::enforce_revocations(Turn& turn) {
+  std::vector<object::ObjectId> ending;
+  for (const auto& [id, lease] : leases_.all()) {
+    const bool over = lease.stage == work::LeaseStage::kRevoked || lease.stage == work::LeaseStage::kExpired;
+    if (!over && core_.authority.revoked(lease.grant, turn.now)) ending.push_back(id);
+  }
+  work::Leases::Out effects;
+  for (const object::ObjectId& id : ending) {
+    core_.stop_tasks(turn, leases_.find(id)->number, [](Turn&) {});
+    (void)leases_.revoke(id, effects).ok();
+  }
+  route(turn, effects);
 }
 
 // The lease as a signed object. A paused one has none: a pause is between the owner and this machine, and offers are refused.

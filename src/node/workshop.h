@@ -19,6 +19,10 @@ class Workshop {
   using OnGrant = std::function<void(Turn&, Result<object::Signed<object::Grant>>)>;
   /// Signs a grant for an origin, writes it down, opens the lease and tells the origin if it is connected.
   void give(Turn& turn, const GrantGiveRequest& request, OnGrant then);
+  /// The same for a grant of any classes; owner, node and nonce are filled in here.
+  void give(Turn& turn, object::Grant grant, OnGrant then);
+  /// Ends every lease whose grant, origin or machine was revoked by other means than `change`.
+  void enforce_revocations(Turn& turn);
   using OnLease = std::function<void(Turn&, Result<LeaseChangeAnswer>)>;
   void change(Turn& turn, const LeaseChangeRequest& request, OnLease then);
   /// At start: a grant that was on disk.

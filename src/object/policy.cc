@@ -79,6 +79,14 @@ Status ZonePolicy::validate() const {
   return check_lifetime("a zone policy", issued, expires, kDelegationTtlMax);
 }
 
+ClassSet classes_of(std::string_view operation) {
+  if (operation == "compute.attested") return kAttested;
+  if (matches("compute.*", operation)) return kCompute;
+  if (matches("storage.*", operation)) return kStorage;
+  if (matches("ingress.*", operation)) return kIngress;
+  return 0;
+}
+
 PolicyVerdict judge_policy(const ZonePolicy& policy, const PolicyQuestion& question, Instant now) {
   if (epoch_of(now.unix_seconds(), policy.epoch_seconds) < policy.effective_epoch) return verdict(false, "effective_epoch");
   if (const std::string* hit = first_match(policy.deny, question.operation)) return verdict(false, "deny", size_t(hit - policy.deny.data()), hit);

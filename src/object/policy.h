@@ -158,6 +158,9 @@ struct ZonePolicy {
   Status validate() const;
 };
 
+/// The permission class that an operation belongs to by its name, 0 for operations outside the four.
+ClassSet classes_of(std::string_view operation);
+
 /// One operation, as a policy sees it.
 struct PolicyQuestion {
   std::string_view operation;   // "storage.read"

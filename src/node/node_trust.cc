@@ -1,0 +1,244 @@
+// What this node's owner says with their key: policies, revocations and how fresh they are; and the local API for it.
+#include <algorithm>
+
+#include "codec/multibase.h"
+#include "node/node.h"
+
+namespace selvedge::node {
+
+namespace {
+
+constexpr uint64_t kPolicySecondsDefault = 30 * object::kDay;
+constexpr uint64_t kHeadsPerAge = 3;  // so that one that gets lost does no harm
+
+Result<object::RevocationTarget> parse_target_kind(const std::string& text) {
+  using object::RevocationTarget;
+  for (const RevocationTarget kind : {RevocationTarget::kObject, RevocationTarget::kCapability, RevocationTarget::kKey, RevocationTarget::kPrincipal, RevocationTarget::kDevice}) {
+    if (text == object::enum_name(kind)) return kind;
+  }
+  return fail(Errc::kInvalid, "\"" + text + "\" cannot be revoked: object, capability, key, principal or device");
+}
+
+Result<object::RevocationReason> parse_reason(const std::string& text) {
+  for (uint8_t i = 0; i <= uint8_t(object::RevocationReason::kLast); ++i) {
+    const auto reason = object::RevocationReason(i);
+    if (text == object::enum_name(reason)) return reason;
+  }
+  return fail(Errc::kInvalid, "\"" + text + "\" is no reason: unspecified, user_request, superseded, key_compromise, device_loss or violation");
+}
+
+/// A key as people write it, or 64 hexadecimal digits.
+Result<object::RevokedId> parse_target(const std::string& text) {
+  const Result<crypto::PublicKey> key = codec::parse_key(text);
+  if (key.ok()) return object::RevokedId::from(*key);
+  const Result<Bytes> bytes = from_hex(text);
+  if (bytes.ok() && bytes->size() == object::RevokedId::kSize) return object::RevokedId::from(*bytes);
+  return fail(Errc::kInvalid, "\"" + text + "\" is neither a key (52 letters and digits) nor an id (64 hexadecimal digits)");
+}
+
+}  // namespace
+
+// ---- policies
+
+Result<object::Signed<object::ZonePolicy>> Node::publish_policy(Turn& turn, object::ZonePolicy policy, uint64_t seconds, Core::OnStatus kept) {
+  const object::Signed<object::ZonePolicy>* before = core_.authority.policy(policy.zone);
+  policy.issued = turn.now.unix_seconds();
+  policy.expires = policy.issued + seconds;
+  policy.serial = before == nullptr ? 1 : before->body.serial + 1;
+  object::Signed<object::ZonePolicy> made = TRY(object::sign_object(*core_.config.owner, std::move(policy)));
+  TRY(core_.authority.add_policy(made));
+  core_.put_record(turn, Record::kPolicy, made.body.zone, made.bytes, std::move(kept));
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    const bool serves = core_.authority.granted_by(turn.now, key, 0) != nullptr;
+    if (core_.sessions.up(key) && serves) core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}));
+  }
+  return made;
+}
+
+const object::Signed<object::ZonePolicy>* Node::find_policy(const std::string& zone) const {
+  for (const auto& [id, policy] : core_.authority.policies()) {
+    if ((policy.body.owner == core_.owner() && policy.body.name == zone) || (zone.size() >= 8 && id.hex().compare(0, zone.size(), zone) == 0)) return &policy;
+  }
+  return nullptr;
+}
+
+PolicyInfo Node::policy_info(const object::Signed<object::ZonePolicy>& policy) const {
+  return {policy.body.name, policy.body.zone, policy.body.owner, policy.body.owner == core_.owner(), policy.body, convert<crypto::Digest>(policy.id)};
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PolicyListRequest&) {
+  PolicyListAnswer list;
+  for (const auto& [zone, policy] : core_.authority.policies()) list.policies.push_back(policy_info(policy));
+  answer(turn, id, list);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PolicySetRequest& request) {
+  const Result<Bytes> bytes = from_hex(request.policy);
+  Result<object::ZonePolicy> policy = bytes.ok() ? codec::decode<object::ZonePolicy>(*bytes) : Result<object::ZonePolicy>(bytes.error());
+  if (policy.ok() && policy->owner != core_.owner()) policy = fail(Errc::kUnauthorized, "the policy is for another owner's zone: only its owner can set it");
+  if (!policy.ok()) {
+    turn.out.push(Refuse{id, policy.error()});
+    return;
+  }
+  const object::ZoneId zone = policy->zone;
+  const auto made = publish_policy(turn, std::move(policy).value(), request.seconds == 0 ? kPolicySecondsDefault : request.seconds, [this, id, zone](Turn& t, const Status& kept) {
+    if (!kept.ok()) t.out.push(Refuse{id, kept.error()});
+    else answer(t, id, policy_info(*core_.authority.policy(zone)));
+  });
+  if (!made.ok()) turn.out.push(Refuse{id, made.error()});
+  renew_head(turn);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const PolicyExplainRequest& request) {
+  const auto key_or = [](const std::string& text, const crypto::PublicKey& otherwise) { return text.empty() ? Result<crypto::PublicKey>(otherwise) : codec::parse_key(text); };
+  const object::Signed<object::ZonePolicy>* policy = find_policy(request.zone);
+  const Result<crypto::PublicKey> principal = key_or(request.principal, core_.owner());
+  const Result<crypto::PublicKey> machine_owner = key_or(request.machine_owner, crypto::PublicKey{});
+  Status wrong;
+  if (policy == nullptr) wrong = fail(Errc::kNotFound, "no zone \"" + request.zone + "\" is known here: selvedge policy show lists them");
+  else if (!object::is_operation(request.operation)) wrong = fail(Errc::kInvalid, "\"" + request.operation + "\" is no operation, such as storage.read or compute.run");
+  else if (!principal.ok()) wrong = principal.error();
+  else if (!machine_owner.ok()) wrong = machine_owner.error();
+  if (!wrong.ok()) {
+    turn.out.push(Refuse{id, wrong.error()});
+    return;
+  }
+  const object::PolicyQuestion question{request.operation, object::classes_of(request.operation), *principal, *machine_owner};
+  const object::PolicyVerdict verdict = object::judge_policy(policy->body, question, turn.now);
+  answer(turn, id, PolicyExplainAnswer{policy->body.name, verdict.allowed, verdict.text(), verdict.list, verdict.index, policy->body.serial});
+}
+
+// ---- permissions
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantAskRequest& request) {
+  consent_.ask(turn, request, [this, id](Turn& t, Result<RequestInfo> info) { answer_or_refuse(t, id, info); });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantAnswerRequest& request) {
+  consent_.answer(turn, request, [this, id](Turn& t, Result<RequestInfo> info) { answer_or_refuse(t, id, info); });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantRequestsRequest&) { answer(turn, id, consent_.list(turn.now)); }
+
+void Node::answer_to(Turn& turn, RequestId id, const GrantWithdrawRequest& request) {
+  consent_.withdraw(turn, request, [this, id](Turn& t, Result<uint64_t> ended) {
+    if (ended.ok()) answer(t, id, GrantWithdrawRequest::Done{*ended});
+    else t.out.push(Refuse{id, ended.error()});
+  });
+}
+
+// ---- revocations
+
+void Node::answer_to(Turn& turn, RequestId id, const RevokeRequest& request) {
+  const auto revoke = [&]() -> Result<object::Signed<object::Revocation>> {
+    object::Revocation body;
+    body.issuer = core_.owner();
+    body.target_kind = TRY(parse_target_kind(request.kind));
+    body.target = TRY(parse_target(request.target));
+    body.reason = TRY(parse_reason(request.reason));
+    body.issued = turn.now.unix_seconds();
+    body.cutoff = request.cutoff == 0 ? body.issued : request.cutoff;
+    object::Signed<object::Revocation> made = TRY(object::sign_object(*core_.config.owner, std::move(body)));
+    TRY(core_.authority.add_revocation(made));
+    return made;
+  };
+  const auto made = revoke();
+  if (!made.ok()) {
+    turn.out.push(Refuse{id, made.error()});
+    return;
+  }
+  // What runs under it stops first; writing it down can wait for the disk.
+  after_revocation(turn);
+  core_.put_record(turn, Record::kRevocation, made->id, made->bytes, [this, id, made = *made](Turn& t, const Status& kept) {
+    uint64_t told = 0;
+    for (const auto& [key, peer] : core_.sessions.peers()) {
+      if (core_.sessions.up(key) && core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}))) ++told;
+    }
+    head_issued_ = Instant{0};  // what was said before does not hold any more
+    renew_head(t);
+    const object::Revocation& body = made.body;
+    if (kept.ok()) answer(t, id, RevokeRequest::Done{convert<crypto::Digest>(made.id), object::enum_name(body.target_kind), convert<crypto::Digest>(body.target), body.cutoff, told});
+    else t.out.push(Refuse{id, fail(kept.code(), "it is revoked now, but that could not be written down and a restart would forget it: " + kept.error().message)});
+  });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const RevocationsRequest&) {
+  RevocationsAnswer list;
+  for (const store::RecordRef& record : core_.records(Record::kRevocation)) {
+    const auto known = object::open_object<object::Revocation>(*record.value, core_.authority.verifier());
+    if (!known.ok()) continue;
+    const object::Revocation& body = known->body;
+    list.revocations.push_back({convert<crypto::Digest>(known->id), body.issuer, object::enum_name(body.target_kind), convert<crypto::Digest>(body.target),
+                                object::enum_name(body.reason), body.cutoff});
+  }
+  answer(turn, id, list);
+}
+
+void Node::after_revocation(Turn& turn) {
+  workshop_.enforce_revocations(turn);
+  contractor_.refresh(turn);
+  library_.repair(turn);
+}
+
+bool Node::concerns(const crypto::PublicKey& issuer, const NodeKey& from) const {
+  if (issuer == core_.owner() || issuer == from) return true;
+  const mesh::Peer* peer = core_.sessions.find(from);
+  if (peer != nullptr && peer->record && peer->record->body.owner == issuer) return core_.authority.knows_origin(issuer) || core_.authority.knows_owner(issuer);
+  return false;
+}
+
+// All that this owner took back, to whoever must go by it: machines that serve the owner, and origins that are served here.
+void Node::send_revocations(Turn& turn, const NodeKey& peer) {
+  mesh::Records records;
+  const auto flush = [&] {
+    if (!records.objects.empty()) core_.send(turn, peer, mesh::MeshMessages::encode(records));
+    records.objects.clear();
+  };
+  for (const store::RecordRef& record : core_.records(Record::kRevocation)) {
+    const auto known = object::open_object<object::Revocation>(*record.value, core_.authority.verifier());
+    if (!known.ok() || (known->signer != core_.owner() && known->signer != core_.self())) continue;
+    records.objects.push_back(*record.value);
+    if (records.objects.size() >= mesh::kRecordsPerMessageMax) flush();
+  }
+  if (const auto* head = core_.authority.head(core_.owner())) records.objects.push_back(head->bytes);
+  flush();
+}
+
+// ---- freshness
+
+Instant Node::head_due() const {
+  uint64_t age = UINT64_MAX;
+  for (const auto& [zone, policy] : core_.authority.policies()) {
+    const uint64_t asked = policy.body.revocation_age_seconds_max;
+    if (policy.body.owner == core_.owner() && asked != 0) age = std::min(age, asked);
+  }
+  return age == UINT64_MAX ? Instant::never() : head_issued_ + milliseconds(int64_t(age * 1000 / kHeadsPerAge));
+}
+
+void Node::renew_head(Turn& turn) {
+  if (turn.now < head_due()) return;
+  const uint64_t as_of = turn.now.unix_seconds();
+  const object::RevocationSet::Root root = core_.authority.revocations().root_of(core_.owner(), as_of);
+  auto made = object::sign_object(*core_.config.node, object::RevocationHead{core_.owner(), core_.self(), root.count, root.root, as_of});
+  CHECK(made.ok());
+  head_issued_ = turn.now;
+  const Bytes bytes = made->bytes;
+  if (!core_.authority.add_head(std::move(made).value()).ok()) return;  // said already in this second
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(key) && core_.authority.granted_by(turn.now, key, 0) != nullptr) core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{bytes}}));
+  }
+}
+
+void Node::on_head(Turn& turn, const NodeKey& from, const Bytes& bytes) {
+  auto head = object::open_object<object::RevocationHead>(bytes, core_.authority.verifier());
+  const mesh::Peer* peer = core_.sessions.find(from);
+  if (!head.ok() || peer == nullptr || !peer->record) return;
+  const crypto::PublicKey& owner = head->body.owner;
+  // From the owner's own node, about the owner's own revocations: nobody else's word counts.
+  if (peer->record->body.owner != owner || (head->signer != from && head->signer != owner)) return;
+  if (owner != core_.owner() && !core_.authority.knows_origin(owner)) return;
+  const Status added = core_.authority.add_head(std::move(head).value());
+  if (!added.ok() && added.code() == Errc::kLimit) core_.trace(turn, added.error().message);
+}
+
+}  // namespace selvedge::node
