@@ -116,6 +116,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--seed", options.seed, "seed of the program's random numbers")->capture_default_str();
   app.add_option("--fuel", options.fuel, "most fuel an execution may use; 0 for the default");
   app.add_option("--memory", options.memory, "most memory an execution may use, such as 128M")->type_name("SIZE");
+  app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
+  app.add_flag("--yes-dangerous", options.yes_dangerous, "call an entry that its publisher calls dangerous");
   app.group("Programs");
 }
 
@@ -125,7 +127,7 @@ void add_run_verbs(CLI::App& app, Line& line) {
                            "  selvedge run textstats.wasm --input bafkrei... --verify 3\n"
                            "  selvedge run kernels.wasm -- sieve 10          arguments of the program come after --\n",
                            [&line](World& w) { return run_run(w, line.run); });
-  run->add_option("MODULE", line.run.module, "the program, a .wasm file (WASI preview 1: arguments, input, output, nothing else)")->required();
+  run->add_option("MODULE", line.run.module, "the program: a .wasm file (WASI preview 1: arguments, input, output, nothing else), or a bundle")->required();
   run->add_option("--input", line.run.input, "a file or content id; without it, standard input")->type_name("FILE|CID");
   add_run_options(*run, line.run);
 
@@ -134,7 +136,7 @@ void add_run_verbs(CLI::App& app, Line& line) {
                            "  selvedge map textstats.wasm ~/texts -o reports --merge      and once more over all the outputs\n"
                            "  selvedge map kernels.wasm a b c -o out -- mix 100           arguments of the program come after --\n",
                            [&line](World& w) { return run_map(w, line.map); });
-  map->add_option("MODULE", line.map.module, "the program, a .wasm file")->required();
+  map->add_option("MODULE", line.map.module, "the program: a .wasm file, or a bundle")->required();
   map->add_option("PATH", line.map.paths, "files and folders to run it over")->required();
   map->add_option("-o,--output", line.map.out_dir, "folder for the outputs, named after the inputs")->required()->type_name("DIR");
   map->add_flag("--merge", line.map.merge, "at the end, run it with the argument \"merge\" over all outputs, one after the other");

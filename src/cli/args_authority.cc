@@ -53,6 +53,27 @@ void add_revoke_verbs(CLI::App& app, Verb& chosen) {
   add_verb(*revoke, chosen, "list", "What is revoked, by whom, as far as it concerns this node.", "  selvedge revoke list\n", [](World& w) { return run_revoke_list(w); });
 }
 
+void add_bundle_verbs(CLI::App& app, Verb& chosen) {
+  CLI::App* bundle = app.add_subcommand("bundle", "Programs as signed packages: what runs is what was pinned.")->require_subcommand(1)->group("Programs");
+  add_verb(*bundle, chosen, "example", "Print a bundle's description with every setting explained.", "  selvedge bundle example > bundle.toml\n",
+           [](World& w) { return run_bundle_example(w); });
+  const auto build = std::make_shared<BundleOptions>();
+  CLI::App* verb = add_verb(*bundle, chosen, "build", "Pack modules and assets into one archive (CARv1) with a manifest that this home's owner signs.",
+                            "  selvedge bundle build bundle.toml -o wordcount.bundle\n", verb_of(build, run_bundle_build));
+  verb->add_option("FILE", build->file, "the description; the files it names lie beside it")->required();
+  verb->add_option("-o,--output", build->out, "the archive to write")->required()->type_name("FILE");
+  const auto inspect = std::make_shared<BundleOptions>();
+  add_verb(*bundle, chosen, "inspect", "Show what a bundle is made of, who signed it, and what it asks for.", "  selvedge bundle inspect wordcount.bundle\n",
+           verb_of(inspect, run_bundle_inspect))
+      ->add_option("FILE", inspect->file, "the archive")->required();
+  const auto verify = std::make_shared<BundleOptions>();
+  verb = add_verb(*bundle, chosen, "verify", "Check signature, every hash, and that every module can run. Needs no node.",
+                  "  selvedge bundle verify wordcount.bundle --publisher gm9xk...5fo\n  selvedge bundle verify wordcount.bundle --pin 3f1c9a\n", verb_of(verify, run_bundle_verify));
+  verb->add_option("FILE", verify->file, "the archive")->required();
+  verb->add_option("--publisher", verify->publisher, "the key that must have signed it")->type_name("KEY");
+  verb->add_option("--pin", verify->bundle, "the bundle id it must have, or its beginning")->type_name("ID");
+}
+
 }  // namespace
 
 void add_permission_verbs(CLI::App& grant, Verb& chosen) {
@@ -88,6 +109,7 @@ void add_permission_verbs(CLI::App& grant, Verb& chosen) {
 void add_authority_verbs(CLI::App& app, Verb& chosen) {
   add_policy_verbs(app, chosen);
   add_revoke_verbs(app, chosen);
+  add_bundle_verbs(app, chosen);
 }
 
 }  // namespace selvedge::cli

@@ -46,7 +46,15 @@ struct RunOptions {
   uint64_t seed = 0;
   uint64_t fuel = 0;
   std::string memory;
+  std::string entry;                  // of a bundle
+  bool yes_dangerous = false;
   std::vector<std::string> args;
+};
+struct BundleOptions {
+  std::string file;
+  std::string out;
+  std::string publisher;
+  std::string bundle;
 };
 struct PeerAddOptions {
   std::string ticket;
@@ -127,6 +135,10 @@ CommandResult run_get(World& world, const GetOptions& options);
 CommandResult run_blob_list(World& world);
 CommandResult run_run(World& world, const RunOptions& options);
 CommandResult run_map(World& world, const RunOptions& options);
+CommandResult run_bundle_example(World& world);
+CommandResult run_bundle_build(World& world, const BundleOptions& options);
+CommandResult run_bundle_inspect(World& world, const BundleOptions& options);
+CommandResult run_bundle_verify(World& world, const BundleOptions& options);
 CommandResult run_receipts(World& world, const ReceiptsOptions& options);
 CommandResult run_doctor(World& world);
 CommandResult run_demo(World& world, const DemoOptions& options);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "cli/bundle_file.h"
 #include "cli/shared.h"
 #include "cli/units.h"
 #include "wasm/rewrite.h"
@@ -47,9 +48,39 @@ Status make_dirs(const std::string& path) {
 
 namespace {
 
-Result<node::RunRequest> request_of(const RunOptions& options) {
+/// Takes the module of the named entry out of a bundle, into a private file; the manifest goes along with the request.
+Status add_bundle(const RunOptions& options, const std::string& scratch, node::RunRequest& request) {
+  const Bytes archive = TRY(read_whole(options.module, kBundleFileSizeMax));
+  Result<Bundle> opened = open_bundle(archive);
+  if (!opened.ok()) return fail(opened.code(), options.module + ": " + opened.error().message);
+  const object::Manifest& manifest = opened->manifest.body;
+  request.entry = options.entry;
+  if (request.entry.empty() && manifest.entries.size() == 1) request.entry = manifest.entries.front().operation.name;
+  const object::BundleEntry* entry = manifest.find_entry(request.entry);
+  if (entry == nullptr) return fail(Errc::kInvalid, "say which entry of the bundle to run: --entry NAME (selvedge bundle inspect " + options.module + " shows them)");
+  const std::string path = scratch + "/module.wasm";
+  TRY(write_private(path, TRY(opened->file(*manifest.find_module(entry->module)))));
+  request.module = TRY(module_file(path));
+  request.module.name = manifest.name + "." + request.entry;
+  request.manifest = to_hex(opened->manifest.bytes);
+  request.confirmed = options.yes_dangerous;
+  return ok();
+}
+
+Result<bool> is_bundle_file(const std::string& path) {
+  Bytes head;
+  TRY(read_pieces(path, [&](ByteView piece) -> Status {
+    if (head.size() < 4096) append(head, piece.first(std::min<size_t>(piece.size(), 4096)));
+    return ok();
+  }));
+  return is_bundle(head);
+}
+
+Result<node::RunRequest> request_of(const RunOptions& options, const std::string& scratch) {
   node::RunRequest request;
-  request.module = TRY(module_file(options.module));
+  if (TRY(is_bundle_file(options.module))) TRY(add_bundle(options, scratch, request));
+  else if (!options.entry.empty()) return fail(Errc::kInvalid, options.module + " is no bundle, so it has no entries");
+  else request.module = TRY(module_file(options.module));
   request.args = options.args;
   request.verify = options.verify;
   request.merge = options.merge;
@@ -95,9 +126,9 @@ Status add_input(const RunOptions& options, const std::string& scratch, node::Ru
 
 CommandResult run_run(World& world, const RunOptions& options) {
   const Interrupt interrupt;
-  node::RunRequest request = TRY(request_of(options));
   const auto client = TRY(Client::connect(world.home, &interrupt));
   const ScratchDir scratch = TRY(scratch_in_home(world.home, "run-"));
+  node::RunRequest request = TRY(request_of(options, scratch.path()));
   TRY(add_input(options, scratch.path(), request));
   // The output may be any bytes, which JSON cannot carry: it comes back as a file.
   request.out_dir = scratch.path() + "/out";
@@ -124,7 +155,8 @@ CommandResult run_run(World& world, const RunOptions& options) {
 }
 
 CommandResult run_map(World& world, const RunOptions& options) {
-  node::RunRequest request = TRY(request_of(options));
+  const ScratchDir scratch = TRY(scratch_in_home(world.home, "map-"));
+  node::RunRequest request = TRY(request_of(options, scratch.path()));
   Walked walked = TRY(walk_paths(options.paths));
   tell_skipped(world.terminal, walked);
   if (walked.files.empty()) return fail(Errc::kNotFound, "there is no file to run over in what was named");

@@ -158,6 +158,16 @@ Status write_private(const std::string& path, ByteView content) {
   return write_all(file.fd, content, path);
 }
 
+Status write_whole(const std::string& path, ByteView content) {
+  const std::string fresh = path + ".new";
+  unlink(fresh.c_str());
+  TRY(write_private(fresh, content));
+  if (chmod(fresh.c_str(), 0644) == 0 && rename(fresh.c_str(), path.c_str()) == 0) return ok();
+  const Error failed = file_error("cannot write", path, errno);
+  unlink(fresh.c_str());
+  return failed;
+}
+
 Result<uint64_t> copy_input(const std::string& path, uint64_t bytes_max) {
   const OpenFile file{create_private(path)};
   if (file.fd < 0) return file_error("cannot write", path, errno);

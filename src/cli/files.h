@@ -38,6 +38,8 @@ Result<Bytes> read_whole(const std::string& path, uint64_t bytes_max);
 Status read_pieces(const std::string& path, const std::function<Status(ByteView)>& piece);
 /// Writes a new private file (0600). Errors: kIo.
 Status write_private(const std::string& path, ByteView content);
+/// Writes a file whole or not at all, over one that is there. Errors: kIo.
+Status write_whole(const std::string& path, ByteView content);
 /// Copies standard input into a new private file. Returns its size. Errors: kIo, kLimit.
 Result<uint64_t> copy_input(const std::string& path, uint64_t bytes_max);
 /// Do both files hold the same bytes? Errors: kIo, kNotFound.

@@ -77,9 +77,13 @@ struct RunRequest {
   uint64_t fuel_limit = 0;               // 0: the default
   uint64_t memory_bytes = 0;             // 0: the default
   std::string out_dir;                   // absolute; empty: the single output comes back in the result
+  std::string manifest;                  // hexadecimal: the signed Manifest of the bundle that `module` is from; empty: a bare module
+  std::string entry;                     // which of its entries
+  bool confirmed = false;                // a person said yes to an entry that its publisher calls dangerous
   template <class V> void visit(V& v) {
     v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("args", args); v("verify", verify);
     v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir);
+    v("manifest", manifest); v("entry", entry); v("confirmed", confirmed);
   }
 };
 struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; template <class V> void visit(V&) {} };

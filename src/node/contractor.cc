@@ -26,12 +26,23 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     turn.out.push(Refuse{id, fail(Errc::kLimit, "too many inputs for one run")});
     return;
   }
+  std::optional<object::Signed<object::Manifest>> manifest;
+  if (!what.manifest.empty()) {
+    Result<object::Signed<object::Manifest>> opened = open_manifest(what);
+    if (!opened.ok()) {
+      turn.out.push(Refuse{id, opened.error()});
+      return;
+    }
+    manifest.emplace(std::move(opened).value());
+  }
   Run& run = runs_[id];
+  run.manifest = std::move(manifest);
   run.request = id;
   run.started = turn.now;
   run.what = std::move(what);
   if (run.what.fuel_limit == 0) run.what.fuel_limit = kFuelDefault;
   if (run.what.memory_bytes == 0) run.what.memory_bytes = kTaskMemoryDefault;
+  if (run.manifest) run.what.memory_bytes = std::min(run.what.memory_bytes, run.manifest->body.needs.memory_bytes);
   if (run.what.module.size > work::kModuleBytesMax) {
     return fail_run(turn, id, fail(Errc::kLimit, run.what.module.name + " is larger than a module may be (" +
                                                      std::to_string(work::kModuleBytesMax >> 20) + " MiB); strip it or split the program"));
@@ -45,6 +56,17 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     items.push_back({input, nullptr});
   }
   library_.put(turn, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
+}
+
+// The entry exists, may be called, and a person has confirmed it where its publisher asks for that (row A21).
+Result<object::Signed<object::Manifest>> Contractor::open_manifest(const RunRequest& what) const {
+  const Bytes bytes = TRY(from_hex(what.manifest));
+  object::Signed<object::Manifest> manifest = TRY(object::open_object<object::Manifest>(bytes, core_.authority.verifier()));
+  const object::BundleEntry* entry = manifest.body.find_entry(what.entry);
+  if (entry == nullptr) return fail(Errc::kNotFound, "the bundle has no entry \"" + what.entry + "\": selvedge bundle inspect shows them");
+  TRY(object::may_call(entry->operation, what.confirmed ? object::Confirmation::kGiven : object::Confirmation::kNone));
+  if (entry->domain != object::DomainClass::kDeterministic) return fail(Errc::kInvalid, what.entry + " is a service: it is deployed and not run");
+  return manifest;
 }
 
 Result<object::BlobRef> Contractor::ref_of(const codec::Cid& cid) const {
@@ -82,6 +104,11 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
 work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const {
   work::TaskUnit unit;
   unit.spec.origin = core_.owner();
+  if (run.manifest) {
+    unit.spec.bundle = run.manifest->id;
+    unit.spec.entry = run.what.entry;
+    unit.idempotency = run.manifest->body.find_entry(run.what.entry)->operation.idempotency;
+  }
   unit.spec.module = run.module.cid;
   unit.spec.args = std::move(args);
   if (input.size > 0) unit.spec.inputs.push_back({input.cid, std::nullopt});
@@ -98,6 +125,10 @@ work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input
 void Contractor::start_tasks(Turn& turn, RequestId id) {
   Run& run = runs_.at(id);
   std::vector<std::string> args{run.what.module.name};
+  if (run.manifest) {
+    const std::vector<std::string>& first = run.manifest->body.find_entry(run.what.entry)->args;
+    args.insert(args.end(), first.begin(), first.end());
+  }
   args.insert(args.end(), run.what.args.begin(), run.what.args.end());
   if (run.inputs.empty()) {
     run.inputs.push_back({});
@@ -141,6 +172,7 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   offer.issuer = core_.self();
   offer.executor = make.executor;
   offer.grant = grant->id;
+  if (run.manifest) offer.manifest = run.manifest->bytes;
   offer.blobs.push_back(run.module);
   for (const object::TaskInput& input : spec->inputs) {
     Result<object::BlobRef> ref = ref_of(input.cid);

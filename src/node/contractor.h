@@ -42,6 +42,7 @@ class Contractor {
     RequestId request = 0;
     RunRequest what;
     Instant started;
+    std::optional<object::Signed<object::Manifest>> manifest;  // of the bundle that the module is from
     object::BlobRef module;
     std::vector<object::BlobRef> inputs;
     std::vector<std::string> names;
@@ -59,6 +60,7 @@ class Contractor {
   };
 
   void stored(Turn& turn, RequestId id, PutOutcome put);
+  Result<object::Signed<object::Manifest>> open_manifest(const RunRequest& what) const;
   Result<object::BlobRef> ref_of(const codec::Cid& cid) const;
   void start_tasks(Turn& turn, RequestId id);
   work::TaskUnit unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const;

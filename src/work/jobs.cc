@@ -169,10 +169,13 @@ void Jobs::lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std:
   if (it == job.tasks.end() || it->second.find(node) == nullptr) return;
   Task& task = it->second;
   const NodeKey failed = node;  // `node` may lie in what is erased
+  // A refusal says that nothing ran; anything else leaves it open whether it did.
+  const bool refused = blame == Blame::kNobody || blame == Blame::kRefused;
+  if (!refused && !object::may_retry(task.unit.idempotency)) task.undecided = true;
   remove_attempt(job, index, failed);
   ++job.counts.retries;
   task.last_error = std::move(why);
-  if (blame == Blame::kAttempt) {
+  if (blame != Blame::kNobody) {
     ++task.lost;
     if (std::find(task.failed_on.begin(), task.failed_on.end(), failed) == task.failed_on.end()) task.failed_on.push_back(failed);
   }
@@ -187,6 +190,11 @@ void Jobs::lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std:
 
 bool Jobs::give_up_if_hopeless(uint64_t id, Job& job, uint32_t index, Out& out) {
   auto it = job.tasks.find(index);
+  if (it != job.tasks.end() && it->second.undecided) {
+    end(id, fail(Errc::kInconclusive, "whether task " + std::to_string(index) + " took effect is not known (" + it->second.last_error +
+                                          "), and its bundle says that it must not be called twice: look, then decide yourself"), out);
+    return true;
+  }
   if (it == job.tasks.end() || it->second.lost < kAttemptsMax) return false;
   end(id, fail(Errc::kUnavailable, "task " + std::to_string(index) + " was tried " + std::to_string(kAttemptsMax) +
                                        " times without a result; last: " + it->second.last_error), out);
@@ -202,7 +210,7 @@ void Jobs::on_offer_answer(Instant now, const NodeKey& from, const OfferAnswer& 
   if (task == nullptr || task->find(from) == nullptr) return;
   // A full executor says nothing about the task.
   const bool full = answer.error == uint8_t(Errc::kLimit) || answer.error == uint8_t(Errc::kBusy);
-  lose(now, *job, index, from, from.brief() + " refused: " + answer.message, full ? Blame::kNobody : Blame::kAttempt);
+  lose(now, *job, index, from, from.brief() + " refused: " + answer.message, full ? Blame::kNobody : Blame::kRefused);
   auto executor = executors_.find(from);
   if (executor != executors_.end()) {
     // Not authorised, revoked, expired: asking again now would be refused again. The node says when that changes.
@@ -357,6 +365,7 @@ void Jobs::reject(Instant now, uint64_t id, uint32_t index, const NodeKey& node,
     auto job = jobs_.find(job_id);
     auto task = job == jobs_.end() ? std::map<uint32_t, Task>::iterator() : job->second.tasks.find(i);
     if (job == jobs_.end() || task == job->second.tasks.end()) continue;
+    if (give_up_if_hopeless(job_id, job->second, i, out)) continue;
     ask_reveals(task->second, out);
     compare(now, job_id, job->second, i, out);
   }

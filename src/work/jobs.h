@@ -18,6 +18,7 @@
 #include "base/outbox.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "object/bundle.h"
 #include "object/envelope.h"
 #include "work/messages.h"
 
@@ -53,6 +54,7 @@ struct ExecutorInfo {
 struct TaskUnit {
   object::TaskSpec spec;
   std::vector<NodeKey> near;  // who holds its inputs: asked first
+  object::Idempotency idempotency = object::Idempotency::kStrict;
 };
 
 struct TaskResult {
@@ -121,6 +123,7 @@ class Jobs {
     TaskId id;
     uint32_t wanted = 0;              // attempts that should be alive
     uint32_t lost = 0;
+    bool undecided = false;           // an execution was lost that must not be repeated
     std::vector<Attempt> attempts;    // alive
     std::vector<NodeKey> failed_on;   // executors that lost it: asked again only when nobody else is left
     std::string last_error;
@@ -146,7 +149,7 @@ class Jobs {
   void schedule(Instant now, Out& out);
   bool offer_one(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
   const NodeKey* pick(Instant now, const Task& task) const;
-  enum class Blame : uint8_t { kAttempt, kNobody };
+  enum class Blame : uint8_t { kAttempt, kRefused, kNobody };
   void lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std::string why, Blame blame = Blame::kAttempt);
   void wake_cooled(Instant now, Job& job);
   void remove_attempt(Job& job, uint32_t index, const NodeKey& node);
