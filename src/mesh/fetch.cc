@@ -46,8 +46,10 @@ void Fetcher::step(Instant now, uint64_t id, Out& out) {
   const bool exhausted = std::all_of(fetch.holders.begin(), fetch.holders.end(),
                                      [](const auto& h) { return h.second.state == Holder::kExhausted; });
   const bool decodable = std::all_of(fetch.blocks.begin(), fetch.blocks.end(), [](const Block& b) { return b.have >= b.k; });
+  const Status sources = diverse(fetch);
+  if ((enough || decodable) && exhausted && !sources.ok()) return finish(id, sources.error(), out);
   // With every holder exhausted, K symbols without the margin still decode in 99 of 100 cases.
-  if (enough || (exhausted && decodable && !fetch.frames.empty())) {
+  if (sources.ok() && (enough || (exhausted && decodable && !fetch.frames.empty()))) {
     auto job = std::make_shared<DecodeJob>(
         DecodeJob{fetch.request.group, fetch.request.object, fetch.request.key.clone(), std::move(fetch.frames), plans_});
     fetch.frames.clear();
@@ -56,7 +58,23 @@ void Fetcher::step(Instant now, uint64_t id, Out& out) {
     return;
   }
   if (exhausted) return finish(id, missing(fetch), out);
+  if (enough && !fetch.request.group.whole) {
+    // Enough of them, but too many from too few: more is asked of those who gave least.
+    for (Block& block : fetch.blocks) block.target += std::max(1u, block.k / 8);
+  }
   ask(now, fetch, id, out);
+  const bool hopeful = std::any_of(fetch.holders.begin(), fetch.holders.end(),
+                                   [](const auto& h) { return h.second.state == Holder::kAsked || h.second.state == Holder::kWaiting; });
+  if (enough && !hopeful) finish(id, sources.error(), out);
+}
+
+Status Fetcher::diverse(const Fetch& fetch) {
+  std::vector<object::SymbolSource> sources;
+  for (size_t i = 0; i < fetch.holders.size(); ++i) {
+    const auto& [key, holder] = fetch.holders[i];
+    sources.push_back({key, i < fetch.request.owners.size() ? fetch.request.owners[i] : key, holder.given});
+  }
+  return object::check_diversity(fetch.request.diversity, sources);
 }
 
 void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
@@ -67,25 +85,33 @@ void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
     anyone_asked = anyone_asked || fetch.holders[i].second.state == Holder::kAsked;
   }
   if (ready.empty()) return;
+  const object::Diversity& diversity = fetch.request.diversity;
+  const uint32_t nodes_min = std::max(diversity.nodes_min, diversity.owners_min);
   if (fetch.request.group.whole) {
     if (anyone_asked) return;
+    std::erase_if(ready, [&](size_t i) { return nodes_min > 1 && fetch.holders[i].second.given > 0; });
+    if (ready.empty()) return;
     ready.resize(1);
   }
   // What is missing and not asked of anybody yet is shared out evenly; who is asked later makes up for loss.
   for (size_t n = 0; n < ready.size(); ++n) {
     const size_t i = ready[n];
     auto& [key, holder] = fetch.holders[i];
-    const uint32_t sharers = uint32_t(ready.size() - n);
+    // Whoever is here first does not give all of it where several must.
+    const uint32_t sharers = std::max(uint32_t(ready.size() - n), n == 0 && holder.given == 0 && !fetch.request.group.whole ? nodes_min : 1u);
     SymbolRequest request;
     uint32_t wanted = 0;
     for (size_t b = 0; b < fetch.blocks.size(); ++b) {
       const Block& block = fetch.blocks[b];
       uint32_t coming = 0;
       for (const auto& [other, state] : fetch.holders) coming += b < state.asked.size() ? state.asked[b] : 0;
-      const uint32_t need = block.have + coming >= block.target ? 0 : block.target - block.have - coming;
-      request.limits.push_back((need + sharers - 1) / sharers);
+      uint32_t need = block.have + coming >= block.target ? 0 : block.target - block.have - coming;
+      // A whole object is one symbol: who is to vouch for it gives it again.
+      if (fetch.request.group.whole && nodes_min > 1) need = 1;
+      const uint64_t share_max = (uint64_t(block.target) * diversity.node_share_permille_max + 999) / 1000;
+      request.limits.push_back(uint32_t(std::min<uint64_t>((need + sharers - 1) / sharers, share_max)));
       wanted += request.limits.back();
-      append_ranges(block.seen, uint8_t(b), request.have);
+      if (!fetch.request.group.whole || nodes_min <= 1) append_ranges(block.seen, uint8_t(b), request.have);
     }
     if (wanted == 0) continue;
     request.request = id << 8 | uint64_t(i);
@@ -133,6 +159,7 @@ void Fetcher::on_frame(Instant now, const NodeKey& from, const FrameView& frame,
   Holder& holder = fetch.holders[index].second;
   holder.silent_since = now;
   holder.received += uint32_t(frame.esis.size());
+  holder.given += frame.esis.size();
   if (frame.header.source_block < holder.asked.size()) {
     uint32_t& coming = holder.asked[frame.header.source_block];
     coming -= std::min(coming, uint32_t(frame.esis.size()));
@@ -169,6 +196,7 @@ void Fetcher::on_decoded(Instant now, uint64_t id, DecodeResult result, Out& out
     for (auto& [key, holder] : fetch.holders) {
       if (key != liar) continue;
       holder.state = Holder::kExhausted;
+      holder.given = 0;
       holder.asked.clear();
       holder.error = "sent symbols that do not authenticate";
     }
@@ -273,6 +301,8 @@ Error Fetcher::missing(const Fetch& fetch) const {
     have += std::min(block.have, block.k);
     want += block.k;
   }
+  const Status sources = diverse(fetch);
+  if (have == want && !sources.ok()) return sources.error();
   std::string message = "object " + fetch.request.object.brief() + ": " + std::to_string(want - have) + " of " +
                         std::to_string(want) + " symbols are missing; asked " + std::to_string(fetch.holders.size()) + " holders";
   for (const auto& [key, holder] : fetch.holders) {

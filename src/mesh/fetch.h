@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "mesh/coding.h"
 #include "mesh/messages.h"
+#include "object/policy.h"
 
 namespace selvedge::mesh {
 
@@ -28,7 +29,9 @@ struct FetchRequest {
   object::BlockGroup group;
   object::ObjectKey key;
   std::vector<NodeKey> holders;  // in the order to prefer when one suffices
-  std::vector<Bytes> capabilities;  // signed, for another origin's object: the one held first, the root last
+  std::vector<Bytes> capabilities = {};  // signed, for another origin's object: the one held first, the root last
+  std::vector<crypto::PublicKey> owners = {};  // of the holders, in their order; a node without one counts as its own
+  object::Diversity diversity = {};      // what the zone's policy asks of the sources, before they are put together
 };
 
 struct AskSymbols { NodeKey to; SymbolRequest request; };
@@ -72,6 +75,7 @@ class Fetcher {
     enum State : uint8_t { kWaiting, kReady, kAsked, kExhausted } state = kWaiting;
     std::vector<uint32_t> asked;          // per block: asked for and not yet here
     uint32_t received = 0;                // symbols of the running request
+    uint64_t given = 0;                   // symbols in all
     std::optional<uint32_t> promised;     // what the end of the answer said it holds; frames may still be on their way
     Instant silent_since;
     std::string error;
@@ -99,6 +103,8 @@ class Fetcher {
   static void settle(Holder& holder);
   void finish(uint64_t id, Result<Bytes> result, Out& out);
   Error missing(const Fetch& fetch) const;
+  /// What the zone's policy asks of the sources of what is here.
+  static Status diverse(const Fetch& fetch);
   void count(Fetch& fetch, uint8_t block, const std::vector<uint32_t>& esis);
 
   std::shared_ptr<fountain::PlanCache> plans_;

@@ -30,10 +30,12 @@ struct Rig {
   std::vector<NodeKey> wanted;
   std::vector<NodeKey> named;
   std::optional<Result<Bytes>> result;
+  object::Diversity diversity;
+  std::vector<crypto::PublicKey> owners;
 
   void start(const std::vector<NodeKey>& from) {
     Fetcher::Out out;
-    FetchRequest request{placed.object, placed.group, placed.key.clone(), from, {}};
+    FetchRequest request{placed.object, placed.group, placed.key.clone(), from, {}, owners, diversity};
     ASSERT_TRUE(fetcher.start(now, std::move(request), [this](const NodeKey& k) { return away.count(k) == 0; }, out).ok());
     handle(out);
   }
@@ -115,6 +117,65 @@ TEST(Fetch, SharesWhatItAsksForOverAllHolders) {
   EXPECT_EQ(who.size(), 4u);
   const uint32_t k = block_sizes(rig.placed.group)[0];
   EXPECT_LE(total, k + kDecodeMargin + 8) << "asked for more than it needs";
+}
+
+// req: A13
+TEST(Fetch, NothingIsPutTogetherFromTooFewSources) {
+  Rig alone = rig_of(100'000, 4);
+  alone.diversity.nodes_min = 2;
+  for (auto& [holder, frames] : alone.shelf) {
+    if (holder != holders(4)[0]) frames.clear();
+  }
+  // One holder has everything: what the others should have given is on its shelf.
+  Rig rich = rig_of(100'000, 4);
+  for (const NodeKey& other : holders(4)) alone.shelf[holders(4)[0]].insert(alone.shelf[holders(4)[0]].end(), rich.shelf[other].begin(), rich.shelf[other].end());
+  alone.start(holders(4));
+  alone.pass(seconds(60));
+  ASSERT_TRUE(alone.result.has_value());
+  EXPECT_EQ(alone.result->code(), Errc::kUnavailable);
+  EXPECT_NE(alone.result->error().message.find("at least 2 nodes"), std::string::npos) << alone.result->error().message;
+
+  Rig owners = rig_of(100'000, 4);
+  owners.diversity.owners_min = 2;
+  owners.owners.assign(4, key_named("one owner"));
+  owners.start(holders(4));
+  owners.pass(seconds(60));
+  EXPECT_NE(owners.result->error().message.find("at least 2 owners"), std::string::npos) << owners.result->error().message;
+  owners = rig_of(100'000, 4);
+  owners.diversity.owners_min = 2;
+  owners.owners = {key_named("a"), key_named("a"), key_named("a"), key_named("b")};
+  owners.start(holders(4));
+  ASSERT_TRUE(owners.result && owners.result->ok()) << owners.result->error().message;
+}
+
+// req: A13
+TEST(Fetch, NoNodeGivesMoreThanItsShare) {
+  Rig rig = rig_of(300'000, 4);
+  rig.diversity.node_share_permille_max = 400;
+  rig.start(holders(4));
+  ASSERT_TRUE(rig.result && rig.result->ok()) << rig.result->error().message;
+  Rig two = rig_of(300'000, 4);
+  two.diversity.node_share_permille_max = 400;
+  two.away = {holders(4)[2], holders(4)[3]};
+  two.start(holders(4));
+  two.pass(seconds(60));
+  ASSERT_TRUE(two.result.has_value());
+  EXPECT_EQ(two.result->code(), Errc::kUnavailable) << "two of four cannot give forty per cent each and make a whole";
+}
+
+// req: A13
+TEST(Fetch, AWholeObjectIsVouchedForByAsManyAsThePolicySays) {
+  Rig rig = rig_of(300, 2);
+  rig.diversity.nodes_min = 2;
+  rig.start(holders(2));
+  ASSERT_TRUE(rig.result && rig.result->ok()) << rig.result->error().message;
+  EXPECT_EQ(rig.asked.size(), 2u);
+  rig = rig_of(300, 2);
+  rig.diversity.nodes_min = 2;
+  rig.away = {holders(2)[1]};
+  rig.start(holders(2));
+  rig.pass(seconds(60));
+  EXPECT_EQ(rig.result->code(), Errc::kUnavailable);
 }
 
 TEST(Fetch, AWholeObjectIsAskedOfOneHolderAtATime) {

@@ -156,6 +156,11 @@ void Core::on_tasks_stopped(Turn& turn, uint64_t token) {
 // ---- symbols
 
 void Core::fetch(Turn& turn, mesh::FetchRequest request, OnBytes then) {
+  if (const auto* policy = authority.policy(request.group.zone)) request.diversity = policy->body.diversity;
+  for (const NodeKey& holder : request.holders) {
+    const mesh::Peer* peer = sessions.find(holder);
+    request.owners.push_back(peer != nullptr && peer->record ? peer->record->body.owner : holder);
+  }
   mesh::Fetcher::Out effects;
   const auto ready = [this](const NodeKey& peer) { return reachable(peer); };
   const Result<uint64_t> id = fetcher.start(turn.now, std::move(request), ready, effects);

@@ -79,6 +79,33 @@ Status ZonePolicy::validate() const {
   return check_lifetime("a zone policy", issued, expires, kDelegationTtlMax);
 }
 
+Status check_diversity(const Diversity& wanted, const std::vector<SymbolSource>& sources) {
+  std::vector<PublicKey> nodes, owners;
+  uint64_t total = 0, largest = 0;
+  for (const SymbolSource& source : sources) {
+    if (source.symbols == 0) continue;
+    nodes.push_back(source.node);
+    owners.push_back(source.owner);
+    total += source.symbols;
+    largest = std::max(largest, source.symbols);
+  }
+  const auto distinct = [](std::vector<PublicKey>& keys) {
+    std::sort(keys.begin(), keys.end());
+    return size_t(std::unique(keys.begin(), keys.end()) - keys.begin());
+  };
+  const size_t node_count = distinct(nodes), owner_count = distinct(owners);
+  const auto short_of = [](uint64_t have, uint32_t want, const char* what) {
+    return fail(Errc::kUnavailable, "the zone's policy wants symbols from at least " + std::to_string(want) + " " + what + ", and " + std::to_string(have) + " gave some");
+  };
+  if (node_count < wanted.nodes_min) return short_of(node_count, wanted.nodes_min, "nodes");
+  if (owner_count < wanted.owners_min) return short_of(owner_count, wanted.owners_min, "owners");
+  if (largest * 1000 > total * wanted.node_share_permille_max) {
+    return fail(Errc::kUnavailable, "the zone's policy lets one node give at most " + std::to_string(wanted.node_share_permille_max / 10) + " % of the symbols, and one gave " +
+                                        std::to_string(largest * 100 / total) + " %");
+  }
+  return ok();
+}
+
 ClassSet classes_of(std::string_view operation) {
   if (operation == "compute.attested") return kAttested;
   if (matches("compute.*", operation)) return kCompute;

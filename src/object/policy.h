@@ -102,6 +102,16 @@ struct Diversity {
   }
 };
 
+/// One source of an object's symbols, and how many came from it.
+struct SymbolSource {
+  PublicKey node;
+  PublicKey owner;
+  uint64_t symbols = 0;
+};
+/// Whether symbols from these sources may be put together (spec: FM 10.3). Sources without symbols do not count.
+/// Errors: kUnavailable, saying what is short.
+Status check_diversity(const Diversity& wanted, const std::vector<SymbolSource>& sources);
+
 /// `zone` is zone_id(owner, name), so that nobody else can write a policy for it; of two policies the higher serial counts.
 struct ZonePolicy {
   static constexpr std::string_view kName = "ZonePolicy";
