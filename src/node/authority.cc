@@ -45,6 +45,14 @@ bool Authority::revoked(const object::Signed<object::Grant>& grant, Instant now)
   return false;
 }
 
+bool Authority::revoked_node(const crypto::PublicKey& node, Instant now) const {
+  using object::RevocationTarget;
+  for (const RevocationTarget kind : {RevocationTarget::kKey, RevocationTarget::kDevice}) {
+    if (revocations_.revoked_by(owner_, kind, node, now) || revocations_.revoked_by(node, kind, node, now)) return true;
+  }
+  return false;
+}
+
 Status Authority::add_head(object::Signed<object::RevocationHead> head) {
   const auto it = heads_.find(head.body.owner);
   if (it == heads_.end() && heads_.size() >= kHeadsMax) return fail(Errc::kLimit, "statements about revocations of too many owners are known");

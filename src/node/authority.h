@@ -58,6 +58,8 @@ class Authority {
   /// The grant in force by which `node` serves this owner with `classes`, or nullptr.
   const object::Signed<object::Grant>* granted_by(Instant now, const crypto::PublicKey& node, object::ClassSet classes) const;
   bool revoked(const object::Signed<object::Grant>& grant, Instant now) const;
+  /// Whether this node's owner took trust in a node back: nothing is asked of it and nothing taken from it.
+  bool revoked_node(const crypto::PublicKey& node, Instant now) const;
   /// Whether a grant in force lets `origin` use this machine with `classes`.
   bool serves(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const;
   const object::Signed<object::ZonePolicy>* policy(const object::ZoneId& zone) const;

@@ -157,6 +157,8 @@ void Core::on_tasks_stopped(Turn& turn, uint64_t token) {
 
 void Core::fetch(Turn& turn, mesh::FetchRequest request, OnBytes then) {
   if (const auto* policy = authority.policy(request.group.zone)) request.diversity = policy->body.diversity;
+  // No symbol is accepted from a source that was revoked (spec: FM 12.1).
+  std::erase_if(request.holders, [&](const NodeKey& holder) { return authority.revoked_node(holder, turn.now); });
   for (const NodeKey& holder : request.holders) {
     const mesh::Peer* peer = sessions.find(holder);
     request.owners.push_back(peer != nullptr && peer->record ? peer->record->body.owner : holder);

@@ -139,6 +139,16 @@ void Keeper::on_drop(Turn& turn, const NodeKey& from, const mesh::Drop& drop) {
 
 void Keeper::on_origin_revoked(Turn& turn, const crypto::PublicKey& origin) { delete_at_[origin] = turn.now + kRevokedDataKept; }
 
+void Keeper::on_object_revoked(Turn& turn, const crypto::PublicKey& issuer, const object::ObjectId& object) {
+  const store::HoldMeta* meta = core_.store.find_object(convert<store::ObjectId>(object));
+  if (meta == nullptr || (issuer != core_.owner() && convert<crypto::PublicKey>(meta->origin) != issuer)) return;
+  Outbox<store::Effect> disk;
+  const uint64_t cookie = core_.expect_stored([](Turn&, const Status&) {});
+  const Result<store::Dropped> dropped = core_.store.drop_object(convert<store::ObjectId>(object), cookie, disk);
+  if (!dropped.ok() || dropped->accepted == store::Accepted::kDurable) core_.settle_now(turn, cookie, ok());
+  core_.route_disk(turn, disk);
+}
+
 void Keeper::on_deadline(Turn& turn) {
   Outbox<store::Effect> disk;
   for (auto it = delete_at_.begin(); it != delete_at_.end();) {

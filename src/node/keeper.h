@@ -21,6 +21,8 @@ class Keeper {
   void on_drop(Turn& turn, const NodeKey& from, const mesh::Drop& drop);
   /// The owner took the grant back: delete what the origin has here when its time to move is over.
   void on_origin_revoked(Turn& turn, const crypto::PublicKey& origin);
+  /// An object was revoked: its bytes go, and authorize() keeps them from coming back. The revocation stays as its tombstone.
+  void on_object_revoked(Turn& turn, const crypto::PublicKey& issuer, const object::ObjectId& object);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
 

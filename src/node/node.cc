@@ -270,7 +270,7 @@ void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
     return;
   }
   core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
-  after_revocation(turn);
+  after_revocation(turn, revocation->body);
 }
 
 void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {

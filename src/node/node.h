@@ -78,7 +78,7 @@ class Node {
   /// Whether revocations by `issuer` that `from` brings are worth keeping here.
   bool concerns(const crypto::PublicKey& issuer, const NodeKey& from) const;
   void on_head(Turn& turn, const NodeKey& from, const Bytes& bytes);
-  void after_revocation(Turn& turn);
+  void after_revocation(Turn& turn, const object::Revocation& revocation);
   void finish(Turn& turn);
   void route(Turn& turn, mesh::Sessions::Out& effects);
   mesh::Records records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const;

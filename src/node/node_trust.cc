@@ -148,7 +148,7 @@ void Node::answer_to(Turn& turn, RequestId id, const RevokeRequest& request) {
     return;
   }
   // What runs under it stops first; writing it down can wait for the disk.
-  after_revocation(turn);
+  after_revocation(turn, made->body);
   core_.put_record(turn, Record::kRevocation, made->id, made->bytes, [this, id, made = *made](Turn& t, const Status& kept) {
     uint64_t told = 0;
     for (const auto& [key, peer] : core_.sessions.peers()) {
@@ -174,7 +174,10 @@ void Node::answer_to(Turn& turn, RequestId id, const RevocationsRequest&) {
   answer(turn, id, list);
 }
 
-void Node::after_revocation(Turn& turn) {
+void Node::after_revocation(Turn& turn, const object::Revocation& revocation) {
+  if (revocation.target_kind == object::RevocationTarget::kObject && revocation.cutoff <= turn.now.unix_seconds()) {
+    keeper_.on_object_revoked(turn, revocation.issuer, convert<object::ObjectId>(revocation.target));
+  }
   workshop_.enforce_revocations(turn);
   contractor_.refresh(turn);
   library_.repair(turn);
