@@ -59,9 +59,9 @@ void bench_keys(const Bench& bench, Drbg& drbg) {
   bench.run("vrf verify", 100, [&] { CHECK(vrf_verify(vrf.public_key(), message, proof).ok()); });
   bench.run("vrf proof to hash", 300, [&] { CHECK(vrf_proof_to_hash(proof).ok()); });
   const SealKeyPair recipient(drbg.seed());
-  const Bytes sealed = seal_to(recipient.public_key(), message, {}, drbg).value();
-  bench.run("seal to a device, 200 bytes", 300, [&] { CHECK(seal_to(recipient.public_key(), message, {}, drbg).ok()); });
-  bench.run("open what was sealed", 300, [&] { CHECK(recipient.open(sealed, {}).ok()); });
+  const StartedSeal sealed = start_seal(recipient.public_key(), drbg).value();
+  bench.run("seal to a device: keys", 300, [&] { CHECK(start_seal(recipient.public_key(), drbg).ok()); });
+  bench.run("open what was sealed: keys", 300, [&] { CHECK(recipient.keys_for(sealed.ephemeral).ok()); });
 }
 
 void bench_shamir(const Bench& bench, Drbg& drbg, size_t k, size_t n) {

@@ -55,8 +55,8 @@ struct ShareAsk {
   static constexpr uint8_t kType = 67;
   uint64_t request = 0;
   Bytes release;  // signed SecretRelease
-  Bytes access;   // signed Access when the asker is not one of the owner's nodes; else empty
-  template <class V> void visit(V& v) { v("request", request); v("release", release); v("access", access); }
+  std::vector<Bytes> capabilities;  // when the asker is not one of the owner's nodes: signed, the one it holds first, the root last
+  template <class V> void visit(V& v) { v("request", request); v("release", release); v("capabilities", capabilities); }
 };
 
 struct ShareGiven {
@@ -92,12 +92,12 @@ struct ReshareDealt {
   }
 };
 
-/// The owner lets the receiver ask for a secret: its manifest, and a signed Access for the receiver.
+/// The owner lets the receiver ask for a secret: its manifest, and a signed Capability for the receiver.
 struct SecretOffer {
   static constexpr uint8_t kType = 71;
   Bytes manifest;
-  Bytes access;
-  template <class V> void visit(V& v) { v("manifest", manifest); v("access", access); }
+  Bytes capability;
+  template <class V> void visit(V& v) { v("manifest", manifest); v("capability", capability); }
 };
 
 using SecretMessages = codec::MessageSet<ShareStore, ShareStored, ShareSettle, ShareAsk, ShareGiven, ReshareAsk, ReshareDealt, SecretOffer>;

@@ -10,6 +10,9 @@ namespace {
 
 using Use = object::ShareSeal::Use;
 
+constexpr std::string_view kOperationStore = "secret.store";
+constexpr std::string_view kOperationReshare = "secret.reshare";
+
 object::ShareSeal held_seal(const object::SecretManifest& manifest) { return {Use::kHeld, manifest.secret, manifest.generation, 0, {}}; }
 
 crypto::VssCommitments vss_of(const object::SecretManifest& manifest, const std::vector<object::CommitmentBytes>& commitments) {
@@ -58,17 +61,25 @@ void Vault::restore(Turn& turn) {
 }
 
 const object::Signed<object::NodeRecord>* Vault::record_of(const NodeKey& peer) const {
+  if (peer == core_.self()) return &core_.record;
   const mesh::Peer* known = core_.sessions.find(peer);
   return known == nullptr || !known->record ? nullptr : &*known->record;
 }
 
-Status Vault::may(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretManifest& manifest, object::VerbSet verbs,
-                  uint64_t bytes_more, ByteView access) const {
-  uint64_t bytes = core_.store.usage(convert<store::OriginId>(manifest.owner)).bytes + bytes_more;
-  for (const auto& [key, entry] : shares_) bytes += key.owner == manifest.owner ? entry.bytes() : 0;
-  // The issuer of an Access is the owner's own key: secrets are shared by owners and not by their nodes.
-  TRY(core_.authority.may_use_storage(turn.now, actor, manifest.owner, manifest.zone, verbs, {object::secret_object(manifest.zone, manifest.secret)},
-                                      verbs & object::kStore ? bytes : 0, access, nullptr));
+Status Vault::may(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretManifest& manifest, std::string_view operation,
+                  uint64_t bytes_more, const std::vector<Bytes>& capabilities) const {
+  if (capabilities.size() > object::kChainMax) return fail(Errc::kLimit, "too many capabilities were shown");
+  std::vector<object::Signed<object::Capability>> chain;
+  for (const Bytes& bytes : capabilities) chain.push_back(TRY(object::open_object<object::Capability>(bytes, core_.authority.verifier())));
+  const bool stores = operation == kOperationStore;
+  uint64_t bytes = 0;
+  if (stores) {
+    bytes = core_.store.usage(convert<store::OriginId>(manifest.owner)).bytes + bytes_more;
+    for (const auto& [key, entry] : shares_) bytes += key.owner == manifest.owner ? entry.bytes() : 0;
+  }
+  // Whoever issues the first capability of a chain is the owner: secrets are shared by owners and not by their nodes.
+  TRY(core_.authority.may_use_storage(turn.now, actor, manifest.owner, manifest.zone, stores ? object::kStore : object::kRead,
+                                      {object::secret_object(manifest.zone, manifest.secret)}, bytes, chain, nullptr, {operation}));
   return ok();
 }
 
@@ -122,7 +133,7 @@ Result<Vault::Entry> Vault::take_in(Turn& turn, const object::Signed<object::Nod
   if (latest != nullptr && latest->settled && latest->manifest.body.generation > body.generation) {
     return fail(Errc::kExists, "a later generation of the secret is in force here");
   }
-  TRY(may(turn, actor, body, object::kStore, manifest.bytes.size(), {}));
+  TRY(may(turn, actor, body, kOperationStore, manifest.bytes.size(), {}));
   if (find(body.owner, body.secret, body.generation) == nullptr) TRY(room_for(manifest, message.manifest.size()));
   const object::SharePlain plain =
       TRY(std::visit([&](const auto& each) { return receive(manifest, share.body, each); }, share.body.delivery));
@@ -262,7 +273,7 @@ void Vault::on_ask(Turn& turn, const NodeKey& from, const ShareAsk& message) {
   ShareGiven given;
   given.request = message.request;
   const auto release = object::open_object<object::SecretRelease>(message.release, core_.authority.verifier());
-  Result<Bytes> sealed = release.ok() ? answer(turn, *actor, release->body, message.access) : Result<Bytes>(release.error());
+  Result<Bytes> sealed = release.ok() ? answer(turn, *actor, release->body, message.capabilities) : Result<Bytes>(release.error());
   if (sealed.ok()) {
     const Entry* entry = find(release->body.origin, release->body.secret, release->body.generation);
     given.number = entry->manifest.body.number_of(core_.self());
@@ -279,7 +290,8 @@ void Vault::on_ask(Turn& turn, const NodeKey& from, const ShareAsk& message) {
   core_.send(turn, from, SecretMessages::encode(given));
 }
 
-Result<Bytes> Vault::answer(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretRelease& release, ByteView access) {
+Result<Bytes> Vault::answer(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretRelease& release,
+                            const std::vector<Bytes>& capabilities) {
   const Entry* known = newest(release.origin, release.secret);
   // Nothing is said, and nothing is written down, about a secret that is not here.
   if (known == nullptr || known->manifest.body.zone != release.zone) return fail(Errc::kUnauthorized, "no share of that secret is to be had here");
@@ -299,7 +311,7 @@ Result<Bytes> Vault::answer(Turn& turn, const object::Signed<object::NodeRecord>
     if (release.issued > verdict.at + object::kClockSkewSecondsMax) return fail(Errc::kUnauthorized, "the request is not valid yet: compare the clocks");
     if (release.expires <= verdict.at) return fail(Errc::kExpired, "the request has expired: ask again");
     if (known->manifest.body.expires <= verdict.at) return fail(Errc::kExpired, "the secret has expired");
-    TRY(may(turn, actor, known->manifest.body, object::kRead, 0, access));
+    TRY(may(turn, actor, known->manifest.body, object::kSecretRelease, 0, capabilities));
     const Entry* entry = find(release.origin, release.secret, release.generation);
     if (entry == nullptr) return fail(Errc::kNotFound, "generation " + std::to_string(release.generation) + " of the secret is not in force");
     TRY(not_replayed(turn.now, release.nonce, release.expires));
@@ -370,7 +382,7 @@ Result<ReshareDealt> Vault::deal(Turn& turn, const object::Signed<object::NodeRe
     if (order.issued > verdict.at + object::kClockSkewSecondsMax) return fail(Errc::kUnauthorized, "the order is not valid yet: compare the clocks");
     if (order.expires <= verdict.at) return fail(Errc::kExpired, "the order has expired");
     if (manifest.scheme == object::SecretScheme::kShamir) return fail(Errc::kUnsupported, "a secret shared with the plain scheme cannot be reshared");
-    TRY(may(turn, actor, manifest, object::kRead, 0, {}));
+    TRY(may(turn, actor, manifest, kOperationReshare, 0, {}));
     TRY(not_replayed(turn.now, order.nonce, order.expires));
     TRY(not_too_often(turn.now, actor.body.node, order.secret));
     const crypto::VssShare share = TRY(open_held(*entry)).vss();

@@ -98,15 +98,17 @@ class Vault {
   };
 
   const object::Signed<object::NodeRecord>* record_of(const NodeKey& peer) const;
-  Status may(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretManifest& manifest, object::VerbSet verbs,
-             uint64_t bytes_more, ByteView access) const;
+  /// The question put to authorize(): `operation` is "secret.store", "secret.release" or "secret.reshare".
+  Status may(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretManifest& manifest, std::string_view operation,
+             uint64_t bytes_more, const std::vector<Bytes>& capabilities) const;
   Result<Entry> take_in(Turn& turn, const object::Signed<object::NodeRecord>& actor, const ShareStore& message);
   Status room_for(const Manifest& manifest, size_t bytes) const;
   Result<object::SharePlain> receive(const Manifest& manifest, const object::SecretShare& share, const object::DealtShare& dealt) const;
   Result<object::SharePlain> receive(const Manifest& manifest, const object::SecretShare& share, const object::RefreshShare& refresh) const;
   Result<object::SharePlain> receive(const Manifest& manifest, const object::SecretShare& share, const object::ReshareShare& reshare) const;
   Result<object::SharePlain> open_held(const Entry& entry) const;
-  Result<Bytes> answer(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretRelease& release, ByteView access);
+  Result<Bytes> answer(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretRelease& release,
+                       const std::vector<Bytes>& capabilities);
   Result<ReshareDealt> deal(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretReshare& order);
   Status not_too_often(Instant now, const NodeKey& asker, const object::SecretId& secret);
   Status not_replayed(Instant now, const object::Unique& nonce, uint64_t expires);

@@ -28,6 +28,9 @@ inline constexpr uint64_t kReleaseTtlMax = 300;
 /// A reshare order is carried out at once or not at all.
 inline constexpr uint64_t kReshareTtlMax = 600;
 
+/// The operation that a capability for a secret covers, besides "storage.read".
+inline constexpr std::string_view kSecretRelease = "secret.release";
+
 struct SecretIdTag;
 struct CommitmentBytesTag;
 /// Chosen at random when a secret is split; the same through all generations.
@@ -298,7 +301,7 @@ struct SharePlain {
   crypto::ShamirShare shamir() const;
 };
 
-/// What a sealed share is for. Each use has its own associated data, so that none passes for another.
+/// What a sealed share is for. Each use has its own context, so that none passes for another.
 struct ShareSeal {
   enum class Use : uint8_t { kHeld = 1, kAddition = 2, kPiece = 3, kRelease = 4 };
   Use use = Use::kHeld;
@@ -309,7 +312,7 @@ struct ShareSeal {
 };
 /// Errors: kInvalid (a bad key to seal to).
 Result<Bytes> seal_share(const SharePlain& share, const ShareSeal& seal, const SealPublicKey& to, crypto::Drbg& drbg);
-/// Errors: kIntegrity, kInvalid.
+/// Errors: kIntegrity, kUnauthorized (sealed to another key), kInvalid.
 Result<SharePlain> open_share(ByteView sealed, const ShareSeal& seal, uint8_t number, const crypto::SealKeyPair& keys);
 
 /// Is this the share of its number that the manifest commits to? Errors: kIntegrity naming the share, kInvalid.
@@ -318,6 +321,16 @@ Status check_share(const SecretManifest& manifest, const SharePlain& share);
 /// The secret under the key of a scalar or of a Shamir key: ChaCha20-Poly1305 with a zero nonce, for that key seals this and nothing else.
 Bytes seal_secret(SecretScheme scheme, const crypto::Secret<32>& shared, const ZoneId& zone, const PublicKey& owner, const SecretId& secret,
                   ByteView plain);
+/// What splitting makes of a secret, ready to be handed to the owner's node: nothing in it is in the clear.
+struct SplitSecret {
+  SecretId secret;
+  std::vector<CommitmentBytes> commitments;
+  Bytes sealed;
+  std::vector<Bytes> shares;  // sealed to the holders, number 1 first
+};
+/// Splits a secret for these holders, as generation 1. Errors: kInvalid (threshold, a bad key), kLimit (larger than kSecretSizeMax).
+Result<SplitSecret> split_secret(SecretScheme scheme, ByteView plain, size_t threshold, const ZoneId& zone, const PublicKey& owner,
+                                 std::span<const SealPublicKey> holders, crypto::Drbg& drbg);
 /// The secret, from exactly as many shares as the manifest's threshold says. Errors: as check_share; kUnavailable (too few), kIntegrity.
 Result<crypto::LockedBytes> combine_secret(const SecretManifest& manifest, std::span<const SharePlain> shares);
 

@@ -160,7 +160,7 @@ TEST_F(SecretKinds, RequestsAndSharesThatMakeNoSenseAreRefused) {
   idle.purpose.clear();
   EXPECT_FALSE(idle.validate().ok());
   SecretShare odd = share();
-  odd.delivery = DealtShare{Bytes(112, 1)};
+  odd.delivery = DealtShare{Bytes(64, 1)};
   EXPECT_FALSE(odd.validate().ok());
   SecretShare thin = share();
   thin.delivery = ReshareShare{Bytes(10), {ResharePiece{1, std::vector<CommitmentBytes>(2), Bytes(113)}}};
@@ -214,7 +214,7 @@ TEST_F(SecretKinds, ASealedShareOpensForItsUseOnly) {
   other.dealer = 1;
   EXPECT_TRUE(fails(other, 1));
   EXPECT_TRUE(fails(seal, 2));
-  EXPECT_EQ(open_share(sealed, seal, 1, crypto::SealKeyPair(seed_of("another"))).code(), Errc::kIntegrity);
+  EXPECT_EQ(open_share(sealed, seal, 1, crypto::SealKeyPair(seed_of("another"))).code(), Errc::kUnauthorized);
 }
 
 // ---- share files
