@@ -165,8 +165,8 @@ Status SecretShare::validate() const {
 
 Status SecretRelease::validate() const {
   if (origin.is_zero() || asker.is_zero() || secret.is_zero() || reply_key.is_zero()) return invalid("a request for a share leaves out who or what");
-  TRY(check_words("the purpose", purpose, kPurposeSizeMax));
-  TRY(check_words("the scope", scope, kPurposeSizeMax));
+  TRY(check_words("the purpose", purpose, kSecretPurposeSizeMax));
+  TRY(check_words("the scope", scope, kSecretPurposeSizeMax));
   if (purpose.empty() || scope.empty()) return invalid("a request for a share says what for");
   return check_span("a request for a share", issued, expires, kReleaseTtlMax);
 }
@@ -184,8 +184,8 @@ Status SecretReshare::validate() const {
 
 Status SecretVerdict::validate() const {
   if (holder.is_zero() || asker.is_zero()) return invalid("a verdict names who asked and who answered");
-  TRY(check_words("the purpose", purpose, kPurposeSizeMax));
-  return check_words("the scope", scope, kPurposeSizeMax);
+  TRY(check_words("the purpose", purpose, kSecretPurposeSizeMax));
+  return check_words("the scope", scope, kSecretPurposeSizeMax);
 }
 
 ObjectId secret_object(const ZoneId& zone, const SecretId& secret) {

@@ -22,7 +22,7 @@ namespace selvedge::object {
 inline constexpr size_t kSecretSizeMax = 64 * 1024;
 inline constexpr size_t kSecretSealOverhead = 16;
 inline constexpr size_t kSecretHoldersMax = kHoldersMax;
-inline constexpr size_t kPurposeSizeMax = 255;
+inline constexpr size_t kSecretPurposeSizeMax = 255;
 inline constexpr uint64_t kSecretTtlMax = kAuditTtlDefault;
 inline constexpr uint64_t kReleaseTtlMax = 300;
 /// A reshare order is carried out at once or not at all.
