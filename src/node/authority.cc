@@ -120,7 +120,8 @@ Result<object::Authorization> Authority::may_use_storage(Instant now, const obje
                                                          const crypto::PublicKey& origin, const object::ZoneId& zone,
                                                          object::VerbSet verbs, const std::vector<object::ObjectId>& objects,
                                                          uint64_t bytes_in_all, const std::vector<object::Signed<object::Capability>>& capabilities,
-                                                         const object::Signed<object::NodeRecord>* origin_record) {
+                                                         const object::Signed<object::NodeRecord>* origin_record,
+                                                         std::vector<std::string_view> operations) {
   object::Use use;
   use.machine_owner = owner_;
   use.machine = node_;
@@ -131,6 +132,7 @@ Result<object::Authorization> Authority::may_use_storage(Instant now, const obje
   use.zone = zone;
   use.objects = objects;
   use.amounts.storage_bytes = bytes_in_all;
+  use.operations = std::move(operations);
   object::Evidence evidence;
   evidence.machine_record = record_ ? &*record_ : nullptr;
   evidence.grant = given_to(now, origin, object::kStorage);

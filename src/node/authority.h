@@ -42,11 +42,13 @@ class Authority {
 
   /// May `actor`, a session peer with this record, act on `objects` of `zone` held here? The grant of the record's owner
   /// and the zone's policy must both cover it; for another origin's data a chain of capabilities that ends with the actor is needed.
+  /// `operations`: what it amounts to besides, such as "secret.release".
   Result<object::Authorization> may_use_storage(Instant now, const object::Signed<object::NodeRecord>& actor,
                                                 const crypto::PublicKey& origin, const object::ZoneId& zone, object::VerbSet verbs,
                                                 const std::vector<object::ObjectId>& objects, uint64_t bytes_in_all,
                                                 const std::vector<object::Signed<object::Capability>>& capabilities,
-                                                const object::Signed<object::NodeRecord>* origin_record);
+                                                const object::Signed<object::NodeRecord>* origin_record,
+                                                std::vector<std::string_view> operations = {});
   /// May this offer, brought by `actor`, be run here?
   Result<object::Authorization> may_run(Instant now, const object::Signed<object::NodeRecord>& actor,
                                         const object::Signed<object::TaskOffer>& offer);

@@ -61,6 +61,10 @@ enum class Record : store::RecordKind {
   kPaused = 11,        // by grant: empty; its lease is paused until the owner resumes it
   kPermission = 25,    // by request: AskedPermission (consent.h)
   kDecision = 26,      // by origin and class: RememberedDecision
+  kShare = 60,         // by hash of owner, secret and generation: HeldShare (vault.h)
+  kSecret = 61,        // by secret: OwnedSecret, this owner's (secrets.h)
+  kSecretOffered = 62, // by secret: OfferedSecret, another owner's that this node may ask for
+  kSecretLeave = 63,   // by capability: SecretLeave, given to another for a secret of this owner
 };
 
 template <class To, class From>

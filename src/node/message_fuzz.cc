@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "mesh/messages.h"
+#include "node/secret_messages.h"
 #include "work/messages.h"
 
 namespace {
@@ -22,5 +23,6 @@ void round_trip(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<mesh::MeshMessages>({data, size});
   round_trip<work::WorkMessages>({data, size});
+  round_trip<node::SecretMessages>({data, size});
   return 0;
 }

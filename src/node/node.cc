@@ -11,8 +11,16 @@ constexpr uint64_t kPolicyTtl = 30 * object::kDay;
 constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
 }  // namespace
 
-Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_) {
+Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_),
+      vault_(core_), secrets_(core_) {
   workshop_.on_lease_ended = [this](Turn& turn, const crypto::PublicKey& origin) { keeper_.on_origin_revoked(turn, origin); };
+  secrets_.on_deny = [this](Turn& turn, const object::ObjectId& capability, Core::OnStatus then) {
+    object::Revocation body;
+    body.target_kind = object::RevocationTarget::kCapability;
+    body.target = convert<object::RevokedId>(capability);
+    body.reason = object::RevocationReason::kUserRequest;
+    revoke(turn, std::move(body), [then](Turn& t, Result<RevokeRequest::Done> done) { then(t, done.ok() ? Status() : Status(done.error())); });
+  };
 }
 
 // ---- start
@@ -67,6 +75,8 @@ Status Node::restore_records(Turn& turn) {
   }
   for (const auto& [key, peer] : peers) core_.want_peer(turn, key, peer.addresses, Instant::never());
   consent_.restore(turn);
+  vault_.restore(turn);
+  secrets_.restore(turn);
   return ok();
 }
 
@@ -126,6 +136,7 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
   contractor_.refresh(turn);
+  secrets_.on_peer_up(turn, key);
 }
 
 // What a peer needs to know, and no more: the zone's policy if its machine serves this owner, and the grants its owner has
@@ -151,6 +162,7 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.spreader.on_peer_down(key, why, spreads);
   core_.route(turn, spreads);
   contractor_.refresh(turn);
+  secrets_.on_peer_down(turn, key);
 }
 
 // ---- messages
@@ -197,6 +209,10 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     }
     workshop_.on_message(turn, from, *parsed);
     contractor_.on_message(turn, from, *parsed);
+  } else if (SecretMessages::knows(type)) {
+    const Result<SecretMessages::Message> parsed = SecretMessages::decode(message);
+    if (parsed.ok()) return on_secret_message(turn, from, *parsed);
+    turn.out.push(ClosePeer{link, parsed.error().message});
   } else {
     turn.out.push(ClosePeer{link, "message type " + std::to_string(type) + " is not known to this node"});
   }
@@ -381,6 +397,8 @@ void Node::on_deadline(Instant now, Out& out) {
   library_.on_deadline(turn);
   contractor_.on_deadline(turn);
   consent_.on_deadline(turn);
+  vault_.on_deadline(turn);
+  secrets_.on_deadline(turn);
   renew_policy(turn);
   renew_head(turn);
   finish(turn);
@@ -388,7 +406,8 @@ void Node::on_deadline(Instant now, Out& out) {
 
 Instant Node::next_deadline() const {
   return std::min({consent_.next_deadline(), head_due(), core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
-                   workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline()});
+                   workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), vault_.next_deadline(),
+                   secrets_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

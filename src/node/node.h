@@ -7,13 +7,16 @@
 // Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
 //
 // The parts: Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
-// Contractor has the owner's work done elsewhere. They share Core and know nothing of each other but what is wired here.
+// Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, and Secrets has the owner's held elsewhere.
+// They share Core and know nothing of each other but what is wired here.
 #pragma once
 
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/keeper.h"
 #include "node/library.h"
+#include "node/secrets.h"
+#include "node/vault.h"
 #include "node/workshop.h"
 
 namespace selvedge::node {
@@ -96,6 +99,11 @@ class Node {
   // ---- answers to the local API (node_api.cc)
   template <class T>
   void answer(Turn& turn, RequestId id, const T& value) { turn.out.push(Answer{id, codec::to_json_text(value)}); }
+  /// A continuation that answers the request with what it gets, or refuses it.
+  template <class T>
+  std::function<void(Turn&, Result<T>)> reply_to(RequestId id) {
+    return [this, id](Turn& turn, Result<T> value) { answer_or_refuse(turn, id, value); };
+  }
   void answer_to(Turn& turn, RequestId id, const StatusRequest&);
   void answer_to(Turn& turn, RequestId id, const TicketRequest&);
   void answer_to(Turn& turn, RequestId id, const PeerAddRequest& request);
@@ -118,6 +126,8 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const GrantRequestsRequest&);
   void answer_to(Turn& turn, RequestId id, const GrantWithdrawRequest& request);
   void answer_to(Turn& turn, RequestId id, const RevokeRequest& request);
+  /// Signs it in the owner's name with what it lacks (issuer, times), and tells everybody who is here.
+  void revoke(Turn& turn, object::Revocation body, std::function<void(Turn&, Result<RevokeRequest::Done>)> then);
   void answer_to(Turn& turn, RequestId id, const RevocationsRequest&);
   PolicyInfo policy_info(const object::Signed<object::ZonePolicy>& policy) const;
   template <class T>
@@ -125,6 +135,16 @@ class Node {
     if (result.ok()) answer(turn, id, *result);
     else turn.out.push(Refuse{id, result.error()});
   }
+  void answer_to(Turn& turn, RequestId id, const SecretPrepareRequest& request);  // node_api_secret.cc
+  void answer_to(Turn& turn, RequestId id, const SecretStoreRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretReleaseRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretListRequest&);
+  void answer_to(Turn& turn, RequestId id, const SecretRefreshRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretReshareRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretRemoveRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretAllowRequest& request);
+  void answer_to(Turn& turn, RequestId id, const SecretDenyRequest& request);
+  void on_secret_message(Turn& turn, const NodeKey& from, const SecretMessages::Message& message);
   void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
@@ -135,6 +155,8 @@ class Node {
   Consent consent_;
   Library library_;
   Contractor contractor_;
+  Vault vault_;
+  Secrets secrets_;
   Instant started_;
   Instant head_issued_{0};
 };

@@ -130,35 +130,41 @@ void Node::answer_to(Turn& turn, RequestId id, const GrantWithdrawRequest& reque
 // ---- revocations
 
 void Node::answer_to(Turn& turn, RequestId id, const RevokeRequest& request) {
-  const auto revoke = [&]() -> Result<object::Signed<object::Revocation>> {
+  const auto read = [&]() -> Result<object::Revocation> {
     object::Revocation body;
-    body.issuer = core_.owner();
     body.target_kind = TRY(parse_target_kind(request.kind));
     body.target = TRY(parse_target(request.target));
     body.reason = TRY(parse_reason(request.reason));
-    body.issued = turn.now.unix_seconds();
-    body.cutoff = request.cutoff == 0 ? body.issued : request.cutoff;
-    object::Signed<object::Revocation> made = TRY(object::sign_object(*core_.config.owner, std::move(body)));
-    TRY(core_.authority.add_revocation(made));
-    return made;
+    body.cutoff = request.cutoff;
+    return body;
   };
-  const auto made = revoke();
-  if (!made.ok()) {
-    turn.out.push(Refuse{id, made.error()});
+  Result<object::Revocation> body = read();
+  if (!body.ok()) {
+    turn.out.push(Refuse{id, body.error()});
     return;
   }
+  revoke(turn, std::move(body).value(), [this, id](Turn& t, Result<RevokeRequest::Done> done) { answer_or_refuse(t, id, done); });
+}
+
+void Node::revoke(Turn& turn, object::Revocation body, std::function<void(Turn&, Result<RevokeRequest::Done>)> then) {
+  body.issuer = core_.owner();
+  body.issued = turn.now.unix_seconds();
+  if (body.cutoff == 0) body.cutoff = body.issued;
+  const auto made = object::sign_object(*core_.config.owner, std::move(body));
+  const Status added = made.ok() ? core_.authority.add_revocation(*made) : Status(made.error());
+  if (!added.ok()) return then(turn, added.error());
   // What runs under it stops first; writing it down can wait for the disk.
   after_revocation(turn, made->body);
-  core_.put_record(turn, Record::kRevocation, made->id, made->bytes, [this, id, made = *made](Turn& t, const Status& kept) {
+  core_.put_record(turn, Record::kRevocation, made->id, made->bytes, [this, made = *made, then](Turn& t, const Status& kept) {
     uint64_t told = 0;
     for (const auto& [key, peer] : core_.sessions.peers()) {
       if (core_.sessions.up(key) && core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}))) ++told;
     }
     head_issued_ = Instant{0};  // what was said before does not hold any more
     renew_head(t);
-    const object::Revocation& body = made.body;
-    if (kept.ok()) answer(t, id, RevokeRequest::Done{convert<crypto::Digest>(made.id), object::enum_name(body.target_kind), convert<crypto::Digest>(body.target), body.cutoff, told});
-    else t.out.push(Refuse{id, fail(kept.code(), "it is revoked now, but that could not be written down and a restart would forget it: " + kept.error().message)});
+    const object::Revocation& said = made.body;
+    if (kept.ok()) then(t, RevokeRequest::Done{convert<crypto::Digest>(made.id), object::enum_name(said.target_kind), convert<crypto::Digest>(said.target), said.cutoff, told});
+    else then(t, fail(kept.code(), "it is revoked now, but that could not be written down and a restart would forget it: " + kept.error().message));
   });
 }
 
