@@ -44,10 +44,11 @@ struct Line {
   RunOptions run;
   RunOptions map;
   DemoOptions demo;
+  std::vector<std::string> command;
   Verb verb;
 };
 
-// Guest arguments come after "--"; they are cut off before CLI11 sees the line, so that no option of ours can catch one.
+// Arguments of a guest or a command come after "--"; they are cut off before CLI11 sees the line, so that no option of ours can catch one.
 struct SplitLine {
   std::vector<std::string> own;    // in reverse, as CLI11 wants it
   std::vector<std::string> guest;
@@ -58,7 +59,8 @@ SplitLine split_line(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   size_t verb = 0;
   while (verb < words.size() && words[verb].starts_with("-")) verb += words[verb] == "--home" ? 2 : 1;
-  const bool runs = verb < words.size() && (words[verb] == "run" || words[verb] == "map");
+  const bool uses = verb + 1 < words.size() && words[verb] == "secret" && words[verb + 1] == "use";
+  const bool runs = uses || (verb < words.size() && (words[verb] == "run" || words[verb] == "map"));
   auto cut = runs ? std::find(words.begin(), words.end(), "--") : words.end();
   if (cut != words.end()) out.guest.assign(cut + 1, words.end());
   out.own.assign(std::make_reverse_iterator(cut), words.rend());
@@ -191,9 +193,10 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_authority_verbs(app, line.verb);
   add_data_verbs(app, line);
   add_run_verbs(app, line);
+  add_secret_verbs(app, line.verb, line.command);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);
-  line.run.args = line.map.args = words.guest;
+  line.run.args = line.map.args = line.command = words.guest;
   const bool json_wanted = std::find(words.own.begin(), words.own.end(), "--json") != words.own.end();
   Terminal terminal(json_wanted ? OutputForm::kJson : OutputForm::kPeople);
   if (argc <= 1) {
