@@ -1,0 +1,26 @@
+// Every kind of object, in the order of the table in docs/spec/objects.md. A new kind is added here, gets an example in
+// objects_vectors.cc, and then the files are written anew.
+#pragma once
+
+#include "object/bridge.h"
+#include "object/permission.h"
+#include "object/revocation.h"
+#include "object/sequence.h"
+#include "object/test_world.h"
+#include "object/zone_keys.h"
+
+namespace selvedge::object::vectors {
+
+/// Calls `each` with std::type_identity<T> of each kind T.
+template <class Each>
+void for_each_kind(Each each) {
+  const auto all = [&each]<class... T>(std::type_identity<T>... kinds) { (each(kinds), ...); };
+  all(std::type_identity<NodeRecord>{}, std::type_identity<Grant>{}, std::type_identity<Lease>{}, std::type_identity<ZonePolicy>{},
+      std::type_identity<IssuerSet>{}, std::type_identity<Capability>{}, std::type_identity<Endorsement>{}, std::type_identity<ZoneKeyEpoch>{},
+      std::type_identity<Revocation>{}, std::type_identity<RevocationHead>{}, std::type_identity<PermissionRequest>{},
+      std::type_identity<PermissionDecision>{}, std::type_identity<Alert>{}, std::type_identity<Manifest>{}, std::type_identity<Provenance>{},
+      std::type_identity<SequenceLink>{}, std::type_identity<TaskSpec>{}, std::type_identity<TaskOffer>{}, std::type_identity<Commitment>{},
+      std::type_identity<Reveal>{}, std::type_identity<Receipt>{}, std::type_identity<BlockGroup>{}, std::type_identity<BlobRef>{});
+}
+
+}  // namespace selvedge::object::vectors
