@@ -28,6 +28,7 @@ CLI::App* add_verb(CLI::App& parent, Verb& chosen, const char* name, const char*
 void add_trust_verbs(CLI::App& app, Verb& chosen);     // args_trust.cc: peers, grants, leases, receipts
 void add_permission_verbs(CLI::App& grant, Verb& chosen);  // args_authority.cc: below selvedge grant
 void add_authority_verbs(CLI::App& app, Verb& chosen);     // args_authority.cc: policy, revoke
+void add_identity_verbs(CLI::App& app, Verb& chosen);  // args_identity.cc: who this node is to an origin
 void add_fountain_verbs(CLI::App& app, Verb& chosen);  // args_fountain.cc: the codec on plain files
 
 }  // namespace selvedge::cli

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/schema.h"
+#include "node/api_identity.h"
 #include "node/api_trust.h"
 #include "object/kinds.h"
 
@@ -92,7 +93,8 @@ struct ShutdownRequest { static constexpr const char* kMethod = "shutdown"; temp
 using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, PeerListRequest, GrantGiveRequest, GrantListRequest,
                                 LeaseListRequest, LeaseChangeRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
                                 ReceiptsRequest, ShutdownRequest, PolicyListRequest, PolicySetRequest, PolicyExplainRequest,
-                                GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest>;
+                                GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
+                                IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest>;
 
 // ---- answers
 

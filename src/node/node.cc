@@ -11,8 +11,12 @@ constexpr uint64_t kPolicyTtl = 30 * object::kDay;
 constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
 }  // namespace
 
-Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_) {
-  workshop_.on_lease_ended = [this](Turn& turn, const crypto::PublicKey& origin) { keeper_.on_origin_revoked(turn, origin); };
+Node::Node(NodeConfig config)
+    : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_), registrar_(core_) {
+  workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
+    registrar_.on_lease_ended(turn, grant.id);
+    keeper_.on_origin_revoked(turn, grant.body.origin);
+  };
 }
 
 // ---- start
@@ -336,6 +340,12 @@ void Node::on_load_failed(Instant now, uint64_t token, const Error& error, Out& 
 void Node::on_computed(Instant now, uint64_t token, ComputeResult result, Out& out) {
   Turn turn{now, out};
   core_.on_computed(turn, token, std::move(result));
+  finish(turn);
+}
+
+void Node::on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out) {
+  Turn turn{now, out};
+  core_.on_attested(turn, token, std::move(attestation));
   finish(turn);
 }
 

@@ -7,13 +7,15 @@
 // Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
 //
 // The parts: Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
-// Contractor has the owner's work done elsewhere. They share Core and know nothing of each other but what is wired here.
+// Contractor has the owner's work done elsewhere, Registrar says who this node is, to each origin apart. They share Core and know
+// nothing of each other but what is wired here.
 #pragma once
 
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/keeper.h"
 #include "node/library.h"
+#include "node/registrar.h"
 #include "node/workshop.h"
 
 namespace selvedge::node {
@@ -47,6 +49,7 @@ class Node {
   void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);
   void on_load_failed(Instant now, uint64_t token, const Error& error, Out& out);
   void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);
+  void on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out);
   void on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out);
   void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
   void on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out);
@@ -125,6 +128,11 @@ class Node {
     if (result.ok()) answer(turn, id, *result);
     else turn.out.push(Refuse{id, result.error()});
   }
+  // node_api_identity.cc
+  void answer_to(Turn& turn, RequestId id, const IdentityRequest& request);
+  void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
+  void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
+  void answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request);
   void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
@@ -135,6 +143,7 @@ class Node {
   Consent consent_;
   Library library_;
   Contractor contractor_;
+  Registrar registrar_;
   Instant started_;
   Instant head_issued_{0};
 };

@@ -52,7 +52,7 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   const crypto::PublicKey origin = grant.body.origin;
   if (core_.authority.revoked(grant, turn.now)) {
     // What its origin still has here goes when its time to move is over, counted from this start at the latest.
-    if (on_lease_ended) on_lease_ended(turn, origin);
+    if (on_lease_ended) on_lease_ended(turn, grant);
     return;
   }
   work::Leases::Out effects;
@@ -161,7 +161,7 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
       const work::LeaseEntry* lease = leases_.find(changed->lease);
       tell_lease(turn, *lease);
       const bool over = changed->stage == work::LeaseStage::kRevoked || changed->stage == work::LeaseStage::kExpired;
-      if (over && on_lease_ended) on_lease_ended(turn, lease->grant.body.origin);
+      if (over && on_lease_ended) on_lease_ended(turn, lease->grant);
     }
   }
 }

@@ -31,8 +31,8 @@ class Workshop {
   /// Tells `peer`, a node of `origin`, which of its leases are in force here.
   void tell_leases(Turn& turn, const NodeKey& peer, const crypto::PublicKey& origin);
   const work::Leases& leases() const { return leases_; }
-  /// Called when a lease ends, with its origin.
-  std::function<void(Turn&, const crypto::PublicKey&)> on_lease_ended;
+  /// Called when a lease ends, with its grant.
+  std::function<void(Turn&, const object::Signed<object::Grant>&)> on_lease_ended;
 
   // ---- tasks
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);

@@ -86,7 +86,8 @@ Status check_token_times(const IdentityToken& token, Instant now) {
 
 Status check_token_revocations(const Signed<IdentityToken>& token, const RevocationSet& revocations, Instant now) {
   const PublicKey& id = token.body.node_id;
-  if (revocations.revoked_by(id, RevocationTarget::kObject, token.id, now) || revocations.revoked_by(id, RevocationTarget::kKey, id, now)) {
+  // A token is revoked as a capability is: a revocation set forgets those when what they name has long expired.
+  if (revocations.revoked_by(id, RevocationTarget::kCapability, token.id, now) || revocations.revoked_by(id, RevocationTarget::kKey, id, now)) {
     return fail(Errc::kRevoked, "the node has taken this identity token back");
   }
   for (const RevocationTarget kind : {RevocationTarget::kKey, RevocationTarget::kDevice, RevocationTarget::kPrincipal}) {

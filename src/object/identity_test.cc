@@ -201,13 +201,13 @@ TEST(IdentityTokenTest, FallsWithWhatTheNodeOrTheOriginRevokes) {
     bool falls;
   };
   const Case cases[] = {
-      {&key, RevocationTarget::kObject, to_bytes(token.id), true},
+      {&key, RevocationTarget::kCapability, to_bytes(token.id), true},
       {&key, RevocationTarget::kKey, to_bytes(token.body.node_id), true},
       {&w.origin, RevocationTarget::kKey, to_bytes(token.body.node_id), true},
       {&w.origin, RevocationTarget::kDevice, to_bytes(token.body.node_id), true},
-      {&w.stranger, RevocationTarget::kObject, to_bytes(token.id), false},
+      {&w.stranger, RevocationTarget::kCapability, to_bytes(token.id), false},
       {&w.stranger, RevocationTarget::kKey, to_bytes(token.body.node_id), false},
-      {&w.machine, RevocationTarget::kObject, to_bytes(token.id), false},
+      {&w.machine, RevocationTarget::kCapability, to_bytes(token.id), false},
   };
   for (const Case& each : cases) {
     RevocationSet set(w.origin.public_key());

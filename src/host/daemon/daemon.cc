@@ -12,6 +12,7 @@
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
 #include "host/quic/quic.h"
+#include "host/tpm/tpm.h"
 #include "node/node.h"
 
 namespace selvedge::host {
@@ -67,6 +68,7 @@ class Daemon {
   void perform(node::ClosePeer& effect) { quic_->close(effect.link, effect.reason); }
   void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
   void perform(node::Compute& effect);
+  void perform(node::Attest& effect);
   void perform(node::StartTask& effect);
   void perform(node::StopTasks& effect);
   void perform(node::ReadFile& effect);
@@ -101,6 +103,7 @@ class Daemon {
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<QuicEndpoint> quic_;
   std::unique_ptr<ApiServer> api_;
+  std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
   std::map<uint64_t, node::NodeKey> dialling_;
   uv_signal_t signals_[2];
@@ -117,6 +120,12 @@ Status Daemon::start(const HomeKeys& keys) {
   config.zone_secret = keys.zone.clone();
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
+  config.identity_secret = object::identity_secret(keys.node);
+  if (!options_.tpm.empty()) {
+    tpm_ = TRY(Tpm::open({options_.tpm}));
+    config.attestation = tpm_->tier();
+    config.attestation_missing = "this machine's TPM reaches no further";
+  }
   config.plans = fountain::PlanCache::create(size_t(16) << 20);
   node_ = std::make_unique<node::Node>(std::move(config));
   TRY(open_disk());
@@ -210,6 +219,15 @@ void Daemon::perform(node::Compute& effect) {
   const uint64_t token = effect.token;
   loop_.work([result, job = std::move(effect.job)] { *result = node::compute(job); },
              [this, result, token] { input([&](Instant now, node::Node::Out& out) { node_->on_computed(now, token, std::move(*result), out); }); });
+}
+
+void Daemon::perform(node::Attest& effect) {
+  CHECK(tpm_ != nullptr);  // the node was told at its start that there is no hardware
+  auto result = std::make_shared<Result<object::Attestation>>(fail(Errc::kInternal, "the TPM was not asked"));
+  loop_.work([result, tpm = tpm_, request = std::move(effect.request)] { *result = tpm->attest(request); },
+             [this, result, token = effect.token] {
+               input([&](Instant now, node::Node::Out& out) { node_->on_attested(now, token, std::move(*result), out); });
+             });
 }
 
 void Daemon::perform(node::StartTask& effect) {
