@@ -17,7 +17,7 @@ std::optional<crypto::Digest> digest_of(const std::optional<object::ObjectId>& i
 
 constexpr const char* kNotAllowed =
     "hardware-strong shows the machine's boot state and a clock by which origins that compare notes can recognise it, so it needs a grant to this "
-    "origin with the permission for attested execution";
+    "origin with the permission for attested execution (selvedge grant give ORIGIN --attested)";
 
 }  // namespace
 

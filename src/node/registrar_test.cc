@@ -197,6 +197,15 @@ TEST_F(RegistrarTest, HardwareStrongTakesThePermissionForAttestedExecution) {
   IdentityRequest own = request("hardware-strong");
   own.origin = codec::key_text(group_.at(host_).owner.public_key());
   EXPECT_EQ(field(ask(own), "tier"), "hardware-strong") << "to its own owner";
+  GrantGiveRequest attested;
+  attested.attested = true;
+  attested.seconds = 1800;
+  const std::string lease = group_.grant(host_, ada_, attested);
+  const std::string strong = ask(request("hardware-strong"));
+  EXPECT_EQ(field(strong, "tier"), "hardware-strong") << strong;
+  EXPECT_EQ(field(strong, "lease"), lease) << "bound to the grant that permits it, though another lasts longer";
+  group_.answer(host_, LeaseChangeRequest{lease, LeaseAction::kRevoke});
+  EXPECT_EQ(ask(request("hardware-strong")), "refused: unavailable");
 }
 
 TEST_F(RegistrarTest, AChipThatFailsDegradesOrFails) {
