@@ -361,9 +361,9 @@ void Node::on_file_written(Instant now, uint64_t token, const Status& status, Ou
   finish(turn);
 }
 
-void Node::on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out) {
+void Node::on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out) {
   Turn turn{now, out};
-  workshop_.on_domain(turn, task, std::move(result));
+  workshop_.on_domain(turn, task, lease_cap, std::move(result));
   finish(turn);
 }
 

@@ -52,7 +52,8 @@ class Node {
   void on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out);
   void on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out);
   void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
-  void on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out);
+  /// `lease_cap` is what came back from the domain: without the handle of a lease in force the result does not count.
+  void on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);
 
   /// Answered by exactly one Answer or Refuse; long ones send Progress first.

@@ -171,6 +171,11 @@ class Group {
     for (const Attest& each : std::exchange(at(n).attestations, {})) end_attestation(n, each);
     settle();
   }
+  /// The domain of one held task answers, showing this handle.
+  void finish_task_with(size_t n, const work::RunDomain& run, const object::Handle& lease_cap) {
+    end_task(n, run, lease_cap);
+    settle();
+  }
   void finish_tasks(size_t n) {
     for (work::RunDomain& run : std::exchange(at(n).tasks, {})) end_task(n, run);
     settle();
@@ -218,12 +223,13 @@ class Group {
     Result<object::Attestation> attestation = at(n).chip->attest(attest.request);
     give(n, [&](Node& node, Node::Out& out) { node.on_attested(now, attest.token, std::move(attestation), out); });
   }
-  void end_task(size_t n, const work::RunDomain& run) {
+  void end_task(size_t n, const work::RunDomain& run) { end_task(n, run, run.lease_cap); }
+  void end_task(size_t n, const work::RunDomain& run, const object::Handle& lease_cap) {
     work::DomainResult result;
     result.outcome = object::Outcome::kOk;
     result.output = to_bytes(view("result of " + crypto::sha256(run.input).hex()));
     result.fuel = 100 + run.input.size();
-    give(n, [&](Node& node, Node::Out& out) { node.on_domain(now, run.task, std::move(result), out); });
+    give(n, [&](Node& node, Node::Out& out) { node.on_domain(now, run.task, lease_cap, std::move(result), out); });
   }
   void take(size_t n, Node::Out& out) {
     for (Effect& effect : out.take()) pending_.push_back({n, std::move(effect)});

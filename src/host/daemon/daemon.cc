@@ -242,6 +242,7 @@ void Daemon::perform(node::StartTask& effect) {
   task.output_bytes_max = run.output_bytes_max;
   task.wall_max = run.wall_max;
   task.cpu_permille = run.cpu_permille;
+  task.handle.bytes = run.lease_cap.bytes;
   pool_.run(run.lease_number, std::move(task), [this, id = run.task](DomainOutcome outcome) {
     work::DomainResult result;
     result.outcome = outcome_of(outcome);
@@ -254,7 +255,9 @@ void Daemon::perform(node::StartTask& effect) {
     result.trace = outcome.trace;
     if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
     if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
-    input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, std::move(result), out); });
+    object::Handle lease_cap;
+    lease_cap.bytes = outcome.handle.bytes;
+    input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, lease_cap, std::move(result), out); });
   });
 }
 
