@@ -30,6 +30,10 @@ template <> struct AnswerOf<node::GetRequest> { using Type = node::GetAnswer; };
 template <> struct AnswerOf<node::BlobListRequest> { using Type = node::BlobListAnswer; };
 template <> struct AnswerOf<node::RunRequest> { using Type = node::RunAnswer; };
 template <> struct AnswerOf<node::ReceiptsRequest> { using Type = node::ReceiptsAnswer; };
+template <> struct AnswerOf<node::IdentityRequest> { using Type = node::IdentityAnswer; };
+template <> struct AnswerOf<node::IdentityListRequest> { using Type = node::IdentityListAnswer; };
+template <> struct AnswerOf<node::IdentityWithdrawRequest> { using Type = node::IdentityWithdrawAnswer; };
+template <> struct AnswerOf<node::IdentityCheckRequest> { using Type = node::IdentityCheckAnswer; };
 template <> struct AnswerOf<node::ShutdownRequest> { using Type = node::Empty; };
 
 namespace detail {
@@ -71,6 +75,8 @@ Status read_answer_value(const Json& in, T& value) {
     value = T(in.number());
   } else if constexpr (std::is_same_v<T, std::string>) {
     value = in.text();
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    value = TRY(from_hex(in.text()));
   } else if constexpr (std::is_same_v<T, codec::Cid>) {
     value = TRY(codec::Cid::parse(in.text()));
   } else if constexpr (std::is_same_v<T, crypto::PublicKey>) {

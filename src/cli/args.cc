@@ -74,9 +74,11 @@ void add_node_verbs(CLI::App& app, Line& line) {
   CLI::App* up = add_verb(app, line.verb, "up", "Run the node in the foreground, until Ctrl-C or selvedge stop.",
                           "  selvedge up\n"
                           "  selvedge up --listen 192.0.2.7:7443      be reachable by others at this address (UDP)\n"
+                          "  selvedge up --tpm device:/dev/tpmrm0     let the machine's TPM vouch for identity tokens\n"
                           "  selvedge --json up                       the ready line as JSON, for programs that wait for it\n",
                           [&line](World& w) { return run_up(w, line.up); });
   up->add_option("--listen", line.up.listen, "address and UDP port to be reached at; port 0 takes a free one")->type_name("ADDR:PORT")->capture_default_str();
+  up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");
   add_verb(app, line.verb, "stop", "Stop the running node.", "  selvedge stop\n", [](World& w) { return run_stop(w); })->group("A node");
@@ -194,6 +196,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_data_verbs(app, line);
   add_run_verbs(app, line);
   add_secret_verbs(app, line.verb, line.command);
+  add_identity_verbs(app, line.verb);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);
   line.run.args = line.map.args = line.command = words.guest;

@@ -24,6 +24,7 @@ struct World {
 
 struct UpOptions {
   std::string listen = "127.0.0.1:0";
+  std::string tpm;
   std::string misbehave;
 };
 struct TicketOptions {
@@ -65,6 +66,7 @@ struct GrantGiveOptions {
   std::string memory = "256M";
   std::string storage = "1G";
   std::string duration = "1h";
+  bool attested = false;
 };
 struct GrantAskOptions {
   std::string node;
@@ -100,6 +102,22 @@ struct LeaseOptions {
 };
 struct ReceiptsOptions {
   bool all = false;
+};
+struct IdentityRequestOptions {
+  std::string origin;
+  std::string purpose;
+  std::string tier;
+  std::string tier_min = "software";
+  std::string duration = "5m";
+};
+struct IdentityTokenOptions {
+  std::string token;
+};
+struct IdentityCheckOptions {
+  std::string token;
+  std::string tier_min = "software";
+  std::vector<std::string> endorsers;
+  bool believe_unendorsed = false;
 };
 struct DemoOptions {
   std::vector<std::string> paths;
@@ -140,6 +158,10 @@ CommandResult run_bundle_build(World& world, const BundleOptions& options);
 CommandResult run_bundle_inspect(World& world, const BundleOptions& options);
 CommandResult run_bundle_verify(World& world, const BundleOptions& options);
 CommandResult run_receipts(World& world, const ReceiptsOptions& options);
+CommandResult run_identity_request(World& world, const IdentityRequestOptions& options);
+CommandResult run_identity_list(World& world);
+CommandResult run_identity_withdraw(World& world, const IdentityTokenOptions& options);
+CommandResult run_identity_check(World& world, const IdentityCheckOptions& options);
 CommandResult run_doctor(World& world);
 CommandResult run_demo(World& world, const DemoOptions& options);
 

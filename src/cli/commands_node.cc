@@ -34,6 +34,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.runner_path = TRY(find_runner());
   daemon.version = world.version;
   daemon.json = world.terminal.json();
+  daemon.tpm = options.tpm;
   daemon.misbehave = options.misbehave;
   TRY(host::run_daemon(daemon));
   return kExitOk;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/schema.h"
+#include "node/api_identity.h"
 #include "node/api_secret.h"
 #include "node/api_trust.h"
 #include "object/kinds.h"
@@ -39,9 +40,10 @@ struct GrantGiveRequest {
   uint64_t memory_bytes = 256u << 20;
   uint64_t storage_bytes = 1u << 30;
   uint64_t seconds = 3600;
+  bool attested = false;         // may see this machine's measured state: identities of tier hardware-strong
   template <class V> void visit(V& v) {
     v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
-    v("storage_bytes", storage_bytes); v("seconds", seconds);
+    v("storage_bytes", storage_bytes); v("seconds", seconds); v("attested", attested);
   }
 };
 struct GrantListRequest { static constexpr const char* kMethod = "grant.list"; template <class V> void visit(V&) {} };
@@ -95,7 +97,8 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 ReceiptsRequest, ShutdownRequest, PolicyListRequest, PolicySetRequest, PolicyExplainRequest,
                                 GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
-                                SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest>;
+                                SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
+                                IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest>;
 
 // ---- answers
 
@@ -133,10 +136,11 @@ struct GrantInfo {
   uint64_t memory_bytes = 0;
   uint64_t storage_bytes = 0;
   uint64_t expires = 0;
+  bool attested = false;
   std::string state;              // active, paused, expiring, revoked, expired; received ones also away (not connected), waiting
   template <class V> void visit(V& v) {
     v("id", id); v("given", given); v("node", node); v("owner", owner); v("origin", origin); v("cpu_permille", cpu_permille);
-    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("state", state);
+    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("attested", attested); v("state", state);
   }
 };
 struct GrantListAnswer {

@@ -86,10 +86,12 @@ const object::Signed<object::Grant>* Authority::given_to(Instant now, const cryp
   return best != nullptr ? best : ended;
 }
 
-bool Authority::serves(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const {
+const object::Signed<object::Grant>* Authority::lease_of(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const {
   const object::Signed<object::Grant>* grant = given_to(now, origin, classes);
-  return grant != nullptr && grant->body.expires > now.unix_seconds() && !revoked(*grant, now);
+  return grant != nullptr && grant->body.expires > now.unix_seconds() && !revoked(*grant, now) ? grant : nullptr;
 }
+
+bool Authority::serves(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const { return lease_of(now, origin, classes) != nullptr; }
 
 const object::Signed<object::Grant>* Authority::granted_by(Instant now, const crypto::PublicKey& node, object::ClassSet classes) const {
   const object::Signed<object::Grant>* best = nullptr;

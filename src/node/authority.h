@@ -64,6 +64,8 @@ class Authority {
   bool revoked_node(const crypto::PublicKey& node, Instant now) const;
   /// Whether a grant in force lets `origin` use this machine with `classes`.
   bool serves(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const;
+  /// The grant in force that gives `origin` something here with `classes`; of several the one that ends last. nullptr: none.
+  const object::Signed<object::Grant>* lease_of(Instant now, const crypto::PublicKey& origin, object::ClassSet classes) const;
   const object::Signed<object::ZonePolicy>* policy(const object::ZoneId& zone) const;
   const std::map<object::ZoneId, object::Signed<object::ZonePolicy>>& policies() const { return policies_; }
   const object::RevocationSet& revocations() const { return revocations_; }

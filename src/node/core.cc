@@ -120,6 +120,17 @@ void Core::on_computed(Turn& turn, uint64_t token, ComputeResult result) {
   if (then) then(turn, std::move(result));
 }
 
+void Core::attest(Turn& turn, object::AttestationRequest request, OnAttested then) {
+  const uint64_t token = next_token();
+  attestations_.emplace(token, std::move(then));
+  turn.out.push(Attest{token, std::move(request)});
+}
+
+void Core::on_attested(Turn& turn, uint64_t token, Result<object::Attestation> attestation) {
+  const OnAttested then = take(attestations_, token);
+  if (then) then(turn, std::move(attestation));
+}
+
 void Core::read_file(Turn& turn, const std::string& path, uint64_t offset, uint64_t bytes_max, OnBytes then) {
   const uint64_t token = next_token();
   file_reads_.emplace(token, std::move(then));

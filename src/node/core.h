@@ -36,6 +36,14 @@ struct NodeConfig {
   crypto::Seed random;                    // seeds every generator of the node
   std::vector<std::string> addresses;     // where this node can be dialled, for its tickets
   std::string version;
+  crypto::Seed identity_secret;           // from which its keys towards origins follow (object/identity.h)
+  /// The highest tier that an Attest effect can reach here, and for a person what higher tiers lack.
+  object::IdentityTier attestation = object::IdentityTier::kSoftware;
+  std::string attestation_missing = "this node was started without a TPM (selvedge up --tpm device:/dev/tpmrm0)";
+  /// How a key of the node's own making signs; a simulation puts in its own.
+  std::function<std::unique_ptr<crypto::Signer>(const crypto::Seed&)> make_signer = [](const crypto::Seed& seed) -> std::unique_ptr<crypto::Signer> {
+    return std::make_unique<crypto::Ed25519Signer>(seed);
+  };
   std::shared_ptr<fountain::PlanCache> plans;
   store::Limits limits;
 };
@@ -86,6 +94,7 @@ class Core {
   // ---- having things done
   using OnStatus = std::function<void(Turn&, const Status&)>;
   using OnComputed = std::function<void(Turn&, ComputeResult)>;
+  using OnAttested = std::function<void(Turn&, Result<object::Attestation>)>;
   using OnBytes = std::function<void(Turn&, Result<Bytes>)>;
   using OnLoaded = std::function<void(Turn&, store::Loaded)>;
   using OnSpread = std::function<void(Turn&, const mesh::Spread&)>;
@@ -104,6 +113,7 @@ class Core {
   void settle_now(Turn& turn, uint64_t cookie, const Status& status);
 
   void compute(Turn& turn, ComputeJob job, OnComputed then);
+  void attest(Turn& turn, object::AttestationRequest request, OnAttested then);
   void fetch(Turn& turn, mesh::FetchRequest request, OnBytes then);
   void spread(Turn& turn, std::vector<mesh::EncodedShare> shares, OnSpread then);
   void read_file(Turn& turn, const std::string& path, uint64_t offset, uint64_t bytes_max, OnBytes then);
@@ -122,6 +132,7 @@ class Core {
   void on_done(Turn& turn, std::vector<store::Done> done);
   void on_loaded(Turn& turn, store::Loaded loaded);
   void on_computed(Turn& turn, uint64_t token, ComputeResult result);
+  void on_attested(Turn& turn, uint64_t token, Result<object::Attestation> attestation);
   void on_file_read(Turn& turn, uint64_t token, Result<Bytes> bytes);
   void on_file_written(Turn& turn, uint64_t token, const Status& status);
   void on_tasks_stopped(Turn& turn, uint64_t token);
@@ -152,6 +163,7 @@ class Core {
   std::map<uint64_t, OnStatus> stored_;
   std::map<uint64_t, OnLoaded> loaded_;
   std::map<uint64_t, OnComputed> computed_;
+  std::map<uint64_t, OnAttested> attestations_;
   std::map<uint64_t, OnBytes> fetches_;
   std::map<uint64_t, OnSpread> spreads_;
   std::map<uint64_t, OnBytes> file_reads_;

@@ -9,6 +9,7 @@
 #include "codec/dag.h"
 #include "mesh/coding.h"
 #include "mesh/session.h"
+#include "object/identity.h"
 #include "store/effects.h"
 #include "work/executor.h"
 
@@ -44,6 +45,7 @@ struct SendSymbols { LinkId link; Bytes frame; };                  // bulk chann
 struct ClosePeer { LinkId link; std::string reason; };             // on_link_closed follows
 struct UseDisk { store::Effect effect; };                          // on_persisted, on_write_failed, on_loaded, on_load_failed
 struct Compute { uint64_t token; ComputeJob job; };                // on_computed
+struct Attest { uint64_t token; object::AttestationRequest request; };  // on_attested; only where NodeConfig::attestation names a hardware tier
 struct StartTask { work::RunDomain run; };                         // on_domain
 struct StopTasks { uint64_t token; uint64_t lease_number; };       // on_tasks_stopped
 struct ReadFile { uint64_t token; std::string path; uint64_t offset; uint64_t bytes_max; };  // on_file_read
@@ -57,7 +59,7 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, StartTask, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

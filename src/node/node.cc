@@ -11,9 +11,13 @@ constexpr uint64_t kPolicyTtl = 30 * object::kDay;
 constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
 }  // namespace
 
-Node::Node(NodeConfig config) : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_),
-      vault_(core_), secrets_(core_) {
-  workshop_.on_lease_ended = [this](Turn& turn, const crypto::PublicKey& origin) { keeper_.on_origin_revoked(turn, origin); };
+Node::Node(NodeConfig config)
+    : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_), vault_(core_),
+      secrets_(core_), registrar_(core_) {
+  workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
+    registrar_.on_lease_ended(turn, grant.id);
+    keeper_.on_origin_revoked(turn, grant.body.origin);
+  };
   secrets_.on_deny = [this](Turn& turn, const object::ObjectId& capability, Core::OnStatus then) {
     object::Revocation body;
     body.target_kind = object::RevocationTarget::kCapability;
@@ -355,6 +359,12 @@ void Node::on_computed(Instant now, uint64_t token, ComputeResult result, Out& o
   finish(turn);
 }
 
+void Node::on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out) {
+  Turn turn{now, out};
+  core_.on_attested(turn, token, std::move(attestation));
+  finish(turn);
+}
+
 void Node::on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out) {
   Turn turn{now, out};
   core_.on_file_read(turn, token, std::move(bytes));
@@ -367,9 +377,9 @@ void Node::on_file_written(Instant now, uint64_t token, const Status& status, Ou
   finish(turn);
 }
 
-void Node::on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out) {
+void Node::on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out) {
   Turn turn{now, out};
-  workshop_.on_domain(turn, task, std::move(result));
+  workshop_.on_domain(turn, task, lease_cap, std::move(result));
   finish(turn);
 }
 

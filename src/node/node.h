@@ -7,14 +7,15 @@
 // Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
 //
 // The parts: Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
-// Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, and Secrets has the owner's held elsewhere.
-// They share Core and know nothing of each other but what is wired here.
+// Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, Secrets has the owner's held elsewhere, and
+// Registrar says who this node is, to each origin apart. They share Core and know nothing of each other but what is wired here.
 #pragma once
 
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/keeper.h"
 #include "node/library.h"
+#include "node/registrar.h"
 #include "node/secrets.h"
 #include "node/vault.h"
 #include "node/workshop.h"
@@ -50,9 +51,11 @@ class Node {
   void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);
   void on_load_failed(Instant now, uint64_t token, const Error& error, Out& out);
   void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);
+  void on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out);
   void on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out);
   void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
-  void on_domain(Instant now, const work::TaskId& task, work::DomainResult result, Out& out);
+  /// `lease_cap` is what came back from the domain: without the handle of a lease in force the result does not count.
+  void on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);
 
   /// Answered by exactly one Answer or Refuse; long ones send Progress first.
@@ -145,6 +148,11 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const SecretAllowRequest& request);
   void answer_to(Turn& turn, RequestId id, const SecretDenyRequest& request);
   void on_secret_message(Turn& turn, const NodeKey& from, const SecretMessages::Message& message);
+  // node_api_identity.cc
+  void answer_to(Turn& turn, RequestId id, const IdentityRequest& request);
+  void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
+  void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
+  void answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request);
   void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
@@ -157,6 +165,7 @@ class Node {
   Contractor contractor_;
   Vault vault_;
   Secrets secrets_;
+  Registrar registrar_;
   Instant started_;
   Instant head_issued_{0};
 };

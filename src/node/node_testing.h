@@ -45,6 +45,9 @@ class Group {
     bool hold_tasks = false;
     std::vector<StopTasks> stops;          // asked for and not answered
     bool hold_stops = false;
+    object::Attestor* chip = nullptr;      // set before start()
+    std::vector<Attest> attestations;      // asked for and not answered
+    bool hold_attestations = false;
     std::vector<std::string> traces;
     std::map<LinkId, std::pair<size_t, LinkId>> links;
     std::vector<Bytes> received;           // control messages, as they came
@@ -71,6 +74,8 @@ class Group {
     config.random = seed_of("random " + m.name + std::to_string(++m.life));
     config.addresses = {m.name + ":1"};
     config.version = "test";
+    config.identity_secret = object::identity_secret(seed_of("identity " + m.name));
+    if (m.chip != nullptr) config.attestation = m.chip->tier();
     m.node = std::make_unique<Node>(std::move(config));
     for (const auto& [key, value] : m.disk) {
       if (key.first == store::Column::kMeta || key.first == store::Column::kRecords) (void)m.node->recover(key.first, key.second, value);
@@ -161,6 +166,16 @@ class Group {
     }
     settle();
   }
+  void release_attestations(size_t n) {
+    at(n).hold_attestations = false;
+    for (const Attest& each : std::exchange(at(n).attestations, {})) end_attestation(n, each);
+    settle();
+  }
+  /// The domain of one held task answers, showing this handle.
+  void finish_task_with(size_t n, const work::RunDomain& run, const object::Handle& lease_cap) {
+    end_task(n, run, lease_cap);
+    settle();
+  }
   void finish_tasks(size_t n) {
     for (work::RunDomain& run : std::exchange(at(n).tasks, {})) end_task(n, run);
     settle();
@@ -204,12 +219,17 @@ class Group {
     }
     give(n, [&](Node& node, Node::Out& out) { node.on_persisted(now, write.token, out); });
   }
-  void end_task(size_t n, const work::RunDomain& run) {
+  void end_attestation(size_t n, const Attest& attest) {
+    Result<object::Attestation> attestation = at(n).chip->attest(attest.request);
+    give(n, [&](Node& node, Node::Out& out) { node.on_attested(now, attest.token, std::move(attestation), out); });
+  }
+  void end_task(size_t n, const work::RunDomain& run) { end_task(n, run, run.lease_cap); }
+  void end_task(size_t n, const work::RunDomain& run, const object::Handle& lease_cap) {
     work::DomainResult result;
     result.outcome = object::Outcome::kOk;
     result.output = to_bytes(view("result of " + crypto::sha256(run.input).hex()));
     result.fuel = 100 + run.input.size();
-    give(n, [&](Node& node, Node::Out& out) { node.on_domain(now, run.task, std::move(result), out); });
+    give(n, [&](Node& node, Node::Out& out) { node.on_domain(now, run.task, lease_cap, std::move(result), out); });
   }
   void take(size_t n, Node::Out& out) {
     for (Effect& effect : out.take()) pending_.push_back({n, std::move(effect)});
@@ -267,6 +287,9 @@ class Group {
     } else if (auto* work = std::get_if<Compute>(&effect)) {
       ComputeResult result = compute(work->job);
       give(n, [&](Node& node, Node::Out& out) { node.on_computed(now, work->token, std::move(result), out); });
+    } else if (auto* attest = std::get_if<Attest>(&effect)) {
+      if (m.hold_attestations) m.attestations.push_back(std::move(*attest));
+      else end_attestation(n, *attest);
     } else if (auto* task = std::get_if<StartTask>(&effect)) {
       if (m.hold_tasks) m.tasks.push_back(std::move(task->run));
       else end_task(n, task->run);

@@ -117,7 +117,7 @@ class World {
       work::DomainResult result;
       result.outcome = object::Outcome(content.empty() ? 0 : content[0] % (uint8_t(object::Outcome::kLast) + 1));
       result.output = to_bytes(content);
-      node_.on_domain(now_, run.task, std::move(result), out_);
+      node_.on_domain(now_, run.task, run.lease_cap, std::move(result), out_);
     }
   }
   void settle() {

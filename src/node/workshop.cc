@@ -9,6 +9,12 @@ namespace selvedge::node {
 namespace {
 constexpr size_t kSuppliesMax = work::kExecutionsMax;
 constexpr Duration kSupplyKept = seconds(300);
+
+object::HandleScope cap_scope(const work::LeaseEntry& lease) { return {lease.grant.body.origin, lease.grant.id, lease.number}; }
+
+object::Authorization cap_authorization(const work::LeaseEntry& lease, const object::RevocationSet& revocations) {
+  return {lease.grant.id, {lease.grant.id}, lease.grant.body.expires, revocations.generation()};
+}
 }  // namespace
 
 // ---- leases
@@ -18,7 +24,8 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
   if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
   object::Grant grant;
   grant.origin = *origin;
-  grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0);
+  grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0) |
+                  (request.attested ? object::kAttested : 0);
   grant.cpu_permille = request.cpu_permille;
   grant.memory_bytes = request.cpu_permille > 0 ? request.memory_bytes : 0;
   grant.storage_bytes = request.storage_bytes;
@@ -52,13 +59,14 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   const crypto::PublicKey origin = grant.body.origin;
   if (core_.authority.revoked(grant, turn.now)) {
     // What its origin still has here goes when its time to move is over, counted from this start at the latest.
-    if (on_lease_ended) on_lease_ended(turn, origin);
+    if (on_lease_ended) on_lease_ended(turn, grant);
     return;
   }
   work::Leases::Out effects;
   const object::ObjectId id = grant.id;
   const Status added = leases_.add(turn.now, std::move(grant), effects);
   if (!added.ok()) core_.trace(turn, "a grant is not in force: " + added.error().message);
+  else open_cap(turn, *leases_.find(id));
   // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
   if (added.ok() && core_.find_record(Record::kPaused, id) != nullptr) (void)leases_.pause(id, effects).ok();
   route(turn, effects);
@@ -161,7 +169,8 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
       const work::LeaseEntry* lease = leases_.find(changed->lease);
       tell_lease(turn, *lease);
       const bool over = changed->stage == work::LeaseStage::kRevoked || changed->stage == work::LeaseStage::kExpired;
-      if (over && on_lease_ended) on_lease_ended(turn, lease->grant.body.origin);
+      if (over) handles_.drop_lease(changed->lease);
+      if (over && on_lease_ended) on_lease_ended(turn, lease->grant);
     }
   }
 }
@@ -178,6 +187,22 @@ void Workshop::enforce_revocations(Turn& turn) {
     (void)leases_.revoke(id, effects).ok();
   }
   route(turn, effects);
+}
+
+void Workshop::open_cap(Turn& turn, work::LeaseEntry& lease) {
+  const Result<object::Handle> cap = handles_.issue(cap_scope(lease), cap_authorization(lease, core_.authority.revocations()), turn.now);
+  // Without one nothing of the lease starts: a lease that has expired meanwhile, or more leases than handles.
+  if (cap.ok()) lease.cap = *cap;
+  else core_.trace(turn, "a lease has no handle: " + cap.error().message);
+}
+
+Status Workshop::check_cap(Instant now, const object::Handle& cap, const work::LeaseEntry& lease) {
+  const object::RevocationSet& revocations = core_.authority.revocations();
+  const Result<object::Authorization> stands = handles_.resolve(cap, cap_scope(lease), revocations, now);
+  if (stands.ok()) return ok();
+  // Something was revoked since the handle was issued; whether it was this grant is decided anew.
+  if (stands.code() == Errc::kRevoked && !core_.authority.revoked(lease.grant, now)) return handles_.renew(cap, cap_scope(lease), cap_authorization(lease, revocations));
+  return stands.error();
 }
 
 // The lease as a signed object. A paused one has none: a pause is between the owner and this machine, and offers are refused.
@@ -271,9 +296,10 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   work::LeaseEntry* lease = leases_.find(offer.body.grant);
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
   if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
+  TRY(check_cap(turn.now, lease->cap, *lease));
   if (executor_.knows(offer.body.task)) {
     // Offered again after a broken session: what it gathered stays.
-    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain};
+    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
     work::Executor::Out effects;
     const Status status = executor_.accept(turn.now, std::move(again), effects);
     route(turn, effects);
@@ -292,7 +318,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   }
   const work::TaskId task = offer.body.task;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
@@ -375,7 +401,14 @@ void Workshop::blob_here(Turn& turn, const work::TaskId& task, const codec::Cid&
   route(turn, effects);
 }
 
-void Workshop::on_domain(Turn& turn, const work::TaskId& task, work::DomainResult result) {
+void Workshop::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result) {
+  const work::AcceptedOffer* running = executor_.running(task);
+  const work::LeaseEntry* lease = running != nullptr ? leases_.find(running->offer.body.grant) : nullptr;
+  const Status counts = lease != nullptr ? check_cap(turn.now, lease_cap, *lease) : fail(Errc::kUnauthorized, "nothing of that name runs here");
+  if (!counts.ok()) {
+    core_.trace(turn, "a result of task " + task.brief() + " was thrown away: " + counts.error().message);
+    return;
+  }
   work::Executor::Out effects;
   executor_.on_domain(turn.now, task, std::move(result), effects);
   route(turn, effects);

@@ -1,7 +1,8 @@
 // Workshop: the part of a node that runs others' tasks on this machine, under leases.
 //
 // It owns the leases and the executor. An offer is opened, put before authorize() and only then accepted; what the task
-// needs is fetched with the keys sealed in the offer, and nothing else can be opened with them. Grants, leases and
+// needs is fetched with the keys sealed in the offer, and nothing else can be opened with them. A lease in force has a handle; each domain
+// is started with it, and a result that comes back without the handle of a lease in force is thrown away. Grants, leases and
 // receipts are written down before anyone is told of them.
 #pragma once
 
@@ -13,7 +14,7 @@ namespace selvedge::node {
 
 class Workshop {
  public:
-  explicit Workshop(Core& core) : core_(core), executor_(*core.config.node, core.drbg.fork()) {}
+  explicit Workshop(Core& core) : core_(core), executor_(*core.config.node, core.drbg.fork()), handles_(core.drbg.fork()) {}
 
   // ---- leases
   using OnGrant = std::function<void(Turn&, Result<object::Signed<object::Grant>>)>;
@@ -31,12 +32,12 @@ class Workshop {
   /// Tells `peer`, a node of `origin`, which of its leases are in force here.
   void tell_leases(Turn& turn, const NodeKey& peer, const crypto::PublicKey& origin);
   const work::Leases& leases() const { return leases_; }
-  /// Called when a lease ends, with its origin.
-  std::function<void(Turn&, const crypto::PublicKey&)> on_lease_ended;
+  /// Called when a lease ends, with its grant.
+  std::function<void(Turn&, const object::Signed<object::Grant>&)> on_lease_ended;
 
   // ---- tasks
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
-  void on_domain(Turn& turn, const work::TaskId& task, work::DomainResult result);
+  void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
   size_t active() const { return executor_.active(); }
@@ -52,6 +53,10 @@ class Workshop {
   void blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content);
   void keep_receipt(Turn& turn, const work::KeepReceipt& keep);
   void tell_lease(Turn& turn, const work::LeaseEntry& lease);
+  /// A lease in force yields a handle, which its domains hold in place of authority. spec: WF 4.3.3
+  void open_cap(Turn& turn, work::LeaseEntry& lease);
+  /// Whether `cap` is the handle of this lease and the lease is in force. Errors: kUnauthorized, kExpired, kRevoked.
+  Status check_cap(Instant now, const object::Handle& cap, const work::LeaseEntry& lease);
   std::optional<Bytes> lease_object(const work::LeaseEntry& lease) const;
 
   /// What fetching needs of an offer, kept while the task gathers.
@@ -67,6 +72,7 @@ class Workshop {
   Core& core_;
   work::Leases leases_;
   work::Executor executor_;
+  object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
 };
 

@@ -71,7 +71,7 @@ std::string World::ticket(NodeIndex n) const {
   return codec::ticket_text({key(n), owner(n), {nodes_[n]->address}, std::nullopt}).value();
 }
 
-node::NodeConfig World::config_of(const Machine& machine) const {
+node::NodeConfig World::config_of(const Machine& machine) {
   node::NodeConfig config;
   config.owner = machine.owner.get();
   config.node = machine.signer.get();
@@ -83,6 +83,10 @@ node::NodeConfig World::config_of(const Machine& machine) const {
   config.random = seed_of("random " + machine.name + " " + std::to_string(machine.life));
   config.addresses = {machine.address};
   config.version = "sim";
+  config.identity_secret = object::identity_secret(seed_of("identity " + machine.name));
+  if (crypto_ == CryptoKind::kSimulated) {
+    config.make_signer = [this](const crypto::Seed& seed) -> std::unique_ptr<crypto::Signer> { return std::make_unique<crypto::SimSigner>(seed, keyring_); };
+  }
   config.plans = plans_;
   config.limits = machine.limits;
   return config;
@@ -304,6 +308,8 @@ void World::act(NodeIndex n, node::Effect& effect) {
     store_u64(number, work->token);
     trace("compute", n, number);
     compute(n, std::move(*work));
+  } else if (std::get_if<node::Attest>(&effect) != nullptr) {
+    violate(name(n) + ": asks for hardware that it was not given");
   } else if (auto* task = std::get_if<node::StartTask>(&effect)) {
     trace("task", n, task->run.task);
     start_task(n, std::move(task->run));

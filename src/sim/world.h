@@ -196,7 +196,7 @@ class World {
   NodeIndex make_node(const std::string& name, std::unique_ptr<crypto::Signer> owner, crypto::Seed zone_secret);
   crypto::Seed seed_of(const std::string& what) const;
   std::unique_ptr<crypto::Signer> make_signer(const std::string& what);
-  node::NodeConfig config_of(const Machine& machine) const;
+  node::NodeConfig config_of(const Machine& machine);
 
   // world.cc: events and turns
   bool step(Instant until);

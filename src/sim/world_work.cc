@@ -95,7 +95,7 @@ void World::end_task(NodeIndex n, const work::TaskId& task, work::DomainResult r
   const Running running = std::move(it->second);
   machine.running.erase(it);
   for (Observer* observer : observers_) observer->task_ended(n, running, result);
-  input(n, "domain", task, [&](node::Node& node, Out& out) { node.on_domain(now_, task, std::move(result), out); });
+  input(n, "domain", task, [&](node::Node& node, Out& out) { node.on_domain(now_, task, running.run.lease_cap, std::move(result), out); });
 }
 
 void World::stop_tasks(NodeIndex n, const node::StopTasks& stop) {

@@ -132,7 +132,7 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
     conclude(now, id, std::move(refused), out);
     return;
   }
-  RunDomain run{id, task.accepted.lease_number, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
+  RunDomain run{id, task.accepted.lease_number, task.accepted.lease_cap, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
                 spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, task.accepted.cpu_permille};
   for (const object::TaskInput& input : spec.inputs) append(run.input, *task.inputs.at(input.cid));
   task.inputs.clear();

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "crypto/drbg.h"
 #include "object/envelope.h"
+#include "object/handles.h"
 #include "object/zone_keys.h"
 #include "wasm/rewrite.h"
 #include "work/messages.h"
@@ -35,6 +36,7 @@ constexpr Duration kResultKeptMax = seconds(300);
 struct RunDomain {
   TaskId task;
   uint64_t lease_number;
+  object::Handle lease_cap;   // comes back with the result, or the result does not count
   std::shared_ptr<const wasm::Rewritten> module;
   std::vector<std::string> args;
   Bytes input;
@@ -74,6 +76,7 @@ struct AcceptedOffer {
   uint64_t lease_number = 0;
   uint32_t cpu_permille = 1000;
   std::vector<object::ObjectId> authority = {};  // what authorize() rested on
+  object::Handle lease_cap = {};                     // of the lease that it runs under
 };
 
 class Executor {
@@ -101,6 +104,11 @@ class Executor {
   bool gathering(const TaskId& task) const {
     auto it = tasks_.find(task);
     return it != tasks_.end() && it->second.stage == Task::kGathering;
+  }
+  /// The offer of a task whose domain runs, or nullptr.
+  const AcceptedOffer* running(const TaskId& task) const {
+    auto it = tasks_.find(task);
+    return it != tasks_.end() && it->second.stage == Task::kRunning ? &it->second.accepted : nullptr;
   }
   /// What a task used, for the lease's meters; valid until the task is forgotten.
   const DomainResult* result(const TaskId& task) const;

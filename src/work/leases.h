@@ -12,6 +12,7 @@
 #include "base/outbox.h"
 #include "base/time.h"
 #include "object/envelope.h"
+#include "object/handles.h"
 #include "object/kinds.h"
 
 namespace selvedge::work {
@@ -36,6 +37,7 @@ struct LeaseEntry {
   uint64_t number;            // names the lease's domain process on this machine
   LeaseStage stage = LeaseStage::kActive;
   LeaseMeters meters;
+  object::Handle cap{};       // what a domain of the lease holds in place of authority; set by who keeps the handles
   bool usable() const { return stage == LeaseStage::kActive || stage == LeaseStage::kExpiring; }
 };
 

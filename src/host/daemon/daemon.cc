@@ -12,6 +12,7 @@
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
 #include "host/quic/quic.h"
+#include "host/tpm/tpm.h"
 #include "node/node.h"
 
 namespace selvedge::host {
@@ -67,6 +68,7 @@ class Daemon {
   void perform(node::ClosePeer& effect) { quic_->close(effect.link, effect.reason); }
   void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
   void perform(node::Compute& effect);
+  void perform(node::Attest& effect);
   void perform(node::StartTask& effect);
   void perform(node::StopTasks& effect);
   void perform(node::ReadFile& effect);
@@ -101,6 +103,7 @@ class Daemon {
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<QuicEndpoint> quic_;
   std::unique_ptr<ApiServer> api_;
+  std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
   std::map<uint64_t, node::NodeKey> dialling_;
   uv_signal_t signals_[2];
@@ -117,6 +120,12 @@ Status Daemon::start(const HomeKeys& keys) {
   config.zone_secret = keys.zone.clone();
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
+  config.identity_secret = object::identity_secret(keys.node);
+  if (!options_.tpm.empty()) {
+    tpm_ = TRY(Tpm::open({options_.tpm}));
+    config.attestation = tpm_->tier();
+    config.attestation_missing = "this machine's TPM reaches no further";
+  }
   config.plans = fountain::PlanCache::create(size_t(16) << 20);
   node_ = std::make_unique<node::Node>(std::move(config));
   TRY(open_disk());
@@ -212,6 +221,15 @@ void Daemon::perform(node::Compute& effect) {
              [this, result, token] { input([&](Instant now, node::Node::Out& out) { node_->on_computed(now, token, std::move(*result), out); }); });
 }
 
+void Daemon::perform(node::Attest& effect) {
+  CHECK(tpm_ != nullptr);  // the node was told at its start that there is no hardware
+  auto result = std::make_shared<Result<object::Attestation>>(fail(Errc::kInternal, "the TPM was not asked"));
+  loop_.work([result, tpm = tpm_, request = std::move(effect.request)] { *result = tpm->attest(request); },
+             [this, result, token = effect.token] {
+               input([&](Instant now, node::Node::Out& out) { node_->on_attested(now, token, std::move(*result), out); });
+             });
+}
+
 void Daemon::perform(node::StartTask& effect) {
   work::RunDomain& run = effect.run;
   DomainTask task;
@@ -224,6 +242,7 @@ void Daemon::perform(node::StartTask& effect) {
   task.output_bytes_max = run.output_bytes_max;
   task.wall_max = run.wall_max;
   task.cpu_permille = run.cpu_permille;
+  task.handle.bytes = run.lease_cap.bytes;
   pool_.run(run.lease_number, std::move(task), [this, id = run.task](DomainOutcome outcome) {
     work::DomainResult result;
     result.outcome = outcome_of(outcome);
@@ -236,7 +255,9 @@ void Daemon::perform(node::StartTask& effect) {
     result.trace = outcome.trace;
     if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
     if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
-    input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, std::move(result), out); });
+    object::Handle lease_cap;
+    lease_cap.bytes = outcome.handle.bytes;
+    input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, lease_cap, std::move(result), out); });
   });
 }
 

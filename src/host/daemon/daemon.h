@@ -16,6 +16,8 @@ struct DaemonOptions {
   std::string runner_path;     // selvedge-domain
   std::string version;
   bool json = false;           // the ready line as JSON
+  /// How the machine's TPM is reached (host/tpm/tpm.h); empty: identities are of tier software. One that does not answer keeps the node from starting.
+  std::string tpm;
   /// For demonstrations and tests of others' defences. "wrong-results": every task's output is falsified.
   std::string misbehave;
 };

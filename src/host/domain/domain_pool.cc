@@ -158,6 +158,7 @@ struct DomainPool::Impl {
     loop.post(std::move(guarded));
   }
   void answer(Pending pending, DomainOutcome result) {
+    result.handle = pending.task.handle;
     auto call = [done = std::move(pending.done), result = std::move(result)]() mutable { done(std::move(result)); };
     later(std::move(call));
   }
@@ -228,6 +229,7 @@ struct DomainPool::Impl {
 
   void begin(Runner& runner, Pending next) {
     domain::TaskFrame frame;
+    frame.handle = next.task.handle;
     frame.args = std::move(next.task.args);
     frame.input = std::move(next.task.input);
     frame.seed = next.task.seed;
@@ -289,6 +291,7 @@ struct DomainPool::Impl {
     auto result = domain::decode_result(body);
     if (!result.ok()) return on_nonsense(runner, result.error().message);
     const DomainTask& task = runner.running->task;
+    if (!crypto::constant_time_equal(result->handle, task.handle)) return on_nonsense(runner, "a result without the handle of its task");
     if (result->output.size() > task.output_bytes_max || result->fuel > task.fuel_limit) {
       return on_nonsense(runner, "a result beyond the limits of its task");
     }

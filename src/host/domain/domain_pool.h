@@ -26,6 +26,10 @@ namespace selvedge::host {
 
 class Loop;
 
+struct DomainHandleTag;
+/// What the node hands a domain in place of authority; opaque here. A result counts only with the handle of its task.
+using DomainHandle = FixedBytes<DomainHandleTag, 16>;
+
 struct DomainTask {
   std::shared_ptr<const wasm::Rewritten> module;
   std::vector<std::string> args;           // args[0] is the program name
@@ -36,6 +40,7 @@ struct DomainTask {
   uint64_t output_bytes_max = 1u << 20;
   Duration wall_max = seconds(60);
   uint32_t cpu_permille = 1000;            // share of one processor, 1..1000
+  DomainHandle handle;
 };
 
 enum class DomainEnd : uint8_t {
@@ -61,6 +66,7 @@ struct DomainOutcome {
   uint64_t cpu_ns = 0;             // of the process during the task
   uint64_t wall_ns = 0;
   uint64_t memory_peak_bytes = 0;  // linear memory at the end (it never shrinks)
+  DomainHandle handle;             // of the task
   crypto::Digest trace;            // zero when the end says nothing about the program: never compare then
 };
 

@@ -1,7 +1,5 @@
 #include "host/domain/frames.h"
 
-#include "host/domain/domain_pool.h"
-
 namespace selvedge::host::domain {
 namespace {
 
@@ -70,7 +68,7 @@ Bytes encode(const ModuleFrame& frame) {
 
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
-  out.u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
+  out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
   out.u32(frame.cpu_permille).u32(uint32_t(frame.args.size()));
   for (const std::string& arg : frame.args) out.blob(view(arg));
   return out.blob(frame.input).done();
@@ -78,6 +76,7 @@ Bytes encode(const TaskFrame& frame) {
 
 Bytes encode(const ResultFrame& frame) {
   Out out(FrameType::kResult);
+  out.raw(frame.handle);
   out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
   return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
@@ -105,6 +104,7 @@ Result<ModuleFrame> decode_module(ByteView body) {
 Result<TaskFrame> decode_task(ByteView body) {
   In in(body);
   TaskFrame out;
+  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
   out.seed = TRY(in.u64());
   out.fuel_limit = TRY(in.u64());
   out.memory_pages_max = TRY(in.u64());
@@ -121,6 +121,7 @@ Result<TaskFrame> decode_task(ByteView body) {
 Result<ResultFrame> decode_result(ByteView body) {
   In in(body);
   ResultFrame out;
+  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
   out.end = TRY(in.u8());
   if (out.end > uint8_t(DomainEnd::kRefused)) return fail(Errc::kInvalid, "a result with an unknown end");
   out.exit_code = int32_t(TRY(in.u32()));

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/types.h"
+#include "host/domain/domain_pool.h"
 
 namespace selvedge::host::domain {
 
@@ -51,6 +52,7 @@ struct ModuleFrame {
 };
 
 struct TaskFrame {
+  DomainHandle handle;
   std::vector<std::string> args;
   Bytes input;
   uint64_t seed = 0;
@@ -61,6 +63,7 @@ struct TaskFrame {
 };
 
 struct ResultFrame {
+  DomainHandle handle;  // of the task it answers
   uint8_t end = 0;  // DomainEnd
   int32_t exit_code = 0;
   uint64_t fuel = 0;

@@ -110,6 +110,7 @@ int serve(Engine& engine, Throttle& throttle) {
     auto task = decode_task(frame->body);
     if (!task.ok()) return 1;
     ResultFrame result;
+    const DomainHandle handle = task->handle;
     if (load_error.empty()) {
       throttle.start(task->cpu_permille);
       result = engine.run(std::move(task).value());
@@ -117,6 +118,7 @@ int serve(Engine& engine, Throttle& throttle) {
       result.end = uint8_t(DomainEnd::kRefused);
       result.message = load_error;
     }
+    result.handle = handle;
     result.message.resize(std::min<size_t>(result.message.size(), 1024));
     if (!write_all(encode(result))) return 0;
     engine.prepare();
