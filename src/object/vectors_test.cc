@@ -39,8 +39,11 @@ TEST(VectorsTest, EveryKindOfTheSpecificationHasAnExample) {
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("| ") && line.find('`') != std::string::npos) in_table.push_back(line.substr(2, line.find(" |", 2) - 2));
   }
-  EXPECT_EQ(in_table, kinds_with_examples());
-  for (const std::string& kind : in_table) {
+  // Kinds of other pages of the specification follow behind those of this one.
+  const std::vector<std::string> kinds = kinds_with_examples();
+  ASSERT_GE(kinds.size(), in_table.size());
+  EXPECT_EQ(in_table, std::vector<std::string>(kinds.begin(), kinds.begin() + std::ptrdiff_t(in_table.size())));
+  for (const std::string& kind : kinds) {
     EXPECT_NE(objects.find("{\"kind\":\"" + kind + "\",\"version\":"), std::string::npos) << kind << " has no example: add one to objects_vectors.cc";
   }
 }
