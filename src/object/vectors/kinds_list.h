@@ -2,6 +2,8 @@
 // here, gets an example in objects_vectors.cc or beside it, and then the files are written anew.
 #pragma once
 
+#include <type_traits>
+
 #include "object/bridge.h"
 #include "object/permission.h"
 #include "object/revocation.h"
