@@ -1,6 +1,8 @@
 #include "object/policy.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "object/sequence.h"
 #include "object/validate.h"
@@ -80,20 +82,17 @@ Status ZonePolicy::validate() const {
 }
 
 Status check_diversity(const Diversity& wanted, const std::vector<SymbolSource>& sources) {
-  std::vector<PublicKey> nodes, owners;
+  std::map<PublicKey, uint64_t> nodes;
+  std::set<PublicKey> owners;
   uint64_t total = 0, largest = 0;
   for (const SymbolSource& source : sources) {
     if (source.symbols == 0) continue;
-    nodes.push_back(source.node);
-    owners.push_back(source.owner);
+    const uint64_t of_node = nodes[source.node] += source.symbols;
+    owners.insert(source.owner);
     total += source.symbols;
-    largest = std::max(largest, source.symbols);
+    largest = std::max(largest, of_node);
   }
-  const auto distinct = [](std::vector<PublicKey>& keys) {
-    std::sort(keys.begin(), keys.end());
-    return size_t(std::unique(keys.begin(), keys.end()) - keys.begin());
-  };
-  const size_t node_count = distinct(nodes), owner_count = distinct(owners);
+  const size_t node_count = nodes.size(), owner_count = owners.size();
   const auto short_of = [](uint64_t have, uint32_t want, const char* what) {
     return fail(Errc::kUnavailable, "the zone's policy wants symbols from at least " + std::to_string(want) + " " + what + ", and " + std::to_string(have) + " gave some");
   };

@@ -108,7 +108,8 @@ struct SymbolSource {
   PublicKey owner;
   uint64_t symbols = 0;
 };
-/// Whether symbols from these sources may be put together (spec: FM 10.3). Sources without symbols do not count.
+/// Whether symbols from these sources may be put together (spec: FM 10.3). Sources without symbols do not count; a node that is there twice
+/// counts once, with all it gave.
 /// Errors: kUnavailable, saying what is short.
 Status check_diversity(const Diversity& wanted, const std::vector<SymbolSource>& sources);
 

@@ -1,6 +1,6 @@
 // Order, numbers, sources and crossings: epochs, sequences, quorums, source diversity and bridges between zones.
 
-import { type Bytes, compare, equal } from './bytes.js';
+import { type Bytes, compare, equal, toHex } from './bytes.js';
 import type { Diversity, Provenance, SequenceLink, ZonePolicy } from './kinds.js';
 import { type Cid, sameCid } from './names.js';
 import type { Signed } from './object.js';
@@ -72,20 +72,20 @@ export function checkQuorum(signers: readonly Bytes[], members: readonly Bytes[]
 export interface SymbolSource {
   readonly node: Bytes;
   readonly owner: Bytes;
-  readonly symbols: number;
+  readonly symbols: bigint;
 }
 
-/** Whether symbols come from enough machines and owners, and not too many from one. */
+/** Whether symbols come from enough machines and owners, and not too many from one. A machine that is there twice counts once, with all it gave. */
 export function checkDiversity(wanted: Diversity, sources: readonly SymbolSource[]): void {
-  sources.forEach((source, i) => {
-    if (i > 0 && compare((sources[i - 1] as SymbolSource).node, source.node) >= 0) refuse('non_canonical', 'the sources are not sorted, or one is there twice');
-  });
-  const giving = sources.filter((source) => source.symbols > 0);
-  const owners = new Set(giving.map((source) => source.owner.join()));
-  const total = giving.reduce((sum, source) => sum + source.symbols, 0);
-  const largest = Math.max(0, ...giving.map((source) => source.symbols));
-  const enough = giving.length > 0 && giving.length >= wanted.nodes_min && owners.size >= wanted.owners_min;
-  if (!enough || largest * 1000 > total * wanted.node_share_permille_max) refuse('unavailable', 'the symbols come from too few hands');
+  const byNode = new Map<string, bigint>();
+  const giving = sources.filter((source) => source.symbols > 0n);
+  for (const { node, symbols } of giving) byNode.set(toHex(node), (byNode.get(toHex(node)) ?? 0n) + symbols);
+  const owners = new Set(giving.map((source) => toHex(source.owner)));
+  const given = [...byNode.values()];
+  const total = given.reduce((sum, symbols) => sum + symbols, 0n);
+  const enough = byNode.size >= wanted.nodes_min && owners.size >= wanted.owners_min;
+  const spread = given.every((symbols) => symbols * 1000n <= total * BigInt(wanted.node_share_permille_max));
+  if (!enough || !spread) refuse('unavailable', 'the symbols come from too few hands');
 }
 
 // ---- bridging

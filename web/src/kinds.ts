@@ -5,7 +5,7 @@
 
 import type { Bytes } from './bytes.js';
 import type { Cid } from './names.js';
-import { type FieldType, parseDescription } from './schema.js';
+import { type Alternative, type FieldType, parseDescription } from './schema.js';
 
 export interface NodeRecord { owner: Bytes; node: Bytes; seal_key: Bytes; issued: bigint; expires: bigint; serial: bigint; succeeds: Bytes | null }
 export interface Grant {
@@ -73,11 +73,36 @@ export interface Receipt {
   outcome: number; output: Cid | null; trace: Bytes;
 }
 
+export interface SecretManifest {
+  zone: Bytes; owner: Bytes; secret: Bytes; name: string; scheme: number; threshold: number; generation: bigint;
+  holders: { node: Bytes; owner: Bytes; addresses: string[] }[]; commitments: Bytes[]; sealed_digest: Bytes; sealed: Bytes; issued: bigint; expires: bigint;
+}
+export interface DealtShare { sealed: Bytes }
+export interface RefreshShare { commitments: Bytes[]; sealed: Bytes }
+export interface ReshareShare { old_manifest: Bytes; pieces: { dealer: number; commitments: Bytes[]; sealed: Bytes }[] }
+export interface SecretShare {
+  zone: Bytes; owner: Bytes; manifest: Bytes; secret: Bytes; generation: bigint; number: number; holder: Bytes;
+  delivery: Alternative<DealtShare | RefreshShare | ReshareShare>; issued: bigint; expires: bigint;
+}
+export interface SecretRelease {
+  zone: Bytes; origin: Bytes; secret: Bytes; generation: bigint; asker: Bytes; reply_key: Bytes; purpose: string; scope: string;
+  issued: bigint; expires: bigint; nonce: Bytes;
+}
+export interface SecretReshare {
+  zone: Bytes; owner: Bytes; secret: Bytes; generation: bigint; threshold: number; receivers: { node: Bytes; seal_key: Bytes }[];
+  issued: bigint; expires: bigint; nonce: Bytes;
+}
+export interface SecretVerdict {
+  zone: Bytes; origin: Bytes; secret: Bytes; generation: bigint; holder: Bytes; asker: Bytes; purpose: string; scope: string; nonce: Bytes;
+  error: number; at: bigint;
+}
+
 export interface Kinds {
   NodeRecord: NodeRecord; Grant: Grant; Lease: Lease; ZonePolicy: ZonePolicy; IssuerSet: IssuerSet; Capability: Capability; Endorsement: Endorsement;
   ZoneKeyEpoch: ZoneKeyEpoch; Revocation: Revocation; RevocationHead: RevocationHead; PermissionRequest: PermissionRequest;
   PermissionDecision: PermissionDecision; Alert: Alert; Manifest: Manifest; Provenance: Provenance; SequenceLink: SequenceLink; TaskSpec: TaskSpec;
   TaskOffer: TaskOffer; Commitment: Commitment; Reveal: Reveal; Receipt: Receipt; BlockGroup: BlockGroup; BlobRef: BlobRef;
+  SecretManifest: SecretManifest; SecretShare: SecretShare; SecretRelease: SecretRelease; SecretReshare: SecretReshare; SecretVerdict: SecretVerdict;
 }
 export type KindName = keyof Kinds;
 
@@ -145,6 +170,19 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
     'started_ms:u64,finished_ms:u64,fuel:u64,cpu_ns:u64,memory_peak_bytes:u64,bytes_in:u64,bytes_out:u64,outcome:enum0..7,output:?cid,trace:bytes32}'],
   ['BlockGroup', 2, null, BLOCK_GROUP],
   ['BlobRef', 2, null, BLOB_REF],
+  ['SecretManifest', 1, 'owner',
+    '{zone:bytes32,owner:bytes32,secret:bytes32,name:text,scheme:enum1..3,threshold:u8,generation:u64,holders:[{node:bytes32,owner:bytes32,addresses:[text]}],' +
+    'commitments:[bytes32],sealed_digest:bytes32,sealed:bytes,issued:u64,expires:u64}'],
+  ['SecretShare', 1, 'owner',
+    '{zone:bytes32,owner:bytes32,manifest:bytes32,secret:bytes32,generation:u64,number:u8,holder:bytes32,' +
+    'delivery:(|{sealed:bytes}|{commitments:[bytes32],sealed:bytes}|{old_manifest:bytes,pieces:[{dealer:u8,commitments:[bytes32],sealed:bytes}]}),' +
+    'issued:u64,expires:u64}'],
+  ['SecretRelease', 1, 'asker',
+    '{zone:bytes32,origin:bytes32,secret:bytes32,generation:u64,asker:bytes32,reply_key:bytes32,purpose:text,scope:text,issued:u64,expires:u64,nonce:bytes16}'],
+  ['SecretReshare', 1, 'owner',
+    '{zone:bytes32,owner:bytes32,secret:bytes32,generation:u64,threshold:u8,receivers:[{node:bytes32,seal_key:bytes32}],issued:u64,expires:u64,nonce:bytes16}'],
+  ['SecretVerdict', 1, 'holder',
+    '{zone:bytes32,origin:bytes32,secret:bytes32,generation:u64,holder:bytes32,asker:bytes32,purpose:text,scope:text,nonce:bytes16,error:u8,at:u64}'],
 ];
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map(

@@ -4,10 +4,16 @@ import { type Bytes, compare, equal, isZero } from './bytes.js';
 import { zoneId } from './ids.js';
 import type { Capability, ZonePolicy } from './kinds.js';
 import type { Signed } from './object.js';
-import { containsAll, firstMatch } from './patterns.js';
+import { containsAll, firstMatch, matches } from './patterns.js';
 import { refuse } from './refusal.js';
 
 export * from './patterns.js';
+
+/** The permission class that an operation belongs to by its name: compute 1, storage 2, ingress 4, attested 8; 0 for all others. */
+export function classesOf(operation: string): number {
+  if (operation === 'compute.attested') return 8;
+  return matches('compute.*', operation) ? 1 : matches('storage.*', operation) ? 2 : matches('ingress.*', operation) ? 4 : 0;
+}
 
 export interface Question {
   readonly operation: string;

@@ -1,6 +1,7 @@
 // What each kind refuses by itself, without looking at anything else: docs/spec/objects.md, "Kinds".
 
 import { compare, equal, isZero, utf8 } from './bytes.js';
+import { sha256 } from './crypto.js';
 import type * as k from './kinds.js';
 import { zoneId } from './ids.js';
 import { isOperation, isPattern } from './patterns.js';
@@ -16,7 +17,7 @@ function require(good: boolean, code: Code, message: string): void {
 
 function lifetime(issued: bigint, expires: bigint, longest: bigint): void {
   require(expires > issued, 'invalid', 'it expires before it begins');
-  require(expires - issued <= longest, 'invalid', `it lives at most ${longest / DAY} days`);
+  require(expires - issued <= longest, 'invalid', `it lives at most ${longest} seconds`);
 }
 
 function named(...keys: readonly Uint8Array[]): void {
@@ -207,6 +208,71 @@ function outcome(body: { outcome: number; output: unknown }): void {
   require((body.outcome === 0) === (body.output !== null), 'invalid', 'an output is named exactly when the outcome is ok');
 }
 
+// ---- shared secrets (src/object/secret.h)
+
+/** A line that people read: no control characters, so that it cannot forge a line of a log. */
+function words(value: string, bytesMax: number): void {
+  text(value, bytesMax);
+  require(!/[\x00-\x1f\x7f]/.test(value), 'invalid', 'a text holds control characters');
+}
+
+function threshold(needed: number, holders: number): void {
+  atMost(holders, 64);
+  require(needed >= 2 && needed <= holders, 'invalid', 'it takes between 2 and all of the shares');
+}
+
+function distinctNodes(list: readonly { node: Uint8Array }[]): void {
+  const nodes = list.map(({ node }) => node).sort(compare);
+  require(nodes.every((node, i) => i === 0 || !equal(nodes[i - 1] as Uint8Array, node)), 'invalid', 'one node is there twice');
+}
+
+async function secretManifest(m: k.SecretManifest): Promise<void> {
+  named(m.owner, m.secret);
+  require(m.name !== '', 'invalid', 'a secret has a name');
+  words(m.name, 255);
+  threshold(m.threshold, m.holders.length);
+  require(m.generation > 0n, 'invalid', 'generations are counted from 1');
+  for (const holder of m.holders) {
+    named(holder.node, holder.owner);
+    atMost(holder.addresses.length, 16);
+    holder.addresses.forEach((address) => words(address, 255));
+  }
+  distinctNodes(m.holders);
+  const SHAMIR = 1;
+  require(m.commitments.length === (m.scheme === SHAMIR ? m.holders.length : m.threshold), 'invalid', 'it has another number of commitments');
+  require(m.sealed.length >= 16 && m.sealed.length <= 64 * 1024 + 16, 'limit', 'a secret is at most 64 KiB');
+  require(equal(await sha256(m.sealed), m.sealed_digest), 'integrity', 'the sealed secret is not the one it names');
+  lifetime(m.issued, m.expires, 7n * 365n * DAY);
+}
+
+function sealedShare(sealed: Uint8Array): void {
+  require(sealed.length >= 65 && sealed.length <= 256, 'invalid', 'a sealed share has no possible size');
+}
+
+function coefficients(commitments: readonly Uint8Array[]): void {
+  require(commitments.length >= 2 && commitments.length <= 64, 'invalid', 'a dealing has as many commitments as its threshold');
+}
+
+function secretShare(s: k.SecretShare): void {
+  named(s.owner, s.holder, s.secret, s.manifest);
+  require(s.generation > 0n && s.number > 0 && s.number <= 64, 'invalid', 'generations and shares are counted from 1');
+  const { which, value } = s.delivery;
+  if (which < 2) {
+    const share = value as k.DealtShare | k.RefreshShare;
+    if ('commitments' in share) coefficients(share.commitments);
+    sealedShare(share.sealed);
+  } else {
+    const { old_manifest, pieces } = value as k.ReshareShare;
+    require(old_manifest.length <= 512 * 1024, 'limit', 'the old manifest is too large');
+    require(pieces.length >= 2 && pieces.length <= 64, 'invalid', 'a reshared share has a piece of each dealer');
+    for (const piece of pieces) {
+      coefficients(piece.commitments);
+      sealedShare(piece.sealed);
+    }
+  }
+  lifetime(s.issued, s.expires, 7n * 365n * DAY);
+}
+
 type Rules = { [K in k.KindName]: (body: k.Kinds[K]) => void | Promise<void> };
 
 const RULES: Rules = {
@@ -283,6 +349,27 @@ const RULES: Rules = {
   },
   BlockGroup: blockGroup,
   BlobRef: blobRef,
+  SecretManifest: secretManifest,
+  SecretShare: secretShare,
+  SecretRelease(r) {
+    named(r.origin, r.asker, r.secret, r.reply_key);
+    words(r.purpose, 255);
+    words(r.scope, 255);
+    require(r.purpose !== '' && r.scope !== '', 'invalid', 'it does not say what for');
+    lifetime(r.issued, r.expires, 300n);
+  },
+  SecretReshare(r) {
+    named(r.owner, r.secret);
+    threshold(r.threshold, r.receivers.length);
+    for (const receiver of r.receivers) named(receiver.node, receiver.seal_key);
+    distinctNodes(r.receivers);
+    lifetime(r.issued, r.expires, 600n);
+  },
+  SecretVerdict(v) {
+    named(v.holder, v.asker);
+    words(v.purpose, 255);
+    words(v.scope, 255);
+  },
 };
 
 export async function checkRules<K extends k.KindName>(kind: K, body: k.Kinds[K]): Promise<void> {

@@ -17,6 +17,9 @@ export type FieldType =
   | { is: 'variant'; of: FieldType[] }
   | { is: 'record'; fields: { name: string; type: FieldType }[] };
 
+/** One of several types: which of them, from 0, and the value. */
+export interface Alternative<T = FieldValue> { which: number; value: T }
+
 /** Integers of 64 bits are bigint, smaller ones and enumerations are numbers, what is absent is null. */
 export type FieldValue = boolean | number | bigint | string | Bytes | Cid | null | FieldValue[] | { [name: string]: FieldValue };
 
@@ -146,8 +149,9 @@ function readField(reader: Reader, type: FieldType): FieldValue {
     }
     case 'variant': {
       if (reader.array() !== 2) refuse('invalid', 'an alternative has two parts');
-      const which = type.of[Number(reader.unsigned())];
-      return which === undefined ? refuse('unsupported', 'an unknown alternative') : readField(reader, which);
+      const which = Number(reader.unsigned());
+      const of = type.of[which];
+      return of === undefined ? refuse('unsupported', 'an unknown alternative') : { which, value: readField(reader, of) };
     }
     case 'record': {
       const count = reader.array();
@@ -187,8 +191,10 @@ export function encodeFields(value: FieldValue, type: FieldType): Bytes {
       return value === null ? write.null() : encodeFields(value, type.of);
     case 'list':
       return write.array((value as FieldValue[]).map((item) => encodeFields(item, type.of)));
-    case 'variant':
-      throw new Error('no kind has alternatives yet');
+    case 'variant': {
+      const { which, value: chosen } = value as unknown as Alternative;
+      return write.array([write.integer(which), encodeFields(chosen, type.of[which] as FieldType)]);
+    }
     case 'record':
       return write.array(type.fields.map(({ name, type: of }) => encodeFields((value as Record<string, FieldValue>)[name] as FieldValue, of)));
   }

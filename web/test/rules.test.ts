@@ -41,6 +41,7 @@ test('policies give the published verdicts by the published rules', async () => 
     const verdict = s.judge(policyOf(one), question, integer(one.now));
     assert.deepEqual(verdict, { allowed: one.allowed, list: one.list, index: one.index, pattern: one.pattern }, one.text);
   }
+  for (const { operation, classes } of cases(vectors, 'classes')) assert.equal(s.classesOf(operation), classes, operation);
   for (const one of cases(vectors, 'flows')) {
     const direction = one.direction === 'out' ? s.FLOW_OUT : s.FLOW_IN;
     assert.equal(s.findFlow(policyOf(one), direction, hex(one.peer), one.taint), one.rule, JSON.stringify(one));
@@ -123,7 +124,7 @@ test('quorums', async () => {
 // req: A13 A18 R18
 test('source diversity', async () => {
   for (const { wanted, sources, expect, why } of cases(load('diversity'), 'cases')) {
-    const from = sources.map((one: Case) => ({ node: hex(one.node), owner: hex(one.owner), symbols: one.symbols }));
+    const from = sources.map((one: Case) => ({ node: hex(one.node), owner: hex(one.owner), symbols: integer(one.symbols) }));
     await expectOutcome(expect, why, () => s.checkDiversity(wanted, from));
   }
 });

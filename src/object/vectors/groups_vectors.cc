@@ -1,5 +1,4 @@
 // docs/spec/vectors/epochs.json, quorums.json, diversity.json and bridging.json: order, numbers, sources and crossings.
-#include "object/diversity.h"
 #include "object/quorum.h"
 #include "object/vectors/json.h"
 #include "object/vectors/kinds_list.h"
@@ -121,7 +120,7 @@ std::vector<Json> diversity_cases() {
     out.push_back(record({{"wanted", fields_of(wanted)}, {"sources", row(shown)}, {"expect", expectation(check_diversity(wanted, sources))}, {"why", why}}));
   };
   const Diversity wanted{3, 2, 500};
-  const auto from = [](uint8_t node, uint8_t owner, uint32_t symbols) { return SymbolSource{member(node), member(owner), symbols}; };
+  const auto from = [](uint8_t node, uint8_t owner, uint64_t symbols) { return SymbolSource{member(node), member(owner), symbols}; };
   add({}, {}, "no symbol");
   add({}, {from(1, 11, 1)}, "one symbol where nothing is asked for");
   add(wanted, {from(1, 11, 5), from(2, 11, 3), from(3, 12, 2)}, "exactly half from one machine");
@@ -129,11 +128,11 @@ std::vector<Json> diversity_cases() {
   add(wanted, {from(1, 11, 5), from(2, 12, 5)}, "two machines");
   add(wanted, {from(1, 11, 3), from(2, 11, 3), from(3, 11, 3)}, "one owner");
   add(wanted, {from(1, 11, 5), from(2, 12, 5), from(3, 13, 0)}, "a machine that gave nothing");
-  add(wanted, {from(1, 11, 3), from(1, 12, 3), from(3, 13, 3)}, "a machine twice");
-  add(wanted, {from(2, 11, 3), from(1, 12, 3), from(3, 13, 3)}, "not sorted");
+  add(wanted, {from(1, 11, 3), from(1, 11, 3), from(3, 13, 3)}, "a machine that is there twice counts once");
+  add(wanted, {from(1, 11, 3), from(2, 12, 3), from(3, 13, 1), from(1, 11, 3)}, "and with all that it gave");
   add({2, 1, 334}, {from(1, 11, 334), from(2, 11, 333), from(3, 11, 333)}, "a third, and the share is just above a third");
   add({2, 1, 333}, {from(1, 11, 334), from(2, 11, 333), from(3, 11, 333)}, "a third, and the share is just below a third");
-  add({2, 1, 500}, {from(1, 11, UINT32_MAX), from(2, 11, UINT32_MAX)}, "counts near the end of 32 bits");
+  add({2, 1, 500}, {from(1, 11, UINT32_MAX), from(2, 11, UINT32_MAX)}, "counts of 32 bits");
   return out;
 }
 

@@ -61,7 +61,7 @@ inline Json expectation(const Status& status) { return status.ok() ? "ok" : errc
 template <class T>
 Json expectation(const Result<T>& result) { return result.ok() ? "ok" : errc_name(result.code()); }
 
-/// A record's fields by name: bytes as hexadecimal, enumerations as numbers, CIDs as text.
+/// A record's fields by name: bytes as hexadecimal, enumerations as numbers, CIDs as text, an alternative as {"which", "value"}.
 template <class T>
 Json fields_of(const T& value);
 
@@ -88,6 +88,8 @@ Json fields_of(const T& value) {
     std::vector<Json> items;
     for (const auto& item : value) items.push_back(fields_of(item));
     return row(items);
+  } else if constexpr (codec::detail::kIsVariant<T>) {
+    return record({{"which", uint64_t(value.index())}, {"value", std::visit([](const auto& item) { return fields_of(item); }, value)}});
   } else {
     std::string out = "{";
     detail::FieldsVisitor visitor{out};

@@ -1,10 +1,13 @@
-// Every kind of object, in the order of the table in docs/spec/objects.md. A new kind is added here, gets an example in
-// objects_vectors.cc, and then the files are written anew.
+// Every kind of object: first those of the table in docs/spec/objects.md, in its order, then those of other pages. A new kind is added
+// here, gets an example in objects_vectors.cc or beside it, and then the files are written anew.
 #pragma once
+
+#include <type_traits>
 
 #include "object/bridge.h"
 #include "object/permission.h"
 #include "object/revocation.h"
+#include "object/secret.h"
 #include "object/sequence.h"
 #include "object/test_world.h"
 #include "object/zone_keys.h"
@@ -20,7 +23,9 @@ void for_each_kind(Each each) {
       std::type_identity<Revocation>{}, std::type_identity<RevocationHead>{}, std::type_identity<PermissionRequest>{},
       std::type_identity<PermissionDecision>{}, std::type_identity<Alert>{}, std::type_identity<Manifest>{}, std::type_identity<Provenance>{},
       std::type_identity<SequenceLink>{}, std::type_identity<TaskSpec>{}, std::type_identity<TaskOffer>{}, std::type_identity<Commitment>{},
-      std::type_identity<Reveal>{}, std::type_identity<Receipt>{}, std::type_identity<BlockGroup>{}, std::type_identity<BlobRef>{});
+      std::type_identity<Reveal>{}, std::type_identity<Receipt>{}, std::type_identity<BlockGroup>{}, std::type_identity<BlobRef>{},
+      std::type_identity<SecretManifest>{}, std::type_identity<SecretShare>{}, std::type_identity<SecretRelease>{},
+      std::type_identity<SecretReshare>{}, std::type_identity<SecretVerdict>{});
 }
 
 }  // namespace selvedge::object::vectors

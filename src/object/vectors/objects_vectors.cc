@@ -1,8 +1,7 @@
 // docs/spec/vectors/objects.json: an example of every kind, step by step, and objects that are refused.
 #include <algorithm>
 
-#include "object/vectors/json.h"
-#include "object/vectors/kinds_list.h"
+#include "object/vectors/cast.h"
 #include "object/vectors/vectors.h"
 
 namespace selvedge::object::vectors {
@@ -11,53 +10,6 @@ namespace {
 using testing::kNow;
 using testing::seed_of;
 using testing::World;
-
-/// The world of the tests, and the names of its seeds: a seed is the SHA-256 of its name.
-struct Cast {
-  World w;
-  crypto::Drbg drbg{seed_of("vectors: objects")};
-  std::vector<Json> signed_cases, unsigned_cases, refused, commitments;
-
-  template <class T>
-  Signed<T> add(const crypto::Signer& signer, const char* signer_name, const T& body) {
-    Signed<T> made = sign_object(signer, body).value();
-    const OpenedEnvelope opened = open_envelope(made.bytes, w.verifier).value();
-    CHECK(open_object<T>(made.bytes, w.verifier).value().id == made.id);
-    signed_cases.push_back(record({{"kind", T::kName},
-                                   {"version", T::kVersion},
-                                   {"signer", signer_name},
-                                   {"signer_seed", seed_of(signer_name).view()},
-                                   {"fields", fields_of(body)},
-                                   {"body", codec::encode(body)},
-                                   {"signed_bytes", opened.signed_bytes},
-                                   {"object", made.bytes},
-                                   {"id", made.id}}));
-    return made;
-  }
-  template <class T>
-  void add_unsigned(const T& body) {
-    CHECK(open_unsigned<T>(unsigned_bytes(body)).ok());
-    unsigned_cases.push_back(record({{"kind", T::kName},
-                                     {"version", T::kVersion},
-                                     {"fields", fields_of(body)},
-                                     {"body", codec::encode(body)},
-                                     {"payload", unsigned_bytes(body)},
-                                     {"id", unsigned_id(body)}}));
-  }
-  template <class T>
-  void refuse_bytes(const Bytes& object, const char* why) {
-    const auto opened = open_object<T>(object, w.verifier);
-    CHECK(!opened.ok());
-    refused.push_back(record({{"kind", T::kName}, {"object", object}, {"expect", expectation(opened)}, {"why", why}}));
-  }
-  /// Signed past sign_object, which would have refused it.
-  template <class T>
-  void refuse(const crypto::Signer& signer, T body, const char* why, void (*bend)(T&)) {
-    CHECK(sign_object(signer, body).ok());
-    bend(body);
-    refuse_bytes<T>(make_envelope(signer, make_payload(schema_id_of<T>(), codec::encode(body))).bytes, why);
-  }
-};
 
 ZonePolicy rich_policy(const World& w) {
   ZonePolicy out = w.policy();
@@ -385,6 +337,7 @@ std::string objects_file() {
   add_authority(c);
   add_work(c);
   add_unsigned_kinds(c);
+  add_secrets(c);
   add_bad_envelopes(c);
   add_bad_people(c);
   add_bad_policies(c);

@@ -156,6 +156,14 @@ std::vector<Json> flow_cases(const World& w, const std::vector<ZonePolicy>& poli
   return out;
 }
 
+std::vector<Json> class_cases() {
+  std::vector<Json> out;
+  for (const char* operation : {"compute.run", "compute.attested", "compute.other", "compute", "storage.read", "storage.read.part", "ingress.serve", "secret.release", "bundle.count"}) {
+    out.push_back(record({{"operation", operation}, {"classes", classes_of(operation)}}));
+  }
+  return out;
+}
+
 // ---- capabilities
 
 struct Chain {
@@ -252,7 +260,7 @@ std::string policies_file() {
   for (const Asked& asked : kAsked) questions.push_back(question_case(policies, asked));
   for (const std::string& name : default_zone_names()) defaults.push_back(fields_of(*default_policy(w.origin.public_key(), name)));
   return document("Policies (signed objects), questions to them with the verdict and the rule that spoke, flow rules, and what a new owner's five zones begin with.",
-                  {{"policies", list(objects)}, {"questions", list(questions)}, {"flows", list(flow_cases(w, policies))}, {"defaults", list(defaults)}});
+                  {{"policies", list(objects)}, {"questions", list(questions)}, {"flows", list(flow_cases(w, policies))}, {"classes", list(class_cases())}, {"defaults", list(defaults)}});
 }
 
 std::string capabilities_file() {
