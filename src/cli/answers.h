@@ -30,10 +30,6 @@ template <> struct AnswerOf<node::GetRequest> { using Type = node::GetAnswer; };
 template <> struct AnswerOf<node::BlobListRequest> { using Type = node::BlobListAnswer; };
 template <> struct AnswerOf<node::RunRequest> { using Type = node::RunAnswer; };
 template <> struct AnswerOf<node::ReceiptsRequest> { using Type = node::ReceiptsAnswer; };
-template <> struct AnswerOf<node::IdentityRequest> { using Type = node::IdentityAnswer; };
-template <> struct AnswerOf<node::IdentityListRequest> { using Type = node::IdentityListAnswer; };
-template <> struct AnswerOf<node::IdentityWithdrawRequest> { using Type = node::IdentityWithdrawAnswer; };
-template <> struct AnswerOf<node::IdentityCheckRequest> { using Type = node::IdentityCheckAnswer; };
 template <> struct AnswerOf<node::ShutdownRequest> { using Type = node::Empty; };
 
 namespace detail {

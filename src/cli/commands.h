@@ -66,7 +66,6 @@ struct GrantGiveOptions {
   std::string memory = "256M";
   std::string storage = "1G";
   std::string duration = "1h";
-  bool attested = false;
 };
 struct GrantAskOptions {
   std::string node;

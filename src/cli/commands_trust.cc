@@ -63,7 +63,6 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   request.memory_bytes = TRY(parse_bytes(options.memory));
   request.storage_bytes = TRY(parse_bytes(options.storage));
   request.seconds = TRY(parse_seconds(options.duration));
-  request.attested = options.attested;
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(request));
   world.terminal.record(answer.dump());
@@ -71,7 +70,6 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   world.terminal.line(fmt::format("Granted to {}: {} of a processor, {} of memory, {} of storage, until {} from now.", short_key(grant.origin),
                                   cpu_text(grant.cpu_permille), format_bytes(grant.memory_bytes), format_bytes(grant.storage_bytes),
                                   format_seconds(request.seconds)));
-  if (grant.attested) world.terminal.line("It may also see this machine's measured state, by which other origins it talks to can recognise the machine.");
   world.terminal.line("Take it back at any time: selvedge lease revoke " + short_id(grant.id));
   return kExitOk;
 }

@@ -40,10 +40,9 @@ struct GrantGiveRequest {
   uint64_t memory_bytes = 256u << 20;
   uint64_t storage_bytes = 1u << 30;
   uint64_t seconds = 3600;
-  bool attested = false;         // may see this machine's measured state: identities of tier hardware-strong
   template <class V> void visit(V& v) {
     v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
-    v("storage_bytes", storage_bytes); v("seconds", seconds); v("attested", attested);
+    v("storage_bytes", storage_bytes); v("seconds", seconds);
   }
 };
 struct GrantListRequest { static constexpr const char* kMethod = "grant.list"; template <class V> void visit(V&) {} };
@@ -136,11 +135,10 @@ struct GrantInfo {
   uint64_t memory_bytes = 0;
   uint64_t storage_bytes = 0;
   uint64_t expires = 0;
-  bool attested = false;
   std::string state;              // active, paused, expiring, revoked, expired; received ones also away (not connected), waiting
   template <class V> void visit(V& v) {
     v("id", id); v("given", given); v("node", node); v("owner", owner); v("origin", origin); v("cpu_permille", cpu_permille);
-    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("attested", attested); v("state", state);
+    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("state", state);
   }
 };
 struct GrantListAnswer {

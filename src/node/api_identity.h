@@ -12,37 +12,6 @@
 
 namespace selvedge::node {
 
-/// Who is this node to `origin`? Counted against the privacy budget, whatever comes of it.
-struct IdentityRequest {
-  static constexpr const char* kMethod = "identity.request";
-  std::string origin;              // key text
-  std::string purpose;             // shown to the owner
-  std::string tier;                // what is asked for; empty: what tier_min says
-  std::string tier_min = "software";  // the least that will do: between the two it degrades
-  uint64_t seconds = object::kTokenTtlDefault;
-  template <class V> void visit(V& v) {
-    v("origin", origin); v("purpose", purpose); v("tier", tier); v("tier_min", tier_min); v("seconds", seconds);
-  }
-};
-struct IdentityListRequest { static constexpr const char* kMethod = "identity.list"; template <class V> void visit(V&) {} };
-/// Takes a token back before its time; its origin is told.
-struct IdentityWithdrawRequest {
-  static constexpr const char* kMethod = "identity.withdraw";
-  std::string token;               // its id, or as much of its beginning as names one
-  template <class V> void visit(V& v) { v("token", token); }
-};
-/// Is this a good token for this node's owner as origin?
-struct IdentityCheckRequest {
-  static constexpr const char* kMethod = "identity.check";
-  std::string token;               // hexadecimal, as identity.request gave it
-  std::string tier_min = "software";
-  std::vector<std::string> endorsers;  // key texts: whose word that a key lies in a chip counts
-  bool believe_unendorsed = false;     // take a chip's word for itself, which any program can forge
-  template <class V> void visit(V& v) {
-    v("token", token); v("tier_min", tier_min); v("endorsers", endorsers); v("believe_unendorsed", believe_unendorsed);
-  }
-};
-
 struct IdentityAnswer {
   crypto::Digest id;
   crypto::PublicKey node_id;       // this node's key towards the origin, in this period
@@ -113,6 +82,44 @@ struct IdentityCheckAnswer {
   template <class V> void visit(V& v) {
     v("id", id); v("nodeId", node_id); v("tier", tier); v("tier_claimed", tier_claimed); v("endorsed", endorsed); v("purpose", purpose);
     v("lease", lease); v("expiresAt", expires);
+  }
+};
+
+/// Who is this node to `origin`? Counted against the privacy budget, whatever comes of it.
+struct IdentityRequest {
+  static constexpr const char* kMethod = "identity.request";
+  using Answer = IdentityAnswer;
+  std::string origin;              // key text
+  std::string purpose;             // shown to the owner
+  std::string tier;                // what is asked for; empty: what tier_min says
+  std::string tier_min = "software";  // the least that will do: between the two it degrades
+  uint64_t seconds = object::kTokenTtlDefault;
+  template <class V> void visit(V& v) {
+    v("origin", origin); v("purpose", purpose); v("tier", tier); v("tier_min", tier_min); v("seconds", seconds);
+  }
+};
+struct IdentityListRequest {
+  static constexpr const char* kMethod = "identity.list";
+  using Answer = IdentityListAnswer;
+  template <class V> void visit(V&) {}
+};
+/// Takes a token back before its time; its origin is told.
+struct IdentityWithdrawRequest {
+  static constexpr const char* kMethod = "identity.withdraw";
+  using Answer = IdentityWithdrawAnswer;
+  std::string token;               // its id, or as much of its beginning as names one
+  template <class V> void visit(V& v) { v("token", token); }
+};
+/// Is this a good token for this node's owner as origin?
+struct IdentityCheckRequest {
+  static constexpr const char* kMethod = "identity.check";
+  using Answer = IdentityCheckAnswer;
+  std::string token;               // hexadecimal, as identity.request gave it
+  std::string tier_min = "software";
+  std::vector<std::string> endorsers;  // key texts: whose word that a key lies in a chip counts
+  bool believe_unendorsed = false;     // take a chip's word for itself, which any program can forge
+  template <class V> void visit(V& v) {
+    v("token", token); v("tier_min", tier_min); v("endorsers", endorsers); v("believe_unendorsed", believe_unendorsed);
   }
 };
 

@@ -283,7 +283,7 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes
 void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const auto revocation = object::open_object<object::Revocation>(bytes, core_.authority.verifier());
   if (!revocation.ok() || core_.find_record(Record::kRevocation, revocation->id) != nullptr) return;
-  if (!concerns(revocation->signer, from)) return;  // a stranger's would only take room
+  if (!concerns(revocation->signer, from)) return registrar_.on_token_revoked(turn, from, *revocation);  // any other would only take room
   const Status added = core_.authority.add_revocation(*revocation);
   if (!added.ok()) {
     core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);

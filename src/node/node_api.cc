@@ -101,7 +101,6 @@ GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& gra
   info.memory_bytes = grant.body.memory_bytes;
   info.storage_bytes = grant.body.storage_bytes;
   info.expires = grant.body.expires;
-  info.attested = (grant.body.classes & object::kAttested) != 0;
   const work::LeaseEntry* lease = given ? workshop_.leases().find(grant.id) : nullptr;
   if (core_.authority.revoked(grant, now)) info.state = "revoked";
   else if (grant.body.expires <= now.unix_seconds()) info.state = "expired";

@@ -4,24 +4,13 @@
 namespace selvedge::node {
 
 void Node::answer_to(Turn& turn, RequestId id, const IdentityRequest& request) {
-  registrar_.request(turn, request, [this, id](Turn& t, Result<IdentityAnswer> identity) {
-    if (identity.ok()) answer(t, id, *identity);
-    else t.out.push(Refuse{id, identity.error()});
-  });
+  registrar_.request(turn, request, [this, id](Turn& t, Result<IdentityAnswer> identity) { answer_or_refuse(t, id, identity); });
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const IdentityListRequest&) { answer(turn, id, registrar_.list(turn.now)); }
 
-void Node::answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request) {
-  const Result<IdentityWithdrawAnswer> withdrawn = registrar_.withdraw(turn, request.token);
-  if (withdrawn.ok()) answer(turn, id, *withdrawn);
-  else turn.out.push(Refuse{id, withdrawn.error()});
-}
+void Node::answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request) { answer_or_refuse(turn, id, registrar_.withdraw(turn, request.token)); }
 
-void Node::answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request) {
-  const Result<IdentityCheckAnswer> checked = registrar_.check(turn.now, request);
-  if (checked.ok()) answer(turn, id, *checked);
-  else turn.out.push(Refuse{id, checked.error()});
-}
+void Node::answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request) { answer_or_refuse(turn, id, registrar_.check(turn.now, request)); }
 
 }  // namespace selvedge::node

@@ -17,7 +17,7 @@ std::optional<crypto::Digest> digest_of(const std::optional<object::ObjectId>& i
 
 constexpr const char* kNotAllowed =
     "hardware-strong shows the machine's boot state and a clock by which origins that compare notes can recognise it, so it needs a grant to this "
-    "origin with the permission for attested execution (selvedge grant give ORIGIN --attested)";
+    "origin with the permission for attested execution (it asks with selvedge grant ask, you answer with selvedge grant answer)";
 
 }  // namespace
 
@@ -167,6 +167,24 @@ void Registrar::on_lease_ended(Turn& turn, const object::ObjectId& lease) {
   for (const object::IssuedToken& token : book_.invalidate(lease, turn.now)) tell_fallen(turn, token);
 }
 
+void Registrar::on_token_revoked(Turn& turn, const NodeKey& from, const object::Signed<object::Revocation>& revocation) {
+  const object::Revocation& body = revocation.body;
+  if (body.target_kind != object::RevocationTarget::kCapability || body.cutoff > turn.now.unix_seconds() + object::kClockSkewSecondsMax) return;
+  size_t told = 0;
+  for (auto it = taken_back_.begin(); it != taken_back_.end();) {
+    if (it->second.forget_at <= turn.now) {
+      it = taken_back_.erase(it);
+    } else {
+      told += it->second.told_by == from ? 1 : 0;
+      ++it;
+    }
+  }
+  const TakenBackKey key{convert<object::ObjectId>(body.target), revocation.signer};
+  if (told >= kTokensTakenBackPerNodeMax || taken_back_.contains(key)) return;
+  const Instant forget_at = turn.now + seconds(int64_t(object::kTokenTtlMax));
+  if (taken_back_.insert(key, {from, forget_at}) == nullptr) core_.trace(turn, "too many identity tokens were taken back: one more is ignored");
+}
+
 Result<IdentityCheckAnswer> Registrar::check(Instant now, const IdentityCheckRequest& request) const {
   const Result<Bytes> bytes = from_hex(request.token);
   if (!bytes.ok()) return fail(Errc::kInvalid, "the identity token is not hexadecimal: " + bytes.error().message);
@@ -186,6 +204,7 @@ Result<IdentityCheckAnswer> Registrar::check(Instant now, const IdentityCheckReq
     }
     if (check.lease == nullptr) return fail(Errc::kUnauthorized, "the identity token is bound to a lease that this node's owner does not have");
   }
+  if (taken_back_.contains({token.id, token.body.node_id})) return fail(Errc::kRevoked, "the node has taken this identity token back");
   const object::TokenBearer bearer = TRY(object::verify_token(token, check, core_.authority.verifier(), now));
   IdentityCheckAnswer answer;
   answer.id = convert<crypto::Digest>(token.id);

@@ -16,6 +16,9 @@ namespace selvedge::node {
 
 /// Requests that wait for the machine's hardware.
 constexpr size_t kAttestationsWaitingMax = 16;
+/// Tokens that other nodes took back, remembered for as long as a token lives; in all, and as told by one node.
+constexpr size_t kTokensTakenBackMax = 4096;
+constexpr size_t kTokensTakenBackPerNodeMax = 64;
 
 class Registrar {
  public:
@@ -29,6 +32,9 @@ class Registrar {
   Result<IdentityCheckAnswer> check(Instant now, const IdentityCheckRequest& request) const;
 
   void on_lease_ended(Turn& turn, const object::ObjectId& lease);
+  /// A peer brought a revocation by a key that means nothing else here: perhaps of a token, seen already or yet to be seen. It is not
+  /// written down: a token lives an hour at most, and one that is bound to a lease falls with that, which is.
+  void on_token_revoked(Turn& turn, const NodeKey& from, const object::Signed<object::Revocation>& revocation);
   /// Whether a token of this node's is still good.
   bool stands(const object::ObjectId& token, Instant now) const { return book_.stands(token, now); }
 
@@ -52,6 +58,13 @@ class Registrar {
   Core& core_;
   object::PrivacyBudget budget_;
   object::TokenBook book_;
+  struct TakenBack {
+    NodeKey told_by;
+    Instant forget_at;
+  };
+  /// By token and by the key that took it back: what anyone else says of the same token lies beside it without effect.
+  using TakenBackKey = std::pair<object::ObjectId, crypto::PublicKey>;
+  BoundedMap<TakenBackKey, TakenBack> taken_back_{kTokensTakenBackMax};
   size_t waiting_ = 0;
 };
 

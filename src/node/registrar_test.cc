@@ -122,6 +122,26 @@ TEST_F(RegistrarTest, TheOriginIsTold) {
   EXPECT_TRUE(told);
 }
 
+TEST_F(RegistrarTest, TokensTakenBackByOthersTakeLittleRoom) {
+  start();
+  const std::string token = ask(request());
+  const crypto::Ed25519Signer stranger(testing::seed_of("stranger"));
+  object::Revocation body;
+  body.issuer = stranger.public_key();
+  body.target_kind = object::RevocationTarget::kCapability;
+  body.cutoff = body.issued = group_.now.unix_seconds();
+  body.target.bytes = crypto::Digest::from(from_hex(field(token, "id")).value())->bytes;
+  group_.inject(host_, ada_, mesh::MeshMessages::encode(mesh::Records{{object::sign_object(stranger, body)->bytes}}));
+  EXPECT_EQ(field(check(field(token, "token")), "tier"), "software") << "by another key than the token's";
+  for (size_t i = 0; i < 2 * kTokensTakenBackPerNodeMax; ++i) {
+    store_u64(body.target.bytes.data(), i + 1);
+    group_.inject(host_, ada_, mesh::MeshMessages::encode(mesh::Records{{object::sign_object(stranger, body)->bytes}}));
+  }
+  const size_t on_disk = group_.at(ada_).disk.size();
+  group_.inject(host_, ada_, mesh::MeshMessages::encode(mesh::Records{{object::sign_object(stranger, body)->bytes}}));
+  EXPECT_EQ(group_.at(ada_).disk.size(), on_disk) << "none of it is written down";
+}
+
 TEST_F(RegistrarTest, ATokenCanBeWithdrawn) {
   start();
   const std::string token = ask(request());
@@ -197,14 +217,23 @@ TEST_F(RegistrarTest, HardwareStrongTakesThePermissionForAttestedExecution) {
   IdentityRequest own = request("hardware-strong");
   own.origin = codec::key_text(group_.at(host_).owner.public_key());
   EXPECT_EQ(field(ask(own), "tier"), "hardware-strong") << "to its own owner";
-  GrantGiveRequest attested;
-  attested.attested = true;
-  attested.seconds = 1800;
-  const std::string lease = group_.grant(host_, ada_, attested);
+  GrantAskRequest wanted;
+  wanted.node = codec::key_text(group_.at(host_).key());
+  wanted.classes = "attested";
+  wanted.seconds = 1800;
+  wanted.purpose = "to see what it booted";
+  const std::string asked = group_.answer(ada_, wanted);
+  GrantAnswerRequest yes;
+  yes.request = field(asked, "id");
+  yes.allow = "attested";
+  group_.answer(host_, yes);
   const std::string strong = ask(request("hardware-strong"));
   EXPECT_EQ(field(strong, "tier"), "hardware-strong") << strong;
-  EXPECT_EQ(field(strong, "lease"), lease) << "bound to the grant that permits it, though another lasts longer";
-  group_.answer(host_, LeaseChangeRequest{lease, LeaseAction::kRevoke});
+  const std::string basic = ask(request("hardware-basic"));
+  EXPECT_NE(field(strong, "lease"), field(basic, "lease")) << "bound to the grant that permits it, though another lasts longer";
+  group_.answer(host_, GrantWithdrawRequest{codec::key_text(group_.at(ada_).owner.public_key()), "attested"});
+  EXPECT_EQ(check(field(strong, "token")), "refused: revoked");
+  EXPECT_EQ(field(check(field(basic, "token")), "tier"), "hardware-basic");
   EXPECT_EQ(ask(request("hardware-strong")), "refused: unavailable");
 }
 

@@ -24,8 +24,7 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
   if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
   object::Grant grant;
   grant.origin = *origin;
-  grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0) |
-                  (request.attested ? object::kAttested : 0);
+  grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0);
   grant.cpu_permille = request.cpu_permille;
   grant.memory_bytes = request.cpu_permille > 0 ? request.memory_bytes : 0;
   grant.storage_bytes = request.storage_bytes;

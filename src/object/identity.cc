@@ -190,7 +190,7 @@ Result<TokenTimes> token_times(Instant now, uint64_t ttl_seconds) {
 
 Status check_purpose(std::string_view purpose) {
   if (purpose.empty()) return fail(Errc::kInvalid, "say what the identity is for: the purpose is shown to the machine's owner");
-  if (purpose.size() > kIdentityPurposeSizeMax) return fail(Errc::kLimit, "the purpose is longer than " + std::to_string(kIdentityPurposeSizeMax) + " bytes");
+  if (purpose.size() > kTokenPurposeSizeMax) return fail(Errc::kLimit, "the purpose is longer than " + std::to_string(kTokenPurposeSizeMax) + " bytes");
   const bool printable = std::none_of(purpose.begin(), purpose.end(), [](char c) { return uint8_t(c) < 0x20 || uint8_t(c) == 0x7f; });
   if (!printable || !codec::is_utf8(purpose)) return fail(Errc::kInvalid, "the purpose is not plain text");
   return ok();

@@ -25,7 +25,7 @@ inline constexpr uint64_t kTokenTimeGrainSeconds = 60;
 inline constexpr uint64_t kTokenTtlDefault = 300;  // spec: WF 6.3
 inline constexpr uint64_t kTokenTtlMin = 2 * kTokenTimeGrainSeconds;
 inline constexpr uint64_t kTokenTtlMax = 3600;
-inline constexpr size_t kIdentityPurposeSizeMax = 64;
+inline constexpr size_t kTokenPurposeSizeMax = 64;
 inline constexpr size_t kAttestationSizeMax = 4096;
 
 struct TokenNonceTag;

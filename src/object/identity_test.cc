@@ -153,7 +153,7 @@ TEST(IdentityTokenTest, RefusesWhatIsNotOne) {
   const BadToken bad[] = {
       {"no origin", [](IdentityToken& t) { t.origin = {}; }, Errc::kInvalid},
       {"no purpose", [](IdentityToken& t) { t.purpose.clear(); }, Errc::kInvalid},
-      {"a long purpose", [](IdentityToken& t) { t.purpose.assign(kIdentityPurposeSizeMax + 1, 'x'); }, Errc::kLimit},
+      {"a long purpose", [](IdentityToken& t) { t.purpose.assign(kTokenPurposeSizeMax + 1, 'x'); }, Errc::kLimit},
       {"a purpose that moves the cursor", [](IdentityToken& t) { t.purpose = "a\x1b[2Jb"; }, Errc::kInvalid},
       {"a purpose that is not UTF-8", [](IdentityToken& t) { t.purpose = "\xff"; }, Errc::kInvalid},
       {"seconds in issued", [](IdentityToken& t) { t.issued += 1; }, Errc::kInvalid},

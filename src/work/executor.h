@@ -75,8 +75,8 @@ struct AcceptedOffer {
   crypto::PublicKey owner;    // of this machine
   uint64_t lease_number = 0;
   uint32_t cpu_permille = 1000;
-  std::vector<object::ObjectId> authority = {};  // what authorize() rested on
-  object::Handle lease_cap = {};                     // of the lease that it runs under
+  std::vector<object::ObjectId> authority{};  // what authorize() rested on
+  object::Handle lease_cap{};               // of the lease that it runs under
 };
 
 class Executor {

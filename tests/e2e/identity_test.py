@@ -137,6 +137,18 @@ class Identity(FabricTest):
         refused = host.run("identity", "request", "--origin", ada.owner, "--purpose", "join", "--min-tier", "hardware-strong")
         self.expect(refused, fabric.UNAVAILABLE, "attested execution")
         self.assertEqual(self.token(host, ada, "--tier", "hardware-strong")["tier"], "hardware-basic")
+        ada.ask("peer.add", ticket=host.ask("ticket")["ticket"])
+        self.until("the session", lambda: self.connected(ada) == 1)
+        asked = ada.run("--json", "grant", "ask", host.key, "--classes", "attested", "--for", "1h", "--why", "to see what it booted")
+        self.expect(asked, 0)
+        self.until("the question", lambda: host.ask("grant.requests")["requests"])
+        self.expect(host.run("grant", "answer", json.loads(asked.stdout)["id"], "--allow", "attested"), 0)
+        strong = self.token(host, ada, "--min-tier", "hardware-strong")
+        self.assertEqual(strong["attestation"]["format"], "tpm2-quote")
+        self.assertIsNotNone(strong["lease"])
+        self.until("the grant", lambda: self.check(ada, strong, "--min-tier", "hardware-strong", "--believe-unendorsed").returncode == 0)
+        self.expect(host.run("grant", "withdraw", ada.owner, "--classes", "attested"), 0)
+        self.until("the withdrawal", lambda: self.check(ada, strong).returncode == fabric.UNAUTHORIZED)
 
         # Two chips, two nodes, one origin: nothing in the evidence is shared but its form.
         other = self.token(self.node("other", "--tpm", self.chip("other-chip").tcti), ada, "--min-tier", "hardware-basic")

@@ -577,6 +577,34 @@ TEST(Runner, CanDoNothingAfterLockDown) {
   }
 }
 
+// req: D2
+TEST_F(Domain, AResultCarriesTheHandleOfItsTask) {
+  DomainTask task = task_of(guest("hello"));
+  task.handle.bytes.fill(0x5a);
+  const DomainHandle handle = task.handle;
+  EXPECT_EQ(run(1, task).handle, handle);
+  task.handle.bytes.fill(0xa5);
+  EXPECT_NE(run(1, task).handle, handle) << "each task has its own, in one process";
+}
+
+// req: D2
+TEST(Runner, ThatDoesNotShowTheHandleOfItsTaskIsNotBelieved) {
+  Loop loop(1);
+  DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain-false");
+  DomainTask task = task_of(guest("hello"));
+  task.handle.bytes.fill(0x5a);
+  std::optional<DomainOutcome> answer;
+  pool.run(1, task, [&](DomainOutcome out) {
+    answer = std::move(out);
+    loop.stop();
+  });
+  loop.run();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->end, DomainEnd::kCrashed);
+  EXPECT_TRUE(answer->output.empty());
+  EXPECT_NE(answer->message.find("handle"), std::string::npos) << answer->message;
+}
+
 TEST(Frames, NonsenseIsAnError) {
   domain::ResultFrame result;
   result.message = "m";
