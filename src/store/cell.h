@@ -43,7 +43,11 @@ class Cell {
   /// Token of the newest version in flight. Call only when not settled.
   uint64_t newest_token() const { return pending_.back().token; }
 
-  void stage(uint64_t token, std::optional<T> value) { pending_.push_back({token, std::move(value)}); }
+  /// Within one write the last version counts.
+  void stage(uint64_t token, std::optional<T> value) {
+    if (!pending_.empty() && pending_.back().token == token) pending_.back().value = std::move(value);
+    else pending_.push_back({token, std::move(value)});
+  }
 
   /// The write `token` is on disk.
   void commit(uint64_t token) {

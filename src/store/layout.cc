@@ -59,6 +59,12 @@ Bytes receipt_key(const OriginId& origin, uint64_t sequence) {
   return key;
 }
 
+Bytes page_key(const PageKey& key) {
+  Bytes out = to_bytes(key.book);
+  append_u64(out, key.number);
+  return out;
+}
+
 Bytes build_meta(const HoldMeta& meta) {
   Bytes out{kValueVersion};
   append(out, meta.origin);

@@ -7,6 +7,7 @@
 //   kRecords  kind(1) id(32)                                  opaque
 //   kSymbols  object(32) block(1) position(4)                 opaque
 //   kReceipts origin(32) sequence(8)                          opaque
+//   kReceipts book(32) number(8)                              opaque: a page; books have hashes for names, origins keys
 //
 // Parsing accepts exactly what building makes: anything else on disk is damage and an Error (kInvalid).
 #pragma once
@@ -40,6 +41,7 @@ Bytes receipt_head_key(const OriginId& origin);
 Bytes record_key(RecordKind kind, const RecordId& id);
 Bytes symbols_key(const SegmentKey& key);
 Bytes receipt_key(const OriginId& origin, uint64_t sequence);
+Bytes page_key(const PageKey& key);
 
 Bytes build_meta(const HoldMeta& meta);
 Bytes build_head(const SegmentHead& head);

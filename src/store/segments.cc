@@ -366,6 +366,12 @@ Loaded Store::on_loaded(uint64_t token, std::vector<std::optional<Bytes>> values
     }
     return loaded;
   }
+  if (read.kind == ReadKind::kPages) {
+    CHECK(values.size() == read.count);
+    for (const std::optional<Bytes>& page : values) loaded.missing += page ? 0 : 1;
+    loaded.pages = std::move(values);
+    return loaded;
+  }
   CHECK(values.size() == read.parts.size());
   std::vector<SegmentPart> lost;
   for (size_t i = 0; i < values.size(); ++i) {

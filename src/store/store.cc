@@ -30,6 +30,7 @@ Status Store::room_for(size_t batches, uint64_t bytes) const {
 }
 
 uint64_t Store::submit(std::vector<Write> writes, std::vector<Change> changes, Outbox<Effect>& out) {
+  if (batch_token_ != 0) return add_to_batch(std::move(writes), std::move(changes));
   const uint64_t token = ++last_token_;
   Pending pending;
   pending.bytes = size_of(writes);

@@ -1,7 +1,8 @@
 // Store: decides what this node holds, and says so only once the disk has it.
 //
-// Three kinds of things are held: *records* (grants, leases, revocations, peers: small, in memory and on disk),
-// *receipts* (one append-only log per origin, on disk only) and *symbols* (fountain symbols in segments, one frame's
+// Four kinds of things are held: *records* (grants, leases, revocations, peers: small, in memory and on disk),
+// *receipts* (one append-only log per origin, on disk only), *pages* (numbered pieces of what is large and never changes,
+// on disk only and in no index) and *symbols* (fountain symbols in segments, one frame's
 // symbols of one object and source block each; only the index is in memory). The machine is pure: it answers inputs
 // and appends disk effects (effects.h); host/ and sim/ carry them out.
 //
@@ -41,6 +42,8 @@ using ObjectId = FixedBytes<struct ObjectIdTag, 32>;
 using OriginId = FixedBytes<struct OriginIdTag, 32>;
 using ZoneId = FixedBytes<struct ZoneIdTag, 32>;
 using RecordId = FixedBytes<struct RecordIdTag, 32>;
+/// A series of pages.
+using BookId = FixedBytes<struct BookIdTag, 32>;
 /// The node numbers its kinds of records; the store only keeps them apart and in order.
 using RecordKind = uint8_t;
 
@@ -51,6 +54,8 @@ inline constexpr uint64_t kSegmentOverheadBytes = 160;
 /// Drops of many objects are cut, between objects, into atomic writes of about this many keys.
 inline constexpr size_t kWritesPerBatchMax = 8192;
 inline constexpr size_t kReceiptsPerReadMax = 256;
+inline constexpr size_t kPagesPerReadMax = 64;
+inline constexpr size_t kPageBytesMax = 4 << 20;
 inline constexpr size_t kSegmentsPerReadMax = 1024;
 inline constexpr size_t kExcludedRangesMax = 4096;
 inline constexpr size_t kObjectsPerExpireMax = 1024;
@@ -114,13 +119,19 @@ struct LoadedReceipt {
   uint64_t sequence;
   Bytes bytes;
 };
-/// The answer to one read: segments or receipts, whichever was asked for.
+struct PageKey {
+  BookId book;
+  uint64_t number = 0;
+  auto operator<=>(const PageKey&) const = default;
+};
+/// The answer to one read: segments, receipts or pages, whichever was asked for.
 struct Loaded {
   uint64_t cookie = 0;
   ObjectId object;
   OriginId origin;
   std::vector<LoadedSegment> segments;
   std::vector<LoadedReceipt> receipts;
+  std::vector<std::optional<Bytes>> pages;  // one for each key that was asked for
   size_t missing = 0;  // asked for and no longer on disk
   Status status;
 };
@@ -215,6 +226,18 @@ class Store {
   ReceiptRange receipts(const OriginId& origin) const;
   /// Up to `count_max` origins that have receipts, in id order, after `after` when given.
   std::vector<OriginId> receipt_origins(const OriginId* after, size_t count_max) const;
+
+  // --- Pages. Whoever writes them remembers which there are, and bounds their number.
+  /// Errors: kLimit.
+  Result<Accepted> put_page(const PageKey& key, Bytes page, uint64_t cookie, Outbox<Effect>& out);
+  /// A Loaded follows. Errors: kLimit (more than kPagesPerReadMax, none, or the disk is behind).
+  Status read_pages(std::span<const PageKey> keys, uint64_t cookie, Outbox<Effect>& out);
+
+  // --- One write of several.
+  /// What is done to records, receipts and pages between the two is one DiskWrite: after a crash all of it is there, or none. Each
+  /// receipt log is appended to once at most; symbols and dropping stay outside (CHECK).
+  void begin_batch();
+  void end_batch(Outbox<Effect>& out);
 
   // --- Symbols.
   /// Bytes that may be held for an origin; without a quota it is 0. A lower quota drops nothing by itself.
@@ -324,7 +347,7 @@ class Store {
     size_t outstanding = 0;
     Status status;
   };
-  enum class ReadKind : uint8_t { kSegments, kReceipts };
+  enum class ReadKind : uint8_t { kSegments, kReceipts, kPages };
   struct SegmentPart {
     uint8_t block;
     uint32_t position;
@@ -341,6 +364,7 @@ class Store {
 
   Status room_for(size_t batches, uint64_t bytes) const;
   uint64_t submit(std::vector<Write> writes, std::vector<Change> changes, Outbox<Effect>& out);
+  uint64_t add_to_batch(std::vector<Write> writes, std::vector<Change> changes);
   /// kDurable when there is nothing to wait for. room_for() was asked before.
   Accepted wait_for(const std::set<uint64_t>& tokens, uint64_t cookie);
   enum class Outcome : uint8_t { kPersisted, kFailed };
@@ -396,6 +420,8 @@ class Store {
   // Objects of which nothing is held but whose entry a failed write may have left on disk; expire() makes sure.
   std::set<ObjectId> in_doubt_;
 
+  uint64_t batch_token_ = 0;  // not 0: writes are being gathered
+  std::vector<Write> batch_;
   std::map<uint64_t, Pending> pending_;
   std::map<uint64_t, Waiter> waiters_;
   std::map<uint64_t, PendingRead> reads_;
