@@ -11,6 +11,7 @@
 #include "codec/schema.h"
 #include "node/api_identity.h"
 #include "node/api_secret.h"
+#include "node/api_audit.h"
 #include "node/api_trust.h"
 #include "object/kinds.h"
 
@@ -97,7 +98,8 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
-                                IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest>;
+                                IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
+                                AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest>;
 
 // ---- answers
 

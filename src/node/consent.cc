@@ -215,7 +215,8 @@ void Consent::decide(Turn& turn, const object::ObjectId& id, object::ClassSet cl
     CHECK(made.ok());  // the request was validated, and so was how long it is remembered
     const RememberedDecision kept{made->bytes, asked.cpu_permille, asked.memory_bytes, asked.storage_bytes};
     remembered_.insert_or_assign({asked.origin, permission}, Remembered{*made, asked.cpu_permille, asked.memory_bytes, asked.storage_bytes});
-    core_.put_record(turn, Record::kDecision, decision_id(asked.origin, permission), codec::encode(kept),
+    const std::string detail = object::class_names(permission) + (allowed ? ": allowed" : ": refused");
+    core_.put_audited(turn, Record::kDecision, decision_id(asked.origin, permission), codec::encode(kept), {object::AuditKind::kPermission, convert<crypto::Digest>(made->id), detail, AuditBytes::kWithin},
                      [this, owner = asked.origin, bytes = made->bytes, part_done](Turn& t, const Status& status) {
                        if (status.ok()) tell(t, owner, bytes);
                        part_done(t, status);
@@ -286,7 +287,8 @@ void Consent::withdraw(Turn& turn, const GrantWithdrawRequest& request, OnWithdr
 
 void Consent::forget(Turn& turn, const DecisionKey& key) {
   if (remembered_.erase(key) == 0) return;
-  core_.erase_record(turn, Record::kDecision, decision_id(key.first, key.second), [](Turn&, const Status&) {});
+  core_.erase_audited(turn, Record::kDecision, decision_id(key.first, key.second), {object::AuditKind::kPermission, {}, object::class_names(key.second) + ": withdrawn from " + codec::key_text(key.first), AuditBytes::kWithin},
+                      [](Turn&, const Status&) {});
 }
 
 // ---- meeting again, and time

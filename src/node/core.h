@@ -17,6 +17,7 @@
 #include "mesh/spread.h"
 #include "node/authority.h"
 #include "node/effects.h"
+#include "object/audit_entry.h"
 #include "store/store.h"
 
 namespace selvedge::node {
@@ -67,6 +68,11 @@ enum class Record : store::RecordKind {
   kLease = 9,          // by grant: signed Lease
   kNodeRecord = 10,    // by node key: signed NodeRecord, this node's own
   kPaused = 11,        // by grant: empty; its lease is paused until the owner resumes it
+  kAuditEntry = 20,    // by index: an entry of the audit log that is not sealed yet (audit_log.h)
+  kAuditHead = 21,     // 0: the newest checkpoint; 1: the newest signed AuditHead with a quorum (auditor.h)
+  kAuditWitnessed = 22,  // by node key: the checkpoint of its log that was cosigned last
+  kAuditEvidence = 23,   // by its hash: how a log contradicted itself
+  kAuditEdge = 24,     // 0: the rows of the audit log's higher levels
   kPermission = 25,    // by request: AskedPermission (consent.h)
   kDecision = 26,      // by origin and class: RememberedDecision
   kShare = 60,         // by hash of owner, secret and generation: HeldShare (vault.h)
@@ -82,6 +88,15 @@ To convert(const From& from) {
   to.bytes = from.bytes;
   return to;
 }
+
+/// What goes into the audit log beside the bytes of the thing itself.
+enum class AuditBytes : uint8_t { kWithin, kElsewhere };
+struct AuditNote {
+  object::AuditKind kind = object::AuditKind::kNode;
+  crypto::Digest subject;                    // the object's id; zero: the SHA-256 of its bytes
+  std::string detail;                        // one line for a person
+  AuditBytes bytes = AuditBytes::kWithin;    // kElsewhere: this node keeps them anyway, so the entry holds their hash alone
+};
 
 class Core {
  public:
@@ -105,10 +120,26 @@ class Core {
   const Bytes* find_record(Record kind, ByteView id) const;
   /// All records of a kind, in id order.
   std::vector<store::RecordRef> records(Record kind) const;
+  /// Something happened that an owner will want to prove: an entry of the audit log, in this turn. Where a record or receipt stands for
+  /// it, use the two below: then a crash keeps both or neither.
+  void audit(Turn& turn, AuditNote note, ByteView bytes);
+  /// put_record() and the audit entry about it, as one write. A record that is there already, with these bytes, adds no entry.
+  void put_audited(Turn& turn, Record kind, ByteView id, Bytes value, AuditNote note, OnStatus then);
+  void erase_audited(Turn& turn, Record kind, ByteView id, AuditNote note, OnStatus then);
+  /// A receipt of `origin`'s log and the audit entry about it, as one write.
+  void keep_receipt(Turn& turn, const crypto::PublicKey& origin, Bytes receipt, AuditNote note, OnStatus then);
+  /// Calls `then` once every entry made so far is on disk: for what must not leave this node unless it is written down that it did.
+  /// Errors: kLimit when the log could not take one of them.
+  void after_audit(Turn& turn, OnStatus then);
+  /// Where entries go, and who waits for them; Node plugs the Auditor in.
+  std::function<void(Turn&, object::AuditEntry)> on_audit;
+  std::function<void(Turn&, OnStatus)> on_after_audit;
+
   /// A cookie for a store call; `then` is called when the store answers it.
   uint64_t expect_stored(OnStatus then);
   uint64_t expect_loaded(OnLoaded then);
   void forget_loaded(uint64_t cookie) { loaded_.erase(cookie); }
+  void forget_stored(uint64_t cookie) { stored_.erase(cookie); }
   /// For a store call that answered kDurable: nothing follows, so the continuation runs now.
   void settle_now(Turn& turn, uint64_t cookie, const Status& status);
 

@@ -12,7 +12,7 @@ constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
 }  // namespace
 
 Node::Node(NodeConfig config)
-    : core_(std::move(config)), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_), vault_(core_),
+    : core_(std::move(config)), auditor_(core_), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_), vault_(core_),
       secrets_(core_), registrar_(core_) {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
     registrar_.on_lease_ended(turn, grant.id);
@@ -37,6 +37,7 @@ Status Node::start(Instant now, Out& out) {
   core_.route_disk(turn, disk);
   core_.trace(turn, "recovered " + std::to_string(report.records) + " records, " + std::to_string(report.segments) + " segments of " +
                         std::to_string(report.objects) + " objects; " + std::to_string(report.corrupt) + " unreadable entries");
+  TRY(auditor_.start(turn));
   TRY(restore_records(turn));
   renew_policy(turn);
   library_.repair(turn);
@@ -139,6 +140,7 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
+  auditor_.on_peer_up(turn, key);
   contractor_.refresh(turn);
   secrets_.on_peer_up(turn, key);
 }
@@ -159,6 +161,7 @@ mesh::Records Node::records_for(Instant now, const NodeKey& peer, const crypto::
 void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.trace(turn, "peer " + key.brief() + " is down: " + why.message);
   core_.serving.erase(key);
+  auditor_.on_peer_down(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
   core_.route(turn, fetches);
@@ -216,6 +219,9 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
   } else if (SecretMessages::knows(type)) {
     const Result<SecretMessages::Message> parsed = SecretMessages::decode(message);
     if (parsed.ok()) return on_secret_message(turn, from, *parsed);
+  } else if (AuditMessages::knows(type)) {
+    const Result<AuditMessages::Message> parsed = AuditMessages::decode(message);
+    if (parsed.ok()) return auditor_.on_message(turn, from, *parsed);
     turn.out.push(ClosePeer{link, parsed.error().message});
   } else {
     turn.out.push(ClosePeer{link, "message type " + std::to_string(type) + " is not known to this node"});
@@ -289,7 +295,9 @@ void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
     core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
     return;
   }
-  core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
+  const AuditNote note{object::AuditKind::kRevocation, convert<crypto::Digest>(revocation->id), "received", AuditBytes::kWithin};
+  if (revocation->signer == core_.owner()) core_.put_audited(turn, Record::kRevocation, revocation->id, bytes, note, [](Turn&, const Status&) {});
+  else core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
   after_revocation(turn, revocation->body);
 }
 
@@ -409,6 +417,7 @@ void Node::on_deadline(Instant now, Out& out) {
   consent_.on_deadline(turn);
   vault_.on_deadline(turn);
   secrets_.on_deadline(turn);
+  auditor_.on_deadline(turn);
   renew_policy(turn);
   renew_head(turn);
   finish(turn);
@@ -417,7 +426,7 @@ void Node::on_deadline(Instant now, Out& out) {
 Instant Node::next_deadline() const {
   return std::min({consent_.next_deadline(), head_due(), core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), vault_.next_deadline(),
-                   secrets_.next_deadline()});
+                   secrets_.next_deadline(), auditor_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

@@ -6,11 +6,12 @@
 //
 // Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
 //
-// The parts: Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
+// The parts: Auditor writes down what happens here, Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
 // Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, Secrets has the owner's held elsewhere, and
 // Registrar says who this node is, to each origin apart. They share Core and know nothing of each other but what is wired here.
 #pragma once
 
+#include "node/auditor.h"
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/keeper.h"
@@ -153,10 +154,16 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
   void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
   void answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request);
+  // node_api_audit.cc
+  void answer_to(Turn& turn, RequestId id, const AuditHeadRequest&);
+  void answer_to(Turn& turn, RequestId id, const AuditListRequest& request);
+  void answer_to(Turn& turn, RequestId id, const AuditProveRequest& request);
+  void answer_to(Turn& turn, RequestId id, const AuditExportRequest& request);
   void next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswer> so_far, std::vector<store::OriginId> origins, uint64_t from);
   GrantInfo grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const;
 
   Core core_;
+  Auditor auditor_;
   std::map<RequestId, uint64_t> transfers_;   // of requests that are being carried out
   Keeper keeper_;
   Workshop workshop_;

@@ -47,7 +47,8 @@ Result<object::Signed<object::ZonePolicy>> Node::publish_policy(Turn& turn, obje
   policy.serial = before == nullptr ? 1 : before->body.serial + 1;
   object::Signed<object::ZonePolicy> made = TRY(object::sign_object(*core_.config.owner, std::move(policy)));
   TRY(core_.authority.add_policy(made));
-  core_.put_record(turn, Record::kPolicy, made.body.zone, made.bytes, std::move(kept));
+  const AuditNote note{object::AuditKind::kPolicy, convert<crypto::Digest>(made.id), "zone " + made.body.name + ", policy number " + std::to_string(made.body.serial), AuditBytes::kWithin};
+  core_.put_audited(turn, Record::kPolicy, made.body.zone, made.bytes, note, std::move(kept));
   for (const auto& [key, peer] : core_.sessions.peers()) {
     const bool serves = core_.authority.granted_by(turn.now, key, 0) != nullptr;
     if (core_.sessions.up(key) && serves) core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}));
@@ -155,7 +156,8 @@ void Node::revoke(Turn& turn, object::Revocation body, std::function<void(Turn&,
   if (!added.ok()) return then(turn, added.error());
   // What runs under it stops first; writing it down can wait for the disk.
   after_revocation(turn, made->body);
-  core_.put_record(turn, Record::kRevocation, made->id, made->bytes, [this, made = *made, then](Turn& t, const Status& kept) {
+  const AuditNote note{object::AuditKind::kRevocation, convert<crypto::Digest>(made->id), std::string("made: ") + object::enum_name(made->body.target_kind) + " " + made->body.target.hex(), AuditBytes::kWithin};
+  core_.put_audited(turn, Record::kRevocation, made->id, made->bytes, note, [this, made = *made, then](Turn& t, const Status& kept) {
     uint64_t told = 0;
     for (const auto& [key, peer] : core_.sessions.peers()) {
       if (core_.sessions.up(key) && core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}))) ++told;

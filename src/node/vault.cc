@@ -287,7 +287,20 @@ void Vault::on_ask(Turn& turn, const NodeKey& from, const ShareAsk& message) {
       if (now_in_force != nullptr) given.manifest = now_in_force->manifest.bytes;
     }
   }
-  core_.send(turn, from, SecretMessages::encode(given));
+  send_audited(turn, from, std::move(given));
+}
+
+// What is given out leaves only when it is on disk that it was.
+template <class Message>
+void Vault::send_audited(Turn& turn, const NodeKey& to, Message message) {
+  core_.after_audit(turn, [this, to, message = std::move(message)](Turn& t, const Status& written) {
+    if (written.ok()) return (void)core_.send(t, to, SecretMessages::encode(message));
+    Message refusal;
+    refusal.request = message.request;
+    refusal.error = uint8_t(written.code());
+    refusal.message = written.error().message;
+    core_.send(t, to, SecretMessages::encode(refusal));
+  });
 }
 
 Result<Bytes> Vault::answer(Turn& turn, const object::Signed<object::NodeRecord>& actor, const object::SecretRelease& release,
@@ -351,7 +364,8 @@ void Vault::audit(Turn& turn, const object::SecretVerdict& verdict) {
   if (refused && !refusals_.take(turn.now)) return;
   const auto made = object::sign_object(*core_.config.node, verdict);
   CHECK(made.ok());  // every field was checked when the request was opened
-  if (on_audit) on_audit(turn, "secret.verdict", made->bytes);
+  const std::string detail = refused ? std::string("refused (") + errc_name(Errc(verdict.error)) + ")" : "released: " + verdict.purpose;
+  core_.audit(turn, {object::AuditKind::kSecret, convert<crypto::Digest>(made->id), detail, AuditBytes::kWithin}, made->bytes);
 }
 
 void Vault::on_reshare(Turn& turn, const NodeKey& from, const ReshareAsk& message) {
@@ -367,7 +381,7 @@ void Vault::on_reshare(Turn& turn, const NodeKey& from, const ReshareAsk& messag
     out.message = dealt.error().message;
   }
   out.request = message.request;
-  core_.send(turn, from, SecretMessages::encode(out));
+  send_audited(turn, from, std::move(out));
 }
 
 // Whoever names the receivers could name himself: dealing a share again is a release, with the same checks, limit and audit.

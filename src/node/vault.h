@@ -1,7 +1,7 @@
 // Vault: the part of a node that holds shares of others' secrets, and gives one out only when it should.
 //
 // A share is held for an origin that has a storage grant here. It leaves for a signed request of a session peer, if authorize() says so for
-// this very secret, if the asker has not asked too often, and after the audit hook has been told; refusals are told too. What leaves
+// this very secret, if the asker has not asked too often, and after the audit log has it on disk; refusals are written there too. What leaves
 // is sealed to the key in the request. Invariants: a share lies on disk sealed to this device, and is in the clear only within one call;
 // it is acknowledged after the sync; a generation is given out until a later one is settled, and then erased; a share that does
 // not fit the owner's commitments is not taken in the first place.
@@ -63,9 +63,6 @@ class Vault {
  public:
   explicit Vault(Core& core) : core_(core) {}
 
-  /// Kind "secret.verdict": a signed SecretVerdict. Called before a share leaves; whoever composes the node writes the audit log by it.
-  std::function<void(Turn&, std::string_view kind, const Bytes& object)> on_audit;
-
   /// At start: what is on disk.
   void restore(Turn& turn);
   void on_store(Turn& turn, const NodeKey& from, const ShareStore& message);
@@ -113,6 +110,8 @@ class Vault {
   Status not_too_often(Instant now, const NodeKey& asker, const object::SecretId& secret);
   Status not_replayed(Instant now, const object::Unique& nonce, uint64_t expires);
   void audit(Turn& turn, const object::SecretVerdict& verdict);
+  template <class Message>
+  void send_audited(Turn& turn, const NodeKey& to, Message message);
   /// The newest generation that may be given out; nullptr: none.
   const Entry* newest(const crypto::PublicKey& owner, const object::SecretId& secret) const;
   const Entry* find(const crypto::PublicKey& owner, const object::SecretId& secret, uint64_t generation) const;

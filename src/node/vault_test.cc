@@ -22,9 +22,9 @@ class VaultTest : public ::testing::Test {
     config.random = seed_of("random");
     core_.emplace(std::move(config));
     vault_.emplace(*core_);
-    vault_->on_audit = [this](Turn& turn, std::string_view kind, const Bytes& object) {
-      EXPECT_EQ(kind, "secret.verdict");
-      verdicts_.push_back(object::open_object<object::SecretVerdict>(object, verifier_).value().body);
+    core_->on_audit = [this](Turn& turn, object::AuditEntry entry) {
+      EXPECT_EQ(entry.kind, object::AuditKind::kSecret);
+      verdicts_.push_back(object::open_object<object::SecretVerdict>(entry.bytes.value(), verifier_).value().body);
       sent_before_audit_ = answers_in(turn.out);
     };
     Outbox<store::Effect> disk;

@@ -15,6 +15,10 @@ object::HandleScope cap_scope(const work::LeaseEntry& lease) { return {lease.gra
 object::Authorization cap_authorization(const work::LeaseEntry& lease, const object::RevocationSet& revocations) {
   return {lease.grant.id, {lease.grant.id}, lease.grant.body.expires, revocations.generation()};
 }
+
+AuditNote lease_note(const object::ObjectId& grant, std::string state) {
+  return {object::AuditKind::kLease, convert<crypto::Digest>(grant), std::move(state), AuditBytes::kWithin};
+}
 }  // namespace
 
 // ---- leases
@@ -41,7 +45,8 @@ void Workshop::give(Turn& turn, object::Grant grant, OnGrant then) {
   Result<object::Signed<object::Grant>> made = object::sign_object(*core_.config.owner, grant);
   if (!made.ok()) return then(turn, made.error());
   const object::Signed<object::Grant> given = *made;
-  core_.put_record(turn, Record::kGrantGiven, given.id, given.bytes, [this, given, then](Turn& t, const Status& kept) {
+  const AuditNote note{object::AuditKind::kGrant, convert<crypto::Digest>(given.id), "given to " + codec::key_text(given.body.origin), AuditBytes::kWithin};
+  core_.put_audited(turn, Record::kGrantGiven, given.id, given.bytes, note, [this, given, then](Turn& t, const Status& kept) {
     if (!kept.ok()) return then(t, kept.error());
     restore(t, given);
     for (const auto& [key, peer] : core_.sessions.peers()) {
@@ -117,8 +122,8 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   if (request.action == LeaseAction::kResume) --change->left;
   else core_.stop_tasks(turn, lease.number, stopped);
   if (request.action == LeaseAction::kRevoke) revoke(turn, lease, kept);
-  else if (request.action == LeaseAction::kPause) core_.put_record(turn, Record::kPaused, *id, {}, kept);
-  else core_.erase_record(turn, Record::kPaused, *id, kept);
+  else if (request.action == LeaseAction::kPause) core_.put_audited(turn, Record::kPaused, *id, {}, lease_note(*id, "paused"), kept);
+  else core_.erase_audited(turn, Record::kPaused, *id, lease_note(*id, "resumed"), kept);
   route(turn, effects);
   if (request.action != LeaseAction::kResume) return;
   // Whoever connected while the lease was paused was not told of it.
@@ -142,7 +147,8 @@ void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus 
   if (!added.ok()) core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
   const crypto::PublicKey origin = lease.grant.body.origin;
   const Bytes bytes = made->bytes;
-  core_.put_record(turn, Record::kRevocation, made->id, bytes, [this, origin, bytes, then](Turn& t, const Status& kept) {
+  const AuditNote note{object::AuditKind::kRevocation, convert<crypto::Digest>(made->id), "made: lease " + lease.grant.id.hex(), AuditBytes::kWithin};
+  core_.put_audited(turn, Record::kRevocation, made->id, bytes, note, [this, origin, bytes, then](Turn& t, const Status& kept) {
     if (!kept.ok()) core_.trace(t, "ALERT: a revocation is not on disk: " + kept.error().message);
     for (const auto& [key, peer] : core_.sessions.peers()) {
       if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) {
@@ -237,7 +243,7 @@ void Workshop::tell_leases(Turn& turn, const NodeKey& peer, const crypto::Public
 void Workshop::tell_lease(Turn& turn, const work::LeaseEntry& lease) {
   const std::optional<Bytes> bytes = lease_object(lease);
   if (!bytes) return;
-  core_.put_record(turn, Record::kLease, lease.grant.id, *bytes, [](Turn&, const Status&) {});
+  core_.put_audited(turn, Record::kLease, lease.grant.id, *bytes, lease_note(lease.grant.id, work::lease_stage_name(lease.stage)), [](Turn&, const Status&) {});
   for (const auto& [key, peer] : core_.sessions.peers()) {
     // An end is told at once. That a lease is in force is told when the policy is here: see tell_leases().
     if (!lease.usable() && core_.sessions.up(key) && peer.record && peer.record->body.owner == lease.grant.body.origin) {
@@ -422,15 +428,12 @@ void Workshop::keep_receipt(Turn& turn, const work::KeepReceipt& keep) {
     lease->meters.bytes_in += receipt.bytes_in;
     lease->meters.bytes_out += receipt.bytes_out;
   }
-  const uint64_t cookie = core_.expect_stored([this, task = keep.task](Turn& t, const Status& kept) {
+  const AuditNote note{object::AuditKind::kReceipt, convert<crypto::Digest>(keep.receipt.id), object::enum_name(receipt.outcome), AuditBytes::kElsewhere};
+  core_.keep_receipt(turn, receipt.origin, keep.receipt.bytes, note, [this, task = keep.task](Turn& t, const Status& kept) {
     work::Executor::Out effects;
     executor_.on_receipt_kept(t.now, task, kept, effects);
     route(t, effects);
   });
-  Outbox<store::Effect> disk;
-  const Result<uint64_t> sequence = core_.store.append_receipt(convert<store::OriginId>(receipt.origin), keep.receipt.bytes, cookie, disk);
-  core_.route_disk(turn, disk);
-  if (!sequence.ok()) core_.settle_now(turn, cookie, sequence.error());
 }
 
 void Workshop::on_deadline(Turn& turn) {
