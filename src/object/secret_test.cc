@@ -1,6 +1,9 @@
 // Secrets: the signed kinds, shares sealed for one use, combining under each scheme, and share files.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "object/share_file.h"
 #include "object/test_world.h"
 
@@ -215,6 +218,52 @@ TEST_F(SecretKinds, ASealedShareOpensForItsUseOnly) {
   EXPECT_TRUE(fails(other, 1));
   EXPECT_TRUE(fails(seal, 2));
   EXPECT_EQ(open_share(sealed, seal, 1, crypto::SealKeyPair(seed_of("another"))).code(), Errc::kUnauthorized);
+}
+
+// ---- the specification
+
+template <class T>
+std::string kind_row() {
+  return "| " + std::string(T::kName) + " | " + std::to_string(T::kVersion) + " | `" + schema_id_of<T>().hex() + "` | `" + codec::describe<T>() + "` |\n";
+}
+
+// req: A4, A14
+TEST(SecretSpec, TheTableOfKindsIsTheCodes) {
+  std::ifstream in(std::string(SELVEDGE_SOURCE_DIR) + "/docs/spec/secrets.md");
+  std::ostringstream text;
+  text << in.rdbuf();
+  const std::string expected = "<!-- begin secret kinds -->\n| kind | version | schema id | fields |\n|---|---|---|---|\n" + kind_row<SecretManifest>() +
+                               kind_row<SecretShare>() + kind_row<SecretRelease>() + kind_row<SecretReshare>() + kind_row<SecretVerdict>() +
+                               "<!-- end secret kinds -->\n";
+  EXPECT_NE(text.str().find(expected), std::string::npos) << expected;
+}
+
+// req: A14
+TEST(SecretSpec, TheWorkedExampleIsWhatTheCodeComputes) {
+  // The share of 2 of 3 whose id is 32 bytes 0x11 and whose key is 32 bytes 0x22, with the coefficient that the generator of seed 0x33.. draws.
+  SecretId id;
+  id.bytes.fill(0x11);
+  crypto::Drbg drbg(crypto::Seed::from(Bytes(32, 0x33)).value());
+  const auto key = crypto::Secret<32>::from(Bytes(32, 0x22)).value();
+  const auto dealing = crypto::shamir_split(key, 2, 3, shamir_context(id, 1), drbg).value();
+  PublicKey owner;
+  owner.bytes.fill(0x55);
+  ZoneId zone;
+  zone.bytes.fill(0x44);
+  const Bytes sealed = seal_secret(SecretScheme::kShamir, key, zone, owner, id, view("secret"));
+  std::string out = "```\n";
+  const auto add = [&](const std::string& name, ByteView bytes) { out += name + "  " + to_hex(bytes) + "\n"; };
+  add("context      ", shamir_context(id, 1));
+  add("share 1 value", dealing.shares[0].value.view());
+  add("share 1 salt ", dealing.shares[0].salt.view());
+  add("commitment 1 ", dealing.terms.commitments[0]);
+  add("sealed       ", sealed);
+  add("object name  ", secret_object(zone, id));
+  out += "```\n";
+  std::ifstream in(std::string(SELVEDGE_SOURCE_DIR) + "/docs/spec/secrets.md");
+  std::ostringstream text;
+  text << in.rdbuf();
+  EXPECT_NE(text.str().find(out), std::string::npos) << out;
 }
 
 // ---- share files
