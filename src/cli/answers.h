@@ -30,6 +30,10 @@ template <> struct AnswerOf<node::GetRequest> { using Type = node::GetAnswer; };
 template <> struct AnswerOf<node::BlobListRequest> { using Type = node::BlobListAnswer; };
 template <> struct AnswerOf<node::RunRequest> { using Type = node::RunAnswer; };
 template <> struct AnswerOf<node::ReceiptsRequest> { using Type = node::ReceiptsAnswer; };
+template <> struct AnswerOf<node::AuditHeadRequest> { using Type = node::AuditHeadAnswer; };
+template <> struct AnswerOf<node::AuditListRequest> { using Type = node::AuditListAnswer; };
+template <> struct AnswerOf<node::AuditProveRequest> { using Type = node::AuditProveAnswer; };
+template <> struct AnswerOf<node::AuditExportRequest> { using Type = node::AuditExportAnswer; };
 template <> struct AnswerOf<node::ShutdownRequest> { using Type = node::Empty; };
 
 namespace detail {

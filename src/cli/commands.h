@@ -118,6 +118,27 @@ struct IdentityCheckOptions {
   std::vector<std::string> endorsers;
   bool believe_unendorsed = false;
 };
+struct AuditListOptions {
+  std::string kind;
+  std::string since;
+  uint64_t count = 50;
+  bool all = false;
+};
+struct AuditProveOptions {
+  std::string entry;
+  std::string out;
+};
+struct AuditExportOptions {
+  std::string dir;
+};
+struct AuditVerifyOptions {
+  std::string path;
+  std::string log;
+  std::vector<std::string> vkeys;
+  uint64_t quorum = 0;
+  std::string since;
+  std::string entry;
+};
 struct DemoOptions {
   std::vector<std::string> paths;
   bool stay = false;
@@ -161,6 +182,11 @@ CommandResult run_identity_request(World& world, const IdentityRequestOptions& o
 CommandResult run_identity_list(World& world);
 CommandResult run_identity_withdraw(World& world, const IdentityTokenOptions& options);
 CommandResult run_identity_check(World& world, const IdentityCheckOptions& options);
+CommandResult run_audit_head(World& world);
+CommandResult run_audit_list(World& world, const AuditListOptions& options);
+CommandResult run_audit_prove(World& world, const AuditProveOptions& options);
+CommandResult run_audit_export(World& world, const AuditExportOptions& options);
+CommandResult run_audit_verify(World& world, const AuditVerifyOptions& options);
 CommandResult run_doctor(World& world);
 CommandResult run_demo(World& world, const DemoOptions& options);
 
