@@ -67,7 +67,10 @@ Status add_bundle(const RunOptions& options, const std::string& scratch, node::R
   return ok();
 }
 
+/// What is no file at all is module_file()'s to complain about.
 Result<bool> is_bundle_file(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
   Bytes head;
   TRY(read_pieces(path, [&](ByteView piece) -> Status {
     if (head.size() < 4096) append(head, piece.first(std::min<size_t>(piece.size(), 4096)));
