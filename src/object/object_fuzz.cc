@@ -1,5 +1,7 @@
 // Whatever opens as some kind of object is written back as the same payload; nothing crashes. Signatures count as good here, so that the
 // fuzzer reaches what lies behind them.
+#include "object/audit_entry.h"
+#include "object/audit_head.h"
 #include "object/authorize.h"
 #include "object/bridge.h"
 #include "object/permission.h"
@@ -47,7 +49,8 @@ void try_all_signed(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView input(data, size);
   try_all_signed<NodeRecord, Grant, Lease, ZonePolicy, Capability, Endorsement, TaskOffer, Commitment, Reveal, Receipt, Revocation, RevocationHead,
-                 ZoneKeyEpoch, SequenceLink, Provenance, Manifest, PermissionRequest, PermissionDecision, Alert>(input);
+                 ZoneKeyEpoch, SequenceLink, Provenance, Manifest, PermissionRequest, PermissionDecision, Alert, AuditHead>(input);
+  try_unsigned<AuditEntry>(input);
   try_unsigned<BlockGroup>(input);
   try_unsigned<BlobRef>(input);
   try_unsigned<TaskSpec>(input);

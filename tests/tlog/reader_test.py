@@ -7,6 +7,7 @@ import unittest
 import reader
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors", "tlog", "merkle.txt")
+SPECIFICATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "spec", "audit.md")
 
 # RFC 8032 7.1, tests 1 and 2.
 SIGNED = [
@@ -38,6 +39,21 @@ class ReaderTest(unittest.TestCase):
     def test_the_vectors_are_as_it_makes_them(self):
         with open(VECTORS, encoding="utf-8") as file:
             self.assertEqual(file.read(), "\n".join(reader.vectors()) + "\n")
+
+    def test_it_takes_the_worked_example_of_our_specification(self):
+        with open(SPECIFICATION, encoding="utf-8") as file:
+            example = file.read().split("<!-- begin example -->\n```\n")[1].split("```\n")[0]
+        lines = example.split("\n")
+        after = {lines[i]: lines[i + 1].strip() for i in range(len(lines) - 1)}
+        proof = example.split("proof of entry 1\n")[1]
+        entry = reader.strict_base64(proof.split("\n")[1].split(" ")[1])
+        vkeys = [after["the log's key"], after["the witness's key"]]
+        found = reader.check_proof(proof, vkeys, entry)
+        self.assertEqual((found["index"], found["size"], len(found["signers"])), (1, 3, 2))
+        self.assertEqual(found["root"].hex(), after["root of all three"])
+        self.assertEqual(reader.leaf_hash(entry).hex(), after["leaf 1"])
+        with self.assertRaises(reader.Bad):
+            reader.check_proof(proof, vkeys, entry + b"x")
 
 
 if __name__ == "__main__":
