@@ -273,6 +273,22 @@ function secretShare(s: k.SecretShare): void {
   lifetime(s.issued, s.expires, 7n * 365n * DAY);
 }
 
+// ---- identity tokens (docs/spec/identity.md)
+
+const ATTESTATION_FORMATS = ['none', 'tpm2-key', 'tpm2-quote'] as const;
+
+function identityToken(t: k.IdentityToken): void {
+  named(t.origin, t.node_id);
+  const { format, data } = t.attestation;
+  require(data.length <= 4096, 'limit', 'the attestation is too large');
+  require(format === ATTESTATION_FORMATS[t.tier], 'unsupported', 'its tier has an attestation of another format');
+  require((data.length === 0) === (t.tier === 0), 'invalid', 'there is attestation data exactly when its tier is a hardware tier');
+  require(t.purpose !== '', 'invalid', 'it does not say what for');
+  words(t.purpose, 64);
+  require(t.issued % 60n === 0n && t.expires % 60n === 0n, 'invalid', 'its times are whole minutes');
+  lifetime(t.issued, t.expires, 3600n);
+}
+
 type Rules = { [K in k.KindName]: (body: k.Kinds[K]) => void | Promise<void> };
 
 const RULES: Rules = {
@@ -369,6 +385,12 @@ const RULES: Rules = {
     named(v.holder, v.asker);
     words(v.purpose, 255);
     words(v.scope, 255);
+  },
+  IdentityToken: identityToken,
+  KeyEndorsement(e) {
+    named(e.endorser, e.key_name);
+    require(e.issued % DAY === 0n && e.expires % DAY === 0n, 'invalid', 'its times are whole days');
+    lifetime(e.issued, e.expires, 2n * DAY);
   },
 };
 

@@ -55,5 +55,7 @@ struct Cast {
 
 /// The kinds of shared secrets (secret.h), good and bad.
 void add_secrets(Cast& c);
+/// Those of identity tokens (identity.h).
+void add_identities(Cast& c);
 
 }  // namespace selvedge::object::vectors
