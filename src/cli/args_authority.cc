@@ -49,7 +49,7 @@ void add_revoke_verbs(CLI::App& app, Verb& chosen) {
   add_kind("capability", "A grant, a capability or an offer.", "  selvedge revoke capability 3f1c...9a\n");
   add_kind("key", "A signing key, wherever it signed.", "  selvedge revoke key gm9xk...5fo --reason key_compromise\n");
   add_kind("principal", "An owner: nothing of theirs is served here, and nothing of yours goes to them.", "  selvedge revoke principal gm9xk...5fo --reason violation\n");
-  add_kind("device", "A node. For one of your own, selvedge device lost does this and more.", "  selvedge revoke device cwzk6...8ty --reason device_loss\n");
+  add_kind("device", "A node: nothing is asked of it and nothing taken from it any more.", "  selvedge revoke device cwzk6...8ty --reason device_loss\n");
   add_verb(*revoke, chosen, "list", "What is revoked, by whom, as far as it concerns this node.", "  selvedge revoke list\n", [](World& w) { return run_revoke_list(w); });
 }
 

@@ -5,7 +5,7 @@
 // A nonce repeats only for the same symbol of the same object cut the same way under the same epoch, and such a symbol always
 // has the same bytes: the ObjectId covers the content's tag. So no (key, nonce) ever seals two plaintexts. Epoch secrets follow from
 // the owner's zone root, which stays with the owner's key; other devices get single epochs, sealed to them (ZoneKeyEpoch), so
-// that what a lost device knew does not tell it the next one. Executors and readers of single objects get ObjectKeys, never ZoneKeys.
+// that what a lost device knew does not tell it the next one. (The node uses one epoch of one zone so far.) Executors and readers of single objects get ObjectKeys, never ZoneKeys.
 #pragma once
 
 #include <map>
