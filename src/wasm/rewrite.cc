@@ -2,6 +2,7 @@
 
 #include "crypto/hash.h"
 #include "wasm/emit.h"
+#include "wasm/loops.h"
 
 namespace selvedge::wasm {
 namespace {
@@ -48,8 +49,8 @@ crypto::Digest cost_table_digest() {
     number(hash, info.cost);
   }
   for (const uint64_t constant : {kCostEntry, kCostLocalsShift, kCostImport, kCostBulkShift, kCostGrowPage,
-                                  kUncheckedCostMax, uint64_t(kDepthSlotsMax), uint64_t(kDepthFrameSlots),
-                                  uint64_t(kUncountedSlotsMax)}) {
+                                  kUncheckedCostMax, kReachMax, uint64_t(kDepthSlotsMax), uint64_t(kDepthFrameSlots),
+                                  uint64_t(kUncountedSlotsMax), kUncountedChainMax}) {
     number(hash, constant);
   }
   return hash.finish();
@@ -60,14 +61,17 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   std::vector<FunctionPlan> plans;
   plans.reserve(parsed.bodies.size());
   for (uint32_t i = 0; i < parsed.bodies.size(); ++i) plans.push_back(TRY(validate_function(parsed, i, limits)));
+  TRY(plan_entries(parsed, plans));
+  plan_loops(parsed, plans);
   Rewritten out;
-  out.module = TRY(emit_module({parsed, plans}));
+  out.module = TRY(emit_module({parsed, plans, limits}));
   out.original = crypto::sha256(module);
   out.identity = identity_of(out.original, parsed.memory_max);
   for (const Import& import : parsed.imports) out.imports.push_back({import.name});
   out.memory_pages_min = parsed.memory_min;
   out.memory_pages_max = parsed.memory_max;
   out.has_start = parsed.has_start;
+  for (const FunctionPlan& plan : plans) out.needs_fresh_instance |= plan.changes_instance;
   out.has_entry = has_entry(parsed);
   return out;
 }

@@ -218,7 +218,7 @@ struct DomainPool::Impl {
         const wasm::Rewritten& module = *next.task.module;
         lease->runner->module = module.identity;
         lease->runner->process->send(domain::encode(
-            domain::ModuleFrame{module.identity, module.has_start, module.memory_pages_min, module.module}));
+            domain::ModuleFrame{module.identity, module.has_start, module.needs_fresh_instance, module.memory_pages_min, module.module}));
       }
       begin(*lease->runner, std::move(next));
       return;

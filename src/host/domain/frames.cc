@@ -63,7 +63,9 @@ class In {
 Bytes encode(const HelloFrame& frame) { return Out(FrameType::kHello).u32(frame.layers).done(); }
 
 Bytes encode(const ModuleFrame& frame) {
-  return Out(FrameType::kModule).raw(frame.identity).u8(frame.has_start).u32(frame.pages_min).blob(frame.module).done();
+  Out out(FrameType::kModule);
+  out.raw(frame.identity).u8(frame.has_start).u8(frame.needs_fresh_instance).u32(frame.pages_min).blob(frame.module);
+  return out.done();
 }
 
 Bytes encode(const TaskFrame& frame) {
@@ -95,6 +97,7 @@ Result<ModuleFrame> decode_module(ByteView body) {
   ModuleFrame out;
   out.identity = TRY(in.digest());
   out.has_start = TRY(in.flag());
+  out.needs_fresh_instance = TRY(in.flag());
   out.pages_min = TRY(in.u32());
   out.module = to_bytes(TRY(in.blob(kModuleBytesMax)));
   TRY(in.end());

@@ -47,6 +47,7 @@ enum LayerBit : uint32_t {
 struct ModuleFrame {
   crypto::Digest identity;
   bool has_start = false;
+  bool needs_fresh_instance = false;
   uint32_t pages_min = 0;
   Bytes module;
 };

@@ -57,6 +57,7 @@ struct Engine::Impl {
   // The run in progress.
   std::unique_ptr<WasiRun> wasi;
   uint64_t granted = 0, fuel_limit = 0;
+  uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
   bool ended = false;
   DomainEnd end = DomainEnd::kExited;
   std::string message;
@@ -119,13 +120,17 @@ struct Engine::Impl {
     if (reason == wasm::YieldReason::kGrow) {
       return self.stop(ctx, exception, DomainEnd::kOutOfMemory, "the host could not provide the memory", false);
     }
-    if (self.granted >= self.fuel_limit || self.ended) {
+    const uint64_t missing = count > 1 ? uint64_t(JSValueToNumber(ctx, args[1], nullptr)) : 0;
+    if (self.ended || missing > self.fuel_limit - self.granted) {
       return self.stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
     }
     if (!self.between()) {
       return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
     }
-    const uint64_t slice = std::min<uint64_t>(kSliceFuel, self.fuel_limit - self.granted);
+    const uint64_t used = self.granted + missing;
+    self.mark = used - used % wasm::kFuelMark;
+    const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
+    const uint64_t slice = std::max(missing, std::min({uint64_t(kSliceFuel), to_mark, self.fuel_limit - self.granted}));
     self.granted += slice;
     return JSValueMakeNumber(ctx, double(slice));
   }
@@ -253,11 +258,12 @@ struct Engine::Impl {
     image.assign(bytes.begin(), bytes.begin() + ptrdiff_t(used));
   }
 
-  /// Memory as after instantiation. A memory that grew cannot shrink: that takes a new instance.
+  /// Memory as after instantiation. A memory that grew cannot shrink, and dropped segments do not come back: that takes a
+  /// new instance.
   Status reset() {
     if (clean) return ok();
     clean = true;
-    if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
+    if (module.needs_fresh_instance || memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
     const std::span<uint8_t> bytes = memory();
     std::copy(image.begin(), image.end(), bytes.begin());
     std::fill(bytes.begin() + ptrdiff_t(image.size()), bytes.end(), uint8_t(0));
@@ -305,7 +311,8 @@ struct Engine::Impl {
       end = DomainEnd::kOutOfFuel;
       message = "the fuel limit of the task was reached";
     }
-    // By definition: the global is behind when the last check was not at a loop head.
+    // A trap loses what was charged since fuel was last written down, but never a whole mark.
+    used = std::max(used, mark);
     if (end == DomainEnd::kOutOfFuel) used = fuel_limit;
     used = std::min(used, fuel_limit);
     out.end = uint8_t(end);
@@ -391,7 +398,7 @@ ResultFrame Engine::run(TaskFrame task) {
     refused.message = "cannot reset the instance: " + reset.error().message;
     return refused;
   }
-  impl.granted = 0;
+  impl.granted = impl.mark = 0;
   impl.fuel_limit = task.fuel_limit;
   impl.ended = false;
   impl.end = DomainEnd::kExited;
