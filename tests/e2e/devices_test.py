@@ -6,21 +6,9 @@ import shutil
 import unittest
 
 import fabric
-from fabric import FabricTest, Node, run
+from fabric import Device, FabricTest, Node, run
 
 KIB = 1 << 10
-
-
-class Device(Node):
-    """A further device of an owner whose key stays on another one."""
-
-    def __init__(self, home, owner, label):  # pylint: disable=super-init-not-called
-        self.home, self.process, self.connection, self.preexec = home, None, None, None
-        self.address = "127.0.0.1:0"
-        made = run("--json", "init", "--owner", owner, "--label", label, home=home)
-        assert made.returncode == 0, made.stderr
-        keys = json.loads(made.stdout)
-        self.owner, self.key, self.request = keys["owner"], keys["node"], keys["request"]
 
 
 class Devices(FabricTest):
@@ -196,9 +184,12 @@ class Devices(FabricTest):
     # req: A1
     def test_a_device_changes_its_key_by_enrolment(self):
         phone = self.enroll()
+        self.expect(phone.run("key", "rotate"), fabric.BUSY, "selvedge stop")
+        phone.stop()
         asked = phone.run("--json", "key", "rotate")
         self.expect(asked, 0)
         request = json.loads(asked.stdout)
+        phone.start()
         self.assertEqual(phone.ask("status")["node"], request["old"], "until it is answered the old key serves")
         answer = self.laptop.run("--json", "device", "enroll", request["request"])
         self.expect(answer, 0)
