@@ -81,9 +81,7 @@ void Devices::loss_withdraw(Turn& turn, std::shared_ptr<Loss> loss) {
     const bool own = grant.body.owner == core_.owner() && grant.body.node == loss->node;
     if (own && std::find(issued.begin(), issued.end(), id) == issued.end()) issued.push_back(id);
   }
-  if (capabilities_of) {
-    for (const object::ObjectId& id : capabilities_of(loss->node)) issued.push_back(id);
-  }
+  for (const object::ObjectId& id : capabilities_of(loss->node)) issued.push_back(id);
   loss->answer.grants_withdrawn = uint32_t(issued.size());
   auto left = std::make_shared<size_t>(issued.size() + 1);
   const auto settle = [this, loss, left](Turn& t, const Status& kept) {

@@ -62,6 +62,7 @@ void Node::wire() {
     body.reason = object::RevocationReason::kUserRequest;
     devices_.revoke(turn, std::move(body), std::move(then));
   };
+  devices_.capabilities_of = [this](const NodeKey& device) { return secrets_.leaves_of(device); };
   devices_.on_records_changed = [this](Turn& turn) { copy_.on_changed(turn); };
   copy_.take_record = [this](Turn& turn, const Bytes& bytes) { take_own_record(turn, bytes); };
   copy_.on_found = [this](Turn& turn) { index_found(turn); };

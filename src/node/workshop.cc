@@ -8,6 +8,7 @@ namespace selvedge::node {
 
 namespace {
 constexpr size_t kSuppliesMax = work::kExecutionsMax;
+constexpr size_t kBundlesNotedMax = 1024;
 constexpr Duration kSupplyKept = seconds(300);
 
 object::HandleScope cap_scope(const work::LeaseEntry& lease) { return {lease.grant.body.origin, lease.grant.id, lease.number}; }
@@ -367,13 +368,23 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
     core_.want_peer(turn, holder.node, holder.addresses, turn.now + seconds(60));
   }
   const work::TaskId task = offer.body.task;
+  const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
+  const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
   work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
+  else if (bundle) note_bundle(turn, lease->grant.id, *bundle, manifest);
   route(turn, effects);
   return status;
+}
+
+// Tasks have receipts; what the owner may want to prove beside them is since when a lease runs which program.
+void Workshop::note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest) {
+  if (bundles_.size() >= kBundlesNotedMax) bundles_.clear();
+  if (!bundles_.insert({lease, bundle}).second) return;
+  core_.audit(turn, {object::AuditKind::kBundle, convert<crypto::Digest>(bundle), "taken under lease " + lease.hex(), AuditBytes::kWithin}, manifest);
 }
 
 void Workshop::route(Turn& turn, work::Executor::Out& effects) {

@@ -53,6 +53,7 @@ class Workshop {
   void revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer);
+  void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);
   void route(Turn& turn, work::Leases::Out& effects);
   void need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid);
@@ -81,6 +82,7 @@ class Workshop {
   work::Executor executor_;
   object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
+  std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
 };
 
 }  // namespace selvedge::node
