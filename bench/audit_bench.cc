@@ -42,7 +42,7 @@ class Bench {
     config.seal = &seal_;
     config.verifier = &verifier_;
     config.started = now_;
-    config.zone_secret = bench_seed(4);
+    config.zone_root = bench_seed(4);
     config.random = bench_seed(5);
     core_ = std::make_unique<node::Core>(std::move(config));
     log_ = std::make_unique<node::AuditLog>(*core_);

@@ -38,6 +38,7 @@ std::string footer() {
 struct Line {
   std::string home;
   bool json = false;
+  InitOptions init;
   UpOptions up;
   PutOptions put;
   GetOptions get;
@@ -68,9 +69,13 @@ SplitLine split_line(int argc, char** argv) {
 }
 
 void add_node_verbs(CLI::App& app, Line& line) {
-  add_verb(app, line.verb, "init", "Make a node: a folder with its keys.",
-           "  selvedge init\n  selvedge --home /srv/selvedge init\n", [](World& w) { return run_init(w); })
-      ->group("A node");
+  CLI::App* init = add_verb(app, line.verb, "init", "Make a node: a folder with its keys.",
+                            "  selvedge init\n  selvedge --home /srv/selvedge init\n"
+                            "  selvedge init --owner gm9xk...5fo --label phone      a further device of an owner whose key stays on another one\n",
+                            [&line](World& w) { return run_init(w, line.init); });
+  init->add_option("--owner", line.init.owner, "whose further device this is (selvedge status on the first one shows the key)")->type_name("KEY");
+  init->add_option("--label", line.init.label, "what to call this device; without it, the machine's name")->type_name("NAME");
+  init->group("A node");
   CLI::App* up = add_verb(app, line.verb, "up", "Run the node in the foreground, until Ctrl-C or selvedge stop.",
                           "  selvedge up\n"
                           "  selvedge up --listen 192.0.2.7:7443      be reachable by others at this address (UDP)\n"
@@ -102,13 +107,16 @@ void add_node_verbs(CLI::App& app, Line& line) {
 
 void add_data_verbs(CLI::App& app, Line& line) {
   CLI::App* put = add_verb(app, line.verb, "put", "Store files, encrypted and spread over the hosts that granted storage. Prints their content ids.",
-                           "  selvedge put report.pdf\n  selvedge put ~/photos ~/notes        folders are walked\n",
+                           "  selvedge put report.pdf\n  selvedge put ~/photos ~/notes        folders are walked\n"
+                           "  selvedge put plan.odt --zone work    under the keys and the policy of another zone\n",
                            [&line](World& w) { return run_put(w, line.put); });
   put->add_option("PATH", line.put.paths, "files and folders")->required();
+  put->add_option("--zone", line.put.zone, "which zone they go into (selvedge zone list)")->type_name("NAME")->capture_default_str();
   put->group("Files");
   CLI::App* get = add_verb(app, line.verb, "get", "Fetch content by its id, from any hosts that have enough of it.",
                            "  selvedge get bafkrei... -o report.pdf\n  selvedge get bafkrei... -o - | less\n", [&line](World& w) { return run_get(w, line.get); });
   get->add_option("CID", line.get.cid, "the content id that put printed")->required();
+  get->add_option("--zone", line.get.zone, "from this zone; without it, from whichever has it")->type_name("NAME");
   get->add_option("-o,--output", line.get.out, "file or folder to write to; - for standard output")->required()->type_name("PATH");
   get->group("Files");
   CLI::App* blob = app.add_subcommand("blob", "What is stored for this node's owner.")->require_subcommand(1)->group("Files");
@@ -119,6 +127,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--verify", options.verify, "owners whose machines must agree on each result")->check(CLI::Range(1, 7))->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the program's random numbers")->capture_default_str();
   app.add_option("--fuel", options.fuel, "most fuel an execution may use; 0 for the default");
+  app.add_option("--zone", options.zone, "the zone whose policy and keys cover the program, its inputs and outputs")->type_name("NAME")->capture_default_str();
   app.add_option("--memory", options.memory, "most memory an execution may use, such as 128M")->type_name("SIZE");
   app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
   app.add_flag("--yes-dangerous", options.yes_dangerous, "call an entry that its publisher calls dangerous");
@@ -192,6 +201,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   app.add_flag("--json", line.json, "records for programs instead of text for people");
   add_node_verbs(app, line);
   add_trust_verbs(app, line.verb);
+  add_device_verbs(app, line.verb);
   add_authority_verbs(app, line.verb);
   add_data_verbs(app, line);
   add_run_verbs(app, line);

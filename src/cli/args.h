@@ -26,6 +26,7 @@ Verb verb_of(std::shared_ptr<Options> options, CommandResult (*run)(World&, cons
 CLI::App* add_verb(CLI::App& parent, Verb& chosen, const char* name, const char* about, const char* examples, Verb verb);
 
 void add_trust_verbs(CLI::App& app, Verb& chosen);     // args_trust.cc: peers, grants, leases, receipts
+void add_device_verbs(CLI::App& app, Verb& chosen);    // args_device.cc: keys, devices, zones
 void add_permission_verbs(CLI::App& grant, Verb& chosen);  // args_authority.cc: below selvedge grant
 void add_authority_verbs(CLI::App& app, Verb& chosen);     // args_authority.cc: policy, revoke
 /// args_secret.cc. `command` is filled in before a verb runs: the words after "--".

@@ -27,6 +27,7 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   give->add_option("--cpu", grant_give_options->cpu, "share of one processor; 0 for none")->type_name("PERCENT")->capture_default_str();
   give->add_option("--memory", grant_give_options->memory, "memory of a program")->type_name("SIZE")->capture_default_str();
   give->add_option("--storage", grant_give_options->storage, "disk space; 0 for none")->type_name("SIZE")->capture_default_str();
+  give->add_option("--device", grant_give_options->device, "for another device of yours, by its name or key (selvedge device list)")->type_name("DEVICE");
   give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
   add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
            [](World& w) { return run_grant_list(w); });

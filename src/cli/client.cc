@@ -32,7 +32,7 @@ Result<std::unique_ptr<Client>> Client::connect(const std::string& home, const I
   if (code == EACCES || code == EPERM) {
     return fail(Errc::kUnauthorized, "the node in " + home + " belongs to another user of this machine; only they may control it");
   }
-  if (access((home + "/keys").c_str(), F_OK) != 0) {
+  if (access((home + "/node.key").c_str(), F_OK) != 0) {
     return fail(Errc::kUnavailable, "there is no node in " + home + " yet. Make one: selvedge --home " + home + " init, then start it: selvedge --home " +
                                         home + " up");
   }

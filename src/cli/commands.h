@@ -32,10 +32,12 @@ struct TicketOptions {
 };
 struct PutOptions {
   std::vector<std::string> paths;
+  std::string zone = "private";
 };
 struct GetOptions {
   std::string cid;
   std::string out;   // "-": standard output
+  std::string zone;  // empty: whichever has it
 };
 struct RunOptions {
   std::string module;
@@ -47,6 +49,7 @@ struct RunOptions {
   uint64_t seed = 0;
   uint64_t fuel = 0;
   std::string memory;
+  std::string zone = "private";
   std::string entry;                  // of a bundle
   bool yes_dangerous = false;
   std::vector<std::string> args;
@@ -66,6 +69,7 @@ struct GrantGiveOptions {
   std::string memory = "256M";
   std::string storage = "1G";
   std::string duration = "1h";
+  std::string device;                 // another device of the same owner
 };
 struct GrantAskOptions {
   std::string node;
@@ -101,6 +105,34 @@ struct LeaseOptions {
 };
 struct ReceiptsOptions {
   bool all = false;
+};
+struct InitOptions {
+  std::string owner;             // of another device, by key: this one gets node keys only
+  std::string label;
+};
+struct DeviceOptions {
+  std::string request;           // enroll
+  std::vector<std::string> zones;
+  std::string answer;            // accept
+  std::string device;            // lost
+};
+struct ZoneOptions {
+  std::string zone;
+  std::string reason;
+  std::string cid;               // bridge
+  std::string from;
+  std::string to;
+};
+struct KeyExportOptions {
+  std::string out;               // "-": standard output
+  bool owner = false;
+  bool node = false;             // neither or both: both
+  std::string passphrase_file;
+};
+struct KeyImportOptions {
+  std::string file;
+  std::string passphrase_file;
+  bool fresh = false;            // do not look for an index on hosts
 };
 struct IdentityRequestOptions {
   std::string origin;
@@ -145,7 +177,7 @@ struct DemoOptions {
   std::string keep;
 };
 
-CommandResult run_init(World& world);
+CommandResult run_init(World& world, const InitOptions& options);
 CommandResult run_up(World& world, const UpOptions& options);
 CommandResult run_stop(World& world);
 CommandResult run_status(World& world);
@@ -178,6 +210,20 @@ CommandResult run_bundle_build(World& world, const BundleOptions& options);
 CommandResult run_bundle_inspect(World& world, const BundleOptions& options);
 CommandResult run_bundle_verify(World& world, const BundleOptions& options);
 CommandResult run_receipts(World& world, const ReceiptsOptions& options);
+CommandResult run_device_request(World& world);
+CommandResult run_device_enroll(World& world, const DeviceOptions& options);
+CommandResult run_device_accept(World& world, const DeviceOptions& options);
+CommandResult run_device_list(World& world);
+CommandResult run_device_lost(World& world, const DeviceOptions& options);
+CommandResult run_zone_list(World& world);
+CommandResult run_zone_show(World& world, const ZoneOptions& options);
+CommandResult run_zone_create(World& world, const ZoneOptions& options);
+CommandResult run_zone_rotate(World& world, const ZoneOptions& options);
+CommandResult run_zone_bridge(World& world, const ZoneOptions& options);
+CommandResult run_key_show(World& world);
+CommandResult run_key_rotate(World& world);
+CommandResult run_key_export(World& world, const KeyExportOptions& options);
+CommandResult run_key_import(World& world, const KeyImportOptions& options);
 CommandResult run_identity_request(World& world, const IdentityRequestOptions& options);
 CommandResult run_identity_list(World& world);
 CommandResult run_identity_withdraw(World& world, const IdentityTokenOptions& options);

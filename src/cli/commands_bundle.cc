@@ -57,7 +57,8 @@ CommandResult run_bundle_example(World& world) {
 CommandResult run_bundle_build(World& world, const BundleOptions& options) {
   const host::Home home = TRY(host::Home::open(world.home));
   const host::HomeKeys keys = TRY(home.load_keys());
-  const crypto::Ed25519Signer publisher(keys.owner);
+  if (!keys.root) return fail(Errc::kUnauthorized, "this device does not hold the owner's key: do it on the one that does (selvedge bundle build)");
+  const crypto::Ed25519Signer publisher(keys.root->owner);
   const Bytes archive = TRY(build_bundle(options.file, publisher, uint64_t(time(nullptr))));
   TRY(write_whole(options.out, archive));
   const Bundle bundle = TRY(open_bundle(archive));

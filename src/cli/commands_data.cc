@@ -27,7 +27,7 @@ CommandResult run_put(World& world, const PutOptions& options) {
   if (walked.files.empty()) return fail(Errc::kNotFound, "there is no file to put in what was named");
   const auto client = TRY(Client::connect(world.home, nullptr));
   ProgressBar bar(world.terminal, "put");
-  const Result<Json> answer = client->ask_json(node::PutRequest{std::move(walked.files)}, [&](const Json& progress) { show_transfer(bar, progress); });
+  const Result<Json> answer = client->ask_json(node::PutRequest{std::move(walked.files), options.zone}, [&](const Json& progress) { show_transfer(bar, progress); });
   bar.clear();
   if (!answer.ok()) return answer.error();
   const auto put = TRY(read_answer<node::PutAnswer>(*answer));
@@ -78,7 +78,7 @@ CommandResult run_get(World& world, const GetOptions& options) {
   if (to_output) scratch.emplace(TRY(scratch_in_home(world.home, "get-")));
   const std::string target = to_output ? scratch->path() + "/content" : TRY(target_of(options));
   ProgressBar bar(world.terminal, "get");
-  const Result<Json> answer = client->ask_json(node::GetRequest{options.cid, target}, [&](const Json& progress) { show_transfer(bar, progress); });
+  const Result<Json> answer = client->ask_json(node::GetRequest{options.cid, target, options.zone}, [&](const Json& progress) { show_transfer(bar, progress); });
   bar.clear();
   if (!answer.ok()) return answer.error();
   const auto got = TRY(read_answer<node::GetAnswer>(*answer));
@@ -98,8 +98,10 @@ CommandResult run_blob_list(World& world) {
   const Json blobs = answer.at("blobs");
   for (size_t i = 0; i < blobs.size(); ++i) world.terminal.record(blobs.item(i).dump());
   const auto list = TRY(read_answer<node::BlobListAnswer>(answer));
-  Table table({"cid", ">size", ">holders", "name"});
-  for (const node::BlobInfo& blob : list.blobs) table.row({blob.cid.text(), format_bytes(blob.size), std::to_string(blob.holders), printable(blob.name)});
+  Table table({"cid", ">size", ">holders", "zone", "name"});
+  for (const node::BlobInfo& blob : list.blobs) {
+    table.row({blob.cid.text(), format_bytes(blob.size), std::to_string(blob.holders), printable(blob.zone), printable(blob.name)});
+  }
   if (table.empty()) world.terminal.line("Nothing stored yet: selvedge put PATH...");
   else table.print(world.terminal);
   return kExitOk;

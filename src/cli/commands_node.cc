@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 #include <qrencode.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/shared.h"
 #include "cli/units.h"
 #include "host/daemon/daemon.h"
+#include "node/enrolment.h"
 
 namespace selvedge::cli {
 
@@ -17,9 +21,39 @@ Result<std::string> default_home() {
   return fail(Errc::kInvalid, "neither SELVEDGE_HOME nor HOME is set; say where the node lives with --home DIR");
 }
 
-CommandResult run_init(World& world) {
+namespace {
+
+// The machine's own name, unless its owner says otherwise.
+std::string label_for(const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  char name[64] = {};
+  if (gethostname(name, sizeof name - 1) != 0) return "";
+  return node::check_label(name).ok() ? std::string(name) : "";
+}
+
+// A further device of an owner whose key stays elsewhere.
+CommandResult init_device(World& world, const InitOptions& options) {
+  const crypto::PublicKey owner = TRY(codec::parse_key(options.owner));
+  const host::Home home = TRY(host::Home::create_device(world.home, owner));
+  TRY(home.save_label(label_for(options.label)));
+  const std::string request = TRY(device_request_text(home));
+  world.terminal.line("Made a device in " + home.dir + ". Its owner has to say that it is theirs:");
+  world.terminal.line("  1. on the device that holds the owner's key:  selvedge device enroll REQUEST, with the request below");
+  world.terminal.line("  2. here, with the text it answers with:       selvedge device accept ANSWER");
+  world.terminal.line("");
+  world.terminal.line(request);
+  world.terminal.record(Record().text("home", home.dir).text("owner", home.owner_key).text("node", home.node_key).text("request", request).json());
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandResult run_init(World& world, const InitOptions& options) {
+  TRY(node::check_label(options.label));
+  if (!options.owner.empty()) return init_device(world, options);
   const host::Home home = TRY(host::Home::create(world.home));
-  world.terminal.line("Made a node in " + home.dir + ". Its keys exist nowhere else: keep a copy of " + home.dir + "/keys.");
+  TRY(home.save_label(label_for(options.label)));
+  world.terminal.line("Made a node in " + home.dir + ". Its keys exist nowhere else: make a backup with selvedge key export.");
   world.terminal.line("  owner  " + home.owner_key);
   world.terminal.line("  node   " + home.node_key);
   world.terminal.line("Start it with: selvedge --home " + home.dir + " up");
@@ -48,6 +82,29 @@ CommandResult run_stop(World& world) {
   return kExitOk;
 }
 
+namespace {
+
+// What concerns the owner and their devices: shown where there is something to tell.
+void print_owner_state(Terminal& out, const node::StatusAnswer& status) {
+  const uint64_t now = uint64_t(time(nullptr));
+  if (status.devices_connected > 0) out.line(fmt::format("  devices    {} others of yours connected", status.devices_connected));
+  if (!status.owner_key_here) {
+    out.line(fmt::format("  record     your key is elsewhere; its word on this device {}",
+                         status.record_expires > now ? "ends in " + format_seconds(status.record_expires - now) : "has ended"));
+  }
+  if (status.awaiting_index) out.line("  index      not found yet: connect a host that has your data (selvedge peer add TICKET)");
+  else if (status.index_saved > 0) {
+    out.line(fmt::format("  index      saved on hosts {} ago{}", format_seconds(now > status.index_saved ? now - status.index_saved : 0),
+                         status.index_pending > 0 ? fmt::format(", {} changes are not in it yet", status.index_pending) : ""));
+  }
+  if (status.revoked) out.line("This device was taken back by its owner: it is told nothing and given nothing any more.");
+  for (const node::AlertInfo& alert : status.alerts) {
+    out.line(fmt::format("ALERT      {} ({} ago)", printable(alert.text), format_seconds(now > alert.issued ? now - alert.issued : 0)));
+  }
+}
+
+}  // namespace
+
 CommandResult run_status(World& world) {
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::StatusRequest{}));
@@ -66,6 +123,7 @@ CommandResult run_status(World& world) {
   out.line(fmt::format("  owns       {} files, {}", status.blobs_owned, format_bytes(status.bytes_owned)));
   out.line(fmt::format("  jobs       {} running", status.jobs_running));
   if (status.repairs_pending > 0) out.line(fmt::format("  repairs    {} objects are being placed again", status.repairs_pending));
+  print_owner_state(out, status);
   if (status.peers_connected < status.peers_known) out.remark("Not every peer is connected: selvedge peer list says why.");
   return kExitOk;
 }

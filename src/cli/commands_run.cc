@@ -86,6 +86,7 @@ Result<node::RunRequest> request_of(const RunOptions& options, const std::string
   else request.module = TRY(module_file(options.module));
   request.args = options.args;
   request.verify = options.verify;
+  request.zone = options.zone;
   request.merge = options.merge;
   request.seed = options.seed;
   request.fuel_limit = options.fuel;

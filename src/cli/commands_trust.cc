@@ -63,6 +63,7 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   request.memory_bytes = TRY(parse_bytes(options.memory));
   request.storage_bytes = TRY(parse_bytes(options.storage));
   request.seconds = TRY(parse_seconds(options.duration));
+  request.device = options.device;
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(request));
   world.terminal.record(answer.dump());

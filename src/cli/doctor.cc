@@ -32,6 +32,7 @@ class Doctor {
 
  private:
   void say(Finding finding, const char* check, const std::string& message, const std::string& todo = "");
+  void owner(const node::StatusAnswer& status);
   void peers(Client& client);
   void grants(Client& client);
 
@@ -48,11 +49,14 @@ void Doctor::say(Finding finding, const char* check, const std::string& message,
 
 void Doctor::home() {
   struct stat dir {}, keys {};
-  const std::string keys_path = world_.home + "/keys";
-  if (stat(world_.home.c_str(), &dir) != 0 || stat(keys_path.c_str(), &keys) != 0) {
+  if (stat(world_.home.c_str(), &dir) != 0 || stat((world_.home + "/node.key").c_str(), &keys) != 0) {
     return say(Finding::kFail, "home", "there is no node in " + world_.home, "make one: selvedge --home " + world_.home + " init");
   }
-  if ((keys.st_mode & 077) != 0) return say(Finding::kFail, "home", "others can read " + keys_path, "make it private: chmod 600 " + keys_path);
+  for (const char* name : {"/node.key", "/owner.key"}) {
+    const std::string path = world_.home + name;
+    if (stat(path.c_str(), &keys) != 0 || (keys.st_mode & 077) == 0) continue;  // a device may be without the owner's key
+    return say(Finding::kFail, "home", "others can read " + path, "make it private: chmod 600 " + path);
+  }
   if ((dir.st_mode & 077) != 0) return say(Finding::kWarn, "home", "others can look into " + world_.home, "make it private: chmod 700 " + world_.home);
   say(Finding::kOk, "home", world_.home + " is private");
 }
@@ -67,12 +71,30 @@ void Doctor::node() {
   } else {
     say(Finding::kOk, "node", fmt::format("answers, up {}", format_seconds(status->uptime_s)));
   }
+  owner(*status);
   if (status->repairs_pending > 0) {
     say(Finding::kWarn, "repair", fmt::format("{} objects have too few holders", status->repairs_pending),
         "they are placed again as soon as enough hosts with a storage grant are connected");
   }
   peers(**client);
   grants(**client);
+}
+
+// The owner's key, the record by which this device is the owner's, the copy of the index, and alerts.
+void Doctor::owner(const node::StatusAnswer& status) {
+  constexpr uint64_t kRecordSoon = 14 * object::kDay;
+  const uint64_t now = uint64_t(time(nullptr));
+  for (const node::AlertInfo& alert : status.alerts) say(Finding::kWarn, "alert", alert.text, "selvedge device list shows your devices");
+  if (status.revoked) say(Finding::kFail, "device", "this device was taken back by its owner", "make new keys in a new home, and have them enrolled: selvedge init --owner KEY");
+  if (!status.owner_key_here && status.record_expires < now + kRecordSoon) {
+    say(status.record_expires > now ? Finding::kWarn : Finding::kFail, "device", "the owner's word that this device is theirs ends soon or has ended",
+        "let it meet the device that holds the owner's key, which renews it");
+  }
+  if (status.awaiting_index) {
+    say(Finding::kWarn, "index", "this home was restored and has not found its index yet", "connect it to a host that has your data: selvedge peer add TICKET");
+  } else if (status.owner_key_here && status.blobs_owned > 0 && status.index_saved == 0) {
+    say(Finding::kWarn, "index", "no copy of your index is on any host: losing this home is losing the way to your files", "connect hosts that grant storage");
+  }
 }
 
 void Doctor::peers(Client& client) {

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "host/daemon/home.h"
 
 namespace selvedge::cli {
 
@@ -14,6 +15,8 @@ void show_run(Terminal& terminal, ProgressBar& bar, const Json& progress);
 void tell_skipped(Terminal& terminal, const Walked& walked);
 /// A private folder in a home, for what must pass through a file between the command and its node. Errors: kIo.
 Result<ScratchDir> scratch_in_home(const std::string& home, const std::string& prefix);
+/// What a device shows its owner to become theirs, or to have its new key put in place of its old one. Errors: kInvalid, kIo.
+Result<std::string> device_request_text(const host::Home& home);
 /// Copies a file to standard output. Errors: kIo.
 Status copy_to_output(Terminal& terminal, const std::string& path);
 /// The named file as a program to run: its absolute path, size, and base name. The module is checked as hosts will check

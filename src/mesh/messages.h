@@ -77,6 +77,13 @@ struct DropAck {
   template <class V> void visit(V& v) { v("request", request); v("bytes_freed", bytes_freed); }
 };
 
-using MeshMessages = codec::MessageSet<Hello, Records, StoreAck, SymbolRequest, SymbolEnd, Drop, DropAck>;
+/// Answers Records: these of them, by object id, are in force at the sender from now on.
+struct Known {
+  static constexpr uint8_t kType = 8;
+  std::vector<object::ObjectId> objects;
+  template <class V> void visit(V& v) { v("objects", objects); }
+};
+
+using MeshMessages = codec::MessageSet<Hello, Records, StoreAck, SymbolRequest, SymbolEnd, Drop, DropAck, Known>;
 
 }  // namespace selvedge::mesh

@@ -6,7 +6,18 @@ namespace selvedge::mesh {
 
 Sessions::Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier, uint64_t seed)
     : self_(self), verifier_(verifier), rng_(seed) {
+  set_record(std::move(record));
+}
+
+void Sessions::set_record(Bytes record) {
   hello_ = MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), std::move(record)});
+}
+
+void Sessions::unwant(const NodeKey& key) {
+  auto it = peers_.find(key);
+  if (it == peers_.end()) return;
+  it->second.wanted_until = Instant{0};
+  it->second.redial_at = Instant::never();
 }
 
 bool Sessions::make_room(Instant now) {

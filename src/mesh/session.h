@@ -63,6 +63,11 @@ class Sessions {
   /// `record`: this node's signed NodeRecord, sent in every Hello. `verifier` outlives the machine.
   Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier, uint64_t seed);
 
+  /// This node's record from now on, for sessions to come: its owner renewed it.
+  void set_record(Bytes record);
+  /// No longer wanted; what is open stays open.
+  void unwant(const NodeKey& peer);
+
   /// Keeps trying to have a session with `peer` until `until`. Errors: kLimit when too many peers are known.
   Status want(Instant now, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until, Out& out);
 

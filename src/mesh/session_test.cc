@@ -220,5 +220,29 @@ TEST(Session, StrangersDoNotTakeThePlaceOfWantedPeers) {
   EXPECT_TRUE(rig.sessions.want(rig.now, rig.key(), {"a:1"}, Instant::never(), rig.out).ok());
 }
 
+// req: A1
+TEST(Session, ARenewedRecordIsShownToWhoComesNext) {
+  Rig rig;
+  const Bytes renewed = rig.me.record(kNow + 2 * object::kDay);
+  rig.sessions.set_record(renewed);
+  rig.sessions.on_link_opened(rig.now, 1, rig.key(), rig.out);
+  const std::vector<SessionEffect> effects = rig.take();
+  ASSERT_EQ(effects.size(), 1u);
+  const auto hello = MeshMessages::decode(std::get<SendOnLink>(effects[0]).message);
+  EXPECT_EQ(std::get<Hello>(*hello).record, renewed);
+}
+
+TEST(Session, WhoIsNoLongerWantedIsNotDialledAgain) {
+  Rig rig;
+  ASSERT_TRUE(rig.sessions.want(rig.now, rig.key(), {"somewhere:1"}, Instant::never(), rig.out).ok());
+  rig.sessions.on_dial_failed(rig.now, rig.key(), fail(Errc::kTimeout, "silence"), rig.out);
+  EXPECT_LT(rig.sessions.next_deadline(), Instant::never());
+  rig.sessions.unwant(rig.key());
+  EXPECT_EQ(rig.sessions.next_deadline(), Instant::never());
+  (void)rig.take();
+  rig.sessions.on_deadline(rig.now + seconds(3600), rig.out);
+  EXPECT_EQ(rig.count<Dial>(), 0u);
+}
+
 }  // namespace
 }  // namespace selvedge::mesh

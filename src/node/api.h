@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/schema.h"
+#include "node/api_device.h"
 #include "node/api_identity.h"
 #include "node/api_secret.h"
 #include "node/api_audit.h"
@@ -41,9 +42,10 @@ struct GrantGiveRequest {
   uint64_t memory_bytes = 256u << 20;
   uint64_t storage_bytes = 1u << 30;
   uint64_t seconds = 3600;
+  std::string device;            // another device of this machine's owner that the grant is for; empty: this one
   template <class V> void visit(V& v) {
     v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
-    v("storage_bytes", storage_bytes); v("seconds", seconds);
+    v("storage_bytes", storage_bytes); v("seconds", seconds); v("device", device);
   }
 };
 struct GrantListRequest { static constexpr const char* kMethod = "grant.list"; template <class V> void visit(V&) {} };
@@ -58,13 +60,15 @@ struct LeaseChangeRequest {
 struct PutRequest {
   static constexpr const char* kMethod = "put";
   std::vector<FileName> files;
-  template <class V> void visit(V& v) { v("files", files); }
+  std::string zone = "private";  // by name
+  template <class V> void visit(V& v) { v("files", files); v("zone", zone); }
 };
 struct GetRequest {
   static constexpr const char* kMethod = "get";
   std::string cid;
   std::string path;
-  template <class V> void visit(V& v) { v("cid", cid); v("path", path); }
+  std::string zone{};            // empty: whichever has it
+  template <class V> void visit(V& v) { v("cid", cid); v("path", path); v("zone", zone); }
 };
 struct BlobListRequest { static constexpr const char* kMethod = "blob.list"; template <class V> void visit(V&) {} };
 /// Runs a module over each input; with `merge`, once more over all outputs, concatenated, with the one argument "merge".
@@ -80,12 +84,13 @@ struct RunRequest {
   uint64_t fuel_limit = 0;               // 0: the default
   uint64_t memory_bytes = 0;             // 0: the default
   std::string out_dir;                   // absolute; empty: the single output comes back in the result
+  std::string zone = "private";          // whose policy and keys cover the module, the inputs and the outputs
   std::string manifest;                  // hexadecimal: the signed Manifest of the bundle that `module` is from; empty: a bare module
   std::string entry;                     // which of its entries
   bool confirmed = false;                // a person said yes to an entry that its publisher calls dangerous
   template <class V> void visit(V& v) {
     v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("args", args); v("verify", verify);
-    v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir);
+    v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir); v("zone", zone);
     v("manifest", manifest); v("entry", entry); v("confirmed", confirmed);
   }
 };
@@ -99,7 +104,9 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
-                                AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest>;
+                                AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
+                                DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,
+                                ZoneBridgeRequest>;
 
 // ---- answers
 
@@ -189,11 +196,22 @@ struct StatusAnswer {
   uint64_t bytes_owned = 0;
   uint32_t jobs_running = 0;
   uint32_t repairs_pending = 0;   // objects below the coverage that lets any one holder vanish
+  bool owner_key_here = false;
+  uint64_t record_expires = 0;    // of the owner's record of this node; the device with the owner's key renews it
+  bool revoked = false;           // this device was taken back by its owner
+  bool awaiting_index = false;    // restored, and still looking for what the owner has
+  uint64_t index_pending = 0;     // entries of the index that are in no copy on a host yet (where the owner's key is)
+  uint64_t index_saved = 0;       // when the last copy was made; 0: never
+  uint32_t devices_connected = 0; // of this owner, others than this one
+  std::vector<AlertInfo> alerts;
   template <class V> void visit(V& v) {
     v("version", version); v("node", node); v("owner", owner); v("uptime_s", uptime_s); v("addresses", addresses);
     v("peers_connected", peers_connected); v("peers_known", peers_known); v("leases_active", leases_active);
     v("objects_held", objects_held); v("bytes_held", bytes_held); v("blobs_owned", blobs_owned); v("bytes_owned", bytes_owned);
-    v("jobs_running", jobs_running); v("repairs_pending", repairs_pending);
+    v("jobs_running", jobs_running); v("repairs_pending", repairs_pending); v("owner_key_here", owner_key_here);
+    v("record_expires", record_expires); v("revoked", revoked); v("awaiting_index", awaiting_index); v("index_pending", index_pending);
+    v("index_saved", index_saved); v("devices_connected", devices_connected);
+    v("alerts", alerts);
   }
 };
 struct BlobInfo {
@@ -202,7 +220,10 @@ struct BlobInfo {
   uint64_t size = 0;
   uint32_t objects = 0;
   uint32_t holders = 0;
-  template <class V> void visit(V& v) { v("name", name); v("cid", cid); v("size", size); v("objects", objects); v("holders", holders); }
+  std::string zone;
+  template <class V> void visit(V& v) {
+    v("name", name); v("cid", cid); v("size", size); v("objects", objects); v("holders", holders); v("zone", zone);
+  }
 };
 struct TransferProgress {
   uint64_t bytes_done = 0;

@@ -36,7 +36,7 @@ class LogBench {
     config.seal = &seal_;
     config.verifier = &verifier_;
     config.started = now;
-    config.zone_secret = log_seed(4);
+    config.zone_root = log_seed(4);
     config.random = log_seed(5);
     core = std::make_unique<Core>(std::move(config));
     log = std::make_unique<AuditLog>(*core);

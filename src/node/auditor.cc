@@ -50,12 +50,24 @@ Status Auditor::restore_head(Turn& turn) {
   Result<codec::SignedNote> note = codec::parse_note(to_string(*bytes));
   if (!note.ok()) return damaged;
   Result<object::Checkpoint> checkpoint = object::parse_checkpoint(note->text);
-  const auto cosigners = object::audit_cosigners(to_string(*bytes), core_.self(), core_.authority.verifier());
-  if (!checkpoint.ok() || !cosigners.ok() || checkpoint->origin != object::audit_name(core_.self())) return damaged;
+  const std::optional<NodeKey> signer = checkpoint.ok() ? object::audit_name_key(checkpoint->origin) : std::nullopt;
+  if (!signer) return damaged;
+  const auto cosigners = object::audit_cosigners(to_string(*bytes), *signer, core_.authority.verifier());
+  if (!cosigners.ok()) return damaged;
   head_ = Head{std::move(checkpoint).value(), std::move(note).value(), {}, turn.now};
   for (const object::AuditCosigner& each : *cosigners) head_->cosigners[each.node] = each.time;
   check_restored_head(turn);
+  if (*signer != core_.self()) go_on_under_new_key(turn, *signer, *bytes);
   return ok();
+}
+
+// A log is named by its node's key, so with another key it is another log, for witnesses too; its tree begins with all of the old one, and the
+// last checkpoint under the old key lies in it.
+void Auditor::go_on_under_new_key(Turn& turn, const NodeKey& old_key, const Bytes& last_note) {
+  head_.reset();
+  complete_size_ = 0;
+  core_.audit(turn, {AuditKind::kKey, convert<crypto::Digest>(core_.self()), "the log of " + codec::key_text(old_key) + " goes on under this node's new key", AuditBytes::kWithin},
+              last_note);
 }
 
 // What this node signed must be what is on its disk. If it is not, the disk lost something, and a new checkpoint would contradict the old one.

@@ -77,6 +77,7 @@ class Auditor {
   // ---- the log's side (auditor.cc)
   Status restore_head(Turn& turn);
   void check_restored_head(Turn& turn);
+  void go_on_under_new_key(Turn& turn, const NodeKey& old_key, const Bytes& last_note);
   void make_head(Turn& turn);
   /// A checkpoint of all that is on disk, whatever the time; false when this log signs no more.
   bool head_now(Turn& turn);

@@ -1,6 +1,7 @@
 #include "node/authority.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace selvedge::node {
 
@@ -26,9 +27,25 @@ Status Authority::add_received(object::Signed<object::Grant> grant) {
 Status Authority::add_policy(object::Signed<object::ZonePolicy> policy) {
   auto it = policies_.find(policy.body.zone);
   if (it == policies_.end() && policies_.size() >= kPoliciesMax) return fail(Errc::kLimit, "too many zones are known");
-  if (it != policies_.end() && it->second.body.serial > policy.body.serial) return fail(Errc::kExists, "a newer policy of the zone is known");
+  // Two devices that hold the owner's key may sign at the same time: everywhere the same one of the two counts.
+  if (it != policies_.end() && std::tie(policy.body.serial, policy.id) < std::tie(it->second.body.serial, it->second.id)) {
+    return fail(Errc::kExists, "a newer policy of the zone is known");
+  }
   policies_.insert_or_assign(policy.body.zone, std::move(policy));
   return ok();
+}
+
+bool Authority::knows_grant_of(const crypto::PublicKey& node) const {
+  return std::any_of(received_.begin(), received_.end(), [&](const auto& each) { return each.second.body.node == node; });
+}
+
+// A machine's owner takes a grant back, or the machine itself does: it may always refuse.
+bool Authority::taken_back(const object::Signed<object::Grant>& grant, Instant now) const {
+  using object::RevocationTarget;
+  for (const crypto::PublicKey& by : {grant.body.owner, grant.body.node}) {
+    if (revocations_.revoked_by(by, RevocationTarget::kCapability, grant.id, now) || revocations_.revoked_by(by, RevocationTarget::kObject, grant.id, now)) return true;
+  }
+  return false;
 }
 
 bool Authority::revoked(const object::Signed<object::Grant>& grant, Instant now) const {

@@ -30,7 +30,7 @@ class Authority {
   Status add_given(object::Signed<object::Grant> grant);
   /// A grant that another machine's owner gave to this node's owner. Errors: kUnauthorized, kLimit.
   Status add_received(object::Signed<object::Grant> grant);
-  /// Keeps the policy with the highest epoch of each zone. Errors: kUnauthorized, kLimit, kExists (an older epoch).
+  /// Keeps the policy with the highest serial of each zone. Errors: kUnauthorized, kLimit, kExists (an older one).
   Status add_policy(object::Signed<object::ZonePolicy> policy);
   /// Keeps the newest statement of each owner. The caller has seen that its issuer speaks for that owner. Errors: kLimit, kExists.
   Status add_head(object::Signed<object::RevocationHead> head);
@@ -59,7 +59,11 @@ class Authority {
   const std::map<object::ObjectId, object::Signed<object::Grant>>& all_received() const { return received_; }
   /// The grant in force by which `node` serves this owner with `classes`, or nullptr.
   const object::Signed<object::Grant>* granted_by(Instant now, const crypto::PublicKey& node, object::ClassSet classes) const;
+  /// Whether `node` ever granted this owner anything, as far as is known here.
+  bool knows_grant_of(const crypto::PublicKey& node) const;
   bool revoked(const object::Signed<object::Grant>& grant, Instant now) const;
+  /// Whether this very grant was taken back, by its owner or its machine.
+  bool taken_back(const object::Signed<object::Grant>& grant, Instant now) const;
   /// Whether this node's owner took trust in a node back: nothing is asked of it and nothing taken from it.
   bool revoked_node(const crypto::PublicKey& node, Instant now) const;
   /// Whether a grant in force lets `origin` use this machine with `classes`.

@@ -198,7 +198,7 @@ void Consent::grant(Turn& turn, const object::PermissionRequest& request, object
   if (permission == object::kStorage) body.storage_bytes = request.storage_bytes;
   body.issued = turn.now.unix_seconds();
   body.expires = body.issued + std::min(seconds, request.seconds);
-  workshop_.give(turn, std::move(body), [then](Turn& t, Result<object::Signed<object::Grant>> given) { then(t, given.ok() ? ok() : Status(given.error())); });
+  workshop_.give(turn, std::move(body), core_.self(), [then](Turn& t, Result<object::Signed<object::Grant>> given) { then(t, given.ok() ? ok() : Status(given.error())); });
 }
 
 void Consent::decide(Turn& turn, const object::ObjectId& id, object::ClassSet classes, bool allowed, uint64_t seconds, Core::OnStatus then) {
@@ -206,6 +206,9 @@ void Consent::decide(Turn& turn, const object::ObjectId& id, object::ClassSet cl
   const object::PermissionRequest asked = open.request.body;
   const auto parts = size_t(std::count_if(std::begin(kEachClass), std::end(kEachClass), [&](object::ClassSet c) { return (classes & c) != 0; }));
   if (parts == 0) return then(turn, ok());
+  // The owner answers, with the owner's key: a device without it only shows the question.
+  const Status root = core_.need_root("selvedge grant give KEY --device " + codec::key_text(core_.self()));
+  if (!root.ok()) return then(turn, root);
   const Core::OnStatus part_done = join(parts * (allowed ? 2 : 1) + 1, std::move(then));
   for (const object::ClassSet permission : kEachClass) {
     if (!(classes & permission)) continue;

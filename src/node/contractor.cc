@@ -26,6 +26,12 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     turn.out.push(Refuse{id, fail(Errc::kLimit, "too many inputs for one run")});
     return;
   }
+  const Result<object::ZoneId> zone = core_.zone_named(what.zone);
+  if (!zone.ok()) {
+    turn.out.push(Refuse{id, zone.error()});
+    return;
+  }
+  zones_.tell_hosts(turn, *zone);
   std::optional<object::Signed<object::Manifest>> manifest;
   if (!what.manifest.empty()) {
     Result<object::Signed<object::Manifest>> opened = open_manifest(what);
@@ -38,6 +44,7 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
   Run& run = runs_[id];
   run.manifest = std::move(manifest);
   run.request = id;
+  run.zone = *zone;
   run.started = turn.now;
   run.what = std::move(what);
   if (run.what.fuel_limit == 0) run.what.fuel_limit = kFuelDefault;
@@ -47,15 +54,15 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     return fail_run(turn, id, fail(Errc::kLimit, run.what.module.name + " is larger than a module may be (" +
                                                      std::to_string(work::kModuleBytesMax >> 20) + " MiB); strip it or split the program"));
   }
-  std::vector<PutItem> items{{run.what.module, nullptr}};
+  std::vector<PutItem> items{{run.what.module, nullptr, nullptr, {}}};
   for (const FileName& input : run.what.inputs) {
     if (input.size > work::kTaskInputBytesMax) {
       return fail_run(turn, id, fail(Errc::kLimit, input.name + " is larger than one task's input may be (" +
                                                        std::to_string(work::kTaskInputBytesMax >> 20) + " MiB); split it"));
     }
-    items.push_back({input, nullptr});
+    items.push_back({input, nullptr, nullptr, {}});
   }
-  library_.put(turn, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
+  library_.put(turn, *zone, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
 }
 
 // The entry exists, may be called, and a person has confirmed it where its publisher asks for that (row A21).
@@ -69,10 +76,13 @@ Result<object::Signed<object::Manifest>> Contractor::open_manifest(const RunRequ
   return manifest;
 }
 
-Result<object::BlobRef> Contractor::ref_of(const codec::Cid& cid) const {
-  const std::optional<Blob> blob = library_.find(cid);
-  if (!blob) return fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; put it first");
-  return blob->ref;
+Result<object::BlobRef> Contractor::ref_of(const Run& run, const codec::Cid& cid) const {
+  const std::optional<Blob> blob = library_.find(run.zone, cid);
+  if (blob) return blob->ref;
+  const Result<Blob> elsewhere = library_.find(cid);
+  if (!elsewhere.ok()) return fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; put it first");
+  return fail(Errc::kNotFound, cid.text() + " is in zone " + core_.zone_name(elsewhere->zone) + " and not in " + run.what.zone + ": run in that zone (--zone " +
+                                   core_.zone_name(elsewhere->zone) + "), or bring it over (selvedge zone bridge)");
 }
 
 void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
@@ -81,7 +91,7 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
   if (!put.status.ok()) return fail_run(turn, id, put.status.error());
   Run& run = it->second;
   for (size_t i = 0; i < put.files.size(); ++i) {
-    Result<object::BlobRef> ref = ref_of(put.files[i].cid);
+    Result<object::BlobRef> ref = ref_of(run, put.files[i].cid);
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     if (i == 0) {
       run.module = std::move(ref).value();
@@ -93,7 +103,7 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
   for (const std::string& text : run.what.input_cids) {
     const Result<codec::Cid> cid = codec::Cid::parse(text);
     if (!cid.ok()) return fail_run(turn, id, fail(Errc::kInvalid, text + " is not a content id: " + cid.error().message));
-    Result<object::BlobRef> ref = ref_of(*cid);
+    Result<object::BlobRef> ref = ref_of(run, *cid);
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     run.inputs.push_back(std::move(ref).value());
     run.names.push_back(text);
@@ -167,7 +177,7 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   if (spec == nullptr || peer == nullptr || !peer->record || grant == nullptr) return fail(Errc::kUnavailable, "the executor went away");
   object::TaskOffer offer;
   offer.task = make.task;
-  offer.zone = core_.zone();
+  offer.zone = run.zone;
   offer.spec = *spec;
   offer.issuer = core_.self();
   offer.executor = make.executor;
@@ -175,7 +185,7 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   if (run.manifest) offer.manifest = run.manifest->bytes;
   offer.blobs.push_back(run.module);
   for (const object::TaskInput& input : spec->inputs) {
-    Result<object::BlobRef> ref = ref_of(input.cid);
+    Result<object::BlobRef> ref = ref_of(run, input.cid);
     if (!ref.ok()) return ref.error();
     offer.blobs.push_back(std::move(ref).value());
   }
@@ -205,7 +215,7 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   offer.issued = turn.now.unix_seconds();
   offer.expires = offer.issued + kOfferTtlSeconds;
   if (!leave.objects.empty()) {
-    leave.zone = core_.zone();
+    leave.zone = run.zone;
     leave.origin = core_.owner();
     leave.issuer = core_.self();
     leave.audience = make.executor;
@@ -232,9 +242,12 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
 
 void Contractor::refresh(Turn& turn) {
   std::vector<work::ExecutorInfo> executors;
+  const auto ready = [this](const NodeKey& key) {
+    return std::all_of(runs_.begin(), runs_.end(), [&](const auto& each) { return zones_.ready(key, each.second.zone); });
+  };
   for (const auto& [key, peer] : core_.sessions.peers()) {
     if (!core_.serving.count(key) || !core_.sessions.up(key) || !peer.record || banned(key)) continue;
-    if (core_.authority.granted_by(turn.now, key, object::kCompute) == nullptr) continue;
+    if (core_.authority.granted_by(turn.now, key, object::kCompute) == nullptr || !ready(key)) continue;
     executors.push_back({key, peer.record->body.owner});
   }
   work::Jobs::Out effects;
@@ -348,7 +361,7 @@ void Contractor::merge(Turn& turn, RequestId id) {
   auto all = std::make_shared<Bytes>();
   for (const Bytes& content : run.contents) append(*all, content);
   FileName name{"", "outputs to merge", all->size()};
-  library_.put(turn, {{name, all}}, [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { merge_stored(t, id, std::move(put)); });
+  library_.put(turn, run.zone, {{name, all, nullptr, {}}}, [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { merge_stored(t, id, std::move(put)); });
 }
 
 void Contractor::merge_stored(Turn& turn, RequestId id, PutOutcome put) {
@@ -356,7 +369,7 @@ void Contractor::merge_stored(Turn& turn, RequestId id, PutOutcome put) {
   if (it == runs_.end()) return;
   if (!put.status.ok()) return fail_run(turn, id, put.status.error());
   Run& run = it->second;
-  const Result<object::BlobRef> ref = ref_of(put.files.front().cid);
+  const Result<object::BlobRef> ref = ref_of(it->second, put.files.front().cid);
   if (!ref.ok()) return fail_run(turn, id, ref.error());
   run.merging = true;
   run.outputs.emplace_back();

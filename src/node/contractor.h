@@ -25,7 +25,7 @@ struct KeptReceipt {
 
 class Contractor {
  public:
-  Contractor(Core& core, Library& library) : core_(core), library_(library), jobs_(core.rng.next()) {}
+  Contractor(Core& core, Library& library, Zones& zones) : core_(core), library_(library), zones_(zones), jobs_(core.rng.next()) {}
 
   void run(Turn& turn, RequestId request, RunRequest run);
   void cancel(Turn& turn, RequestId request);
@@ -41,6 +41,7 @@ class Contractor {
   struct Run {
     RequestId request = 0;
     RunRequest what;
+    object::ZoneId zone;       // everything of a run is in one zone
     Instant started;
     std::optional<object::Signed<object::Manifest>> manifest;  // of the bundle that the module is from
     object::BlobRef module;
@@ -61,7 +62,7 @@ class Contractor {
 
   void stored(Turn& turn, RequestId id, PutOutcome put);
   Result<object::Signed<object::Manifest>> open_manifest(const RunRequest& what) const;
-  Result<object::BlobRef> ref_of(const codec::Cid& cid) const;
+  Result<object::BlobRef> ref_of(const Run& run, const codec::Cid& cid) const;
   void start_tasks(Turn& turn, RequestId id);
   work::TaskUnit unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const;
   void offer(Turn& turn, const work::MakeOffer& make);
@@ -81,6 +82,7 @@ class Contractor {
 
   Core& core_;
   Library& library_;
+  Zones& zones_;
   work::Jobs jobs_;
   std::map<RequestId, Run> runs_;
 };

@@ -5,6 +5,7 @@ namespace selvedge::node {
 namespace {
 
 object::Signed<object::NodeRecord> own_record(const NodeConfig& config) {
+  if (config.owner == nullptr) return object::open_object<object::NodeRecord>(config.record, *config.verifier).value();  // Core::check() looked
   object::NodeRecord record;
   record.owner = config.owner->public_key();
   record.node = config.node->public_key();
@@ -12,15 +13,10 @@ object::Signed<object::NodeRecord> own_record(const NodeConfig& config) {
   record.issued = config.started.unix_seconds();
   record.expires = record.issued + object::kDelegationTtlMax;
   record.serial = record.issued;
+  record.succeeds = config.succeeds;
   Result<object::Signed<object::NodeRecord>> made = object::sign_object(*config.owner, record);
   CHECK(made.ok());
   return std::move(made).value();
-}
-
-std::shared_ptr<const object::ZoneKeys> own_zone(const NodeConfig& config) {
-  auto keys = std::make_shared<object::ZoneKeys>(object::zone_id(config.owner->public_key(), kZoneName));
-  CHECK(keys->add_epoch(kZoneEpoch, config.zone_secret.clone()).ok());
-  return keys;
 }
 
 template <class Map>
@@ -34,6 +30,17 @@ typename Map::mapped_type take(Map& map, uint64_t token) {
 
 }  // namespace
 
+Status Core::check(const NodeConfig& config) {
+  if (config.owner != nullptr) return ok();
+  if (config.record.empty()) {
+    return fail(Errc::kUnauthorized, "this device is not enrolled yet: carry its request (selvedge device request) to the device that holds the owner's key, "
+                                     "there: selvedge device enroll REQUEST, and back here: selvedge device accept ANSWER");
+  }
+  const auto record = TRY(object::open_object<object::NodeRecord>(config.record, *config.verifier));
+  if (record.body.node != config.node->public_key()) return fail(Errc::kUnauthorized, "the owner's record in this home is for another node: enrol this one anew (selvedge device request)");
+  return ok();
+}
+
 Core::Core(NodeConfig config_in)
     : config(std::move(config_in)),
       drbg(config.random.clone()),
@@ -42,9 +49,42 @@ Core::Core(NodeConfig config_in)
       store(config.limits),
       sessions(config.node->public_key(), record.bytes, *config.verifier, rng.next()),
       fetcher(config.plans),
-      authority(config.owner->public_key(), config.node->public_key(), *config.verifier),
-      zone_keys(own_zone(config)) {
+      authority(record.body.owner, config.node->public_key(), *config.verifier) {
   authority.set_record(record);
+}
+
+Status Core::need_root(const std::string& command) const {
+  if (holds_root()) return ok();
+  return fail(Errc::kUnauthorized, "this device does not hold the owner's key: do it on the one that does (" + command + ")");
+}
+
+void Core::set_record(object::Signed<object::NodeRecord> fresh) {
+  record = std::move(fresh);
+  sessions.set_record(record.bytes);
+  authority.set_record(record);
+}
+
+bool Core::revoked_device(const NodeKey& node, const crypto::PublicKey& by, Instant now) const {
+  const object::RevocationSet& known = authority.revocations();
+  return known.mentions(node) && (known.revoked_by(by, object::RevocationTarget::kDevice, node, now) || known.revoked_by(by, object::RevocationTarget::kKey, node, now));
+}
+
+const OwnZone* Core::find_zone(const object::ZoneId& id) const {
+  const auto it = zones.find(id);
+  return it == zones.end() ? nullptr : &it->second;
+}
+
+Result<object::ZoneId> Core::zone_named(const std::string& name) const {
+  const object::ZoneId id = object::zone_id(owner(), name);
+  if (zones.count(id)) return id;
+  std::string there;
+  for (const auto& [zone, each] : zones) there += (there.empty() ? "" : ", ") + each.name;
+  return fail(Errc::kNotFound, "there is no zone \"" + name + "\"; there are: " + there + ". A new one: selvedge zone create NAME");
+}
+
+std::string Core::zone_name(const object::ZoneId& id) const {
+  const OwnZone* own = find_zone(id);
+  return own == nullptr ? "zone " + id.brief() : own->name;
 }
 
 // ---- store
@@ -246,6 +286,22 @@ bool Core::send(Turn& turn, const NodeKey& peer, Bytes message) {
   if (!link) return false;
   turn.out.push(SendMessage{*link, std::move(message)});
   return true;
+}
+
+void Core::send_records(Turn& turn, const NodeKey& peer, const std::vector<Bytes>& objects) {
+  constexpr size_t kBytesMax = 1u << 20;
+  mesh::Records records;
+  size_t bytes = 0;
+  for (const Bytes& each : objects) {
+    if (!records.objects.empty() && (records.objects.size() >= mesh::kRecordsPerMessageMax || bytes + each.size() > kBytesMax)) {
+      send(turn, peer, mesh::MeshMessages::encode(records));
+      records.objects.clear();
+      bytes = 0;
+    }
+    records.objects.push_back(each);
+    bytes += each.size();
+  }
+  if (!records.objects.empty()) send(turn, peer, mesh::MeshMessages::encode(records));
 }
 
 bool Core::send_symbols(Turn& turn, const NodeKey& peer, Bytes frame) {

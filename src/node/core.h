@@ -22,19 +22,29 @@
 
 namespace selvedge::node {
 
-/// Each owner's data lives in one zone until they make more.
+/// Where an owner's data goes when no zone is named.
 inline constexpr const char* kZoneName = "private";
-inline constexpr uint64_t kZoneEpoch = 1;
+inline constexpr size_t kOwnZonesMax = 64;
+inline constexpr size_t kDevicesMax = 64;
+
+/// Whether the store is what this node left, or an empty one for a node that was before: then the owner's index is looked for
+/// on hosts before anything is written that could take its place.
+enum class Birth : uint8_t { kKnown, kRestored };
 
 /// Everything a node is given at its start. The signers, keys and verifier outlive the node.
 struct NodeConfig {
-  const crypto::Signer* owner = nullptr;
+  const crypto::Signer* owner = nullptr;  // null on a device that does not hold the owner's key
+  std::optional<crypto::Seed> zone_root;  // there exactly where `owner` is
+  Bytes record;                           // where `owner` is null: the signed NodeRecord by which the owner says that it is theirs
   const crypto::Signer* node = nullptr;
   const crypto::SealKeyPair* seal = nullptr;
+  std::optional<NodeKey> succeeds;        // the key that this node had before
   const crypto::Verifier* verifier = nullptr;
   Instant started;                        // now, when the node is made
-  crypto::Seed zone_secret;               // of the owner's private zone, epoch 1
   crypto::Seed random;                    // seeds every generator of the node
+  std::string label;                      // what the owner calls this device
+  std::vector<object::Holder> hosts;      // where nodes may be, from a backup or an enrolment
+  Birth birth = Birth::kKnown;
   std::vector<std::string> addresses;     // where this node can be dialled, for its tickets
   std::string version;
   crypto::Seed identity_secret;           // from which its keys towards origins follow (object/identity.h)
@@ -68,6 +78,13 @@ enum class Record : store::RecordKind {
   kLease = 9,          // by grant: signed Lease
   kNodeRecord = 10,    // by node key: signed NodeRecord, this node's own
   kPaused = 11,        // by grant: empty; its lease is paused until the owner resumes it
+  kZoneKey = 12,       // by zone and epoch (zones.h): signed ZoneKeyEpoch
+  kDevice = 13,        // by node key: signed NodeRecord of a device of the same owner
+  kIndexSeen = 14,     // by writer of index entries: how far they are known here; by zero: this store's own writer
+  kDeviceGrant = 15,   // by grant: signed Grant that this device signed for another machine of the same owner
+  kHostZones = 16,     // by node key: the zones whose policies a host was told
+  kAlert = 17,         // by object: signed Alert
+  kIndexCopy = 18,     // by zero: what of the index is kept on hosts (index_copy.h)
   kAuditEntry = 20,    // by index: an entry of the audit log that is not sealed yet (audit_log.h)
   kAuditHead = 21,     // 0: the newest checkpoint; 1: the newest signed AuditHead with a quorum (auditor.h)
   kAuditWitnessed = 22,  // by node key: the checkpoint of its log that was cosigned last
@@ -89,6 +106,13 @@ To convert(const From& from) {
   return to;
 }
 
+/// A zone of this node's owner, as far as this device has its keys.
+struct OwnZone {
+  std::string name;
+  uint64_t epoch = 0;                              // seals what is new; 0: no key of it is here
+  std::shared_ptr<const object::ZoneKeys> keys;
+};
+
 /// What goes into the audit log beside the bytes of the thing itself.
 enum class AuditBytes : uint8_t { kWithin, kElsewhere };
 struct AuditNote {
@@ -101,10 +125,25 @@ struct AuditNote {
 class Core {
  public:
   explicit Core(NodeConfig config);
+  /// Whether a node can be made of it. Errors: kUnauthorized (no record by the owner, or one for another node).
+  static Status check(const NodeConfig& config);
 
   const NodeKey& self() const { return config.node->public_key(); }
-  const crypto::PublicKey& owner() const { return config.owner->public_key(); }
-  object::ZoneId zone() const { return zone_keys->zone(); }
+  const crypto::PublicKey& owner() const { return record.body.owner; }
+  bool holds_root() const { return config.owner != nullptr; }
+  /// Errors: kUnauthorized, with the command to give on the device that does hold the owner's key.
+  Status need_root(const std::string& command) const;
+  /// This node's record from now on.
+  void set_record(object::Signed<object::NodeRecord> record);
+  /// Whether a node, of whatever owner, was taken back by its owner.
+  bool revoked_device(const NodeKey& node, const crypto::PublicKey& by, Instant now) const;
+
+  // ---- zones of this owner
+  object::ZoneId zone() const { return object::zone_id(owner(), kZoneName); }
+  const OwnZone* find_zone(const object::ZoneId& zone) const;
+  /// Errors: kNotFound, naming those there are.
+  Result<object::ZoneId> zone_named(const std::string& name) const;
+  std::string zone_name(const object::ZoneId& zone) const;
 
   // ---- having things done
   using OnStatus = std::function<void(Turn&, const Status&)>;
@@ -153,6 +192,8 @@ class Core {
 
   /// False when there is no session with `peer`.
   bool send(Turn& turn, const NodeKey& peer, Bytes message);
+  /// Signed objects, in as many messages as it takes.
+  void send_records(Turn& turn, const NodeKey& peer, const std::vector<Bytes>& objects);
   bool send_symbols(Turn& turn, const NodeKey& peer, Bytes frame);
   bool reachable(const NodeKey& peer) const { return peer == self() || sessions.up(peer); }
   void want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until);
@@ -182,10 +223,12 @@ class Core {
   mesh::Fetcher fetcher;
   mesh::Spreader spreader;
   Authority authority;
-  std::shared_ptr<const object::ZoneKeys> zone_keys;
+  std::map<object::ZoneId, OwnZone> zones;
   /// Peers whose machine has said, in this session, that a lease of this owner's is in force there: it knows the zone's
   /// policy by then, so nothing sent to it is refused for want of it.
   std::set<NodeKey> serving;
+  /// This home was restored and has not found its index yet: nothing is signed or stored that could take the place of what is lost.
+  bool awaiting_index = false;
   std::deque<Local> to_self;                   // served at the end of the turn
 
  private:

@@ -6,12 +6,25 @@
 
 namespace selvedge::node {
 
-std::optional<Blob> Library::find(const codec::Cid& cid) const {
-  const Bytes* bytes = core_.find_record(Record::kBlob, cid.digest);
+std::optional<Blob> Library::find(const object::ZoneId& zone, const codec::Cid& cid) const {
+  const Bytes* bytes = core_.find_record(Record::kBlob, blob_id(zone, cid));
   if (bytes == nullptr) return std::nullopt;
   Result<Blob> blob = codec::decode<Blob>(*bytes);
   if (!blob.ok() || !(blob->ref.cid == cid)) return std::nullopt;
   return std::move(blob).value();
+}
+
+Result<Blob> Library::find(const codec::Cid& cid) const {
+  std::string closed;
+  for (const auto& [zone, own] : core_.zones) {
+    std::optional<Blob> blob = find(zone, cid);
+    if (!blob) continue;
+    const bool readable = std::all_of(blob->ref.groups.begin(), blob->ref.groups.end(), [&](const object::BlockGroup& g) { return own.keys->has_epoch(g.epoch); });
+    if (readable) return std::move(*blob);
+    closed = own.name;
+  }
+  if (closed.empty()) return fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; selvedge blob list shows what there is");
+  return fail(Errc::kUnauthorized, cid.text() + " is in zone " + closed + ", of whose keys this device has not the one that it was sealed with");
 }
 
 std::vector<BlobInfo> Library::list() const {
@@ -19,7 +32,7 @@ std::vector<BlobInfo> Library::list() const {
   for (const store::RecordRef& record : core_.records(Record::kBlob)) {
     const Result<Blob> blob = codec::decode<Blob>(*record.value);
     if (!blob.ok()) continue;
-    BlobInfo info{blob->name, blob->ref.cid, blob->ref.size, uint32_t(blob->ref.groups.size()), 0};
+    BlobInfo info{blob->name, blob->ref.cid, blob->ref.size, uint32_t(blob->ref.groups.size()), 0, core_.zone_name(blob->zone)};
     for (const object::BlockGroup& group : blob->ref.groups) info.holders = std::max(info.holders, uint32_t(holders_of(object::unsigned_id(group)).size()));
     out.push_back(std::move(info));
   }
@@ -37,16 +50,29 @@ Library::Totals Library::totals() const {
   return totals;
 }
 
+Library::Totals Library::totals(const object::ZoneId& zone) const {
+  Totals totals;
+  for (const store::RecordRef& record : core_.records(Record::kBlob)) {
+    const Result<Blob> blob = codec::decode<Blob>(*record.value);
+    if (!blob.ok() || blob->zone != zone) continue;
+    ++totals.blobs;
+    totals.bytes += blob->ref.size;
+  }
+  return totals;
+}
+
 Result<object::ObjectKey> Library::key_of(const object::BlockGroup& group) const {
-  return core_.zone_keys->object_key(group.epoch, object::unsigned_id(group), group.object_bytes, group.symbol_bytes);
+  const OwnZone* own = core_.find_zone(group.zone);
+  if (own == nullptr || !own->keys) return fail(Errc::kNotFound, "this device has no keys of " + core_.zone_name(group.zone));
+  return own->keys->object_key(group.epoch, object::unsigned_id(group), group.object_bytes, group.symbol_bytes);
 }
 
 std::optional<mesh::Placement> Library::placement(const object::ObjectId& object) const {
   const Bytes* bytes = core_.find_record(Record::kPlacement, object);
   if (bytes == nullptr) return std::nullopt;
-  Result<mesh::Placement> placement = codec::decode<mesh::Placement>(*bytes);
-  if (!placement.ok()) return std::nullopt;
-  return std::move(placement).value();
+  Result<Placed> placed = codec::decode<Placed>(*bytes);
+  if (!placed.ok()) return std::nullopt;
+  return std::move(placed->placement);
 }
 
 std::vector<NodeKey> Library::holders_of(const object::ObjectId& object) const {
@@ -60,9 +86,9 @@ std::vector<NodeKey> Library::holders_of(const object::ObjectId& object) const {
 
 // ---- get
 
-uint64_t Library::get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then) {
+uint64_t Library::get(Turn& turn, Blob blob, OnPiece piece, Core::OnStatus then) {
   const uint64_t id = next_id_++;
-  begin_get(turn, id, cid, std::move(piece), std::move(then));
+  begin_get(turn, id, std::move(blob), std::move(piece), std::move(then));
   return id;
 }
 
@@ -72,12 +98,10 @@ void Library::withdraw(Turn& turn, uint64_t transfer) {
   else if (gets_.count(transfer)) end_get(turn, transfer, why);
 }
 
-void Library::begin_get(Turn& turn, uint64_t id, const codec::Cid& cid, OnPiece piece, Core::OnStatus then) {
-  std::optional<Blob> blob = find(cid);
-  if (!blob) return then(turn, fail(Errc::kNotFound, "this owner stored nothing named " + cid.text() + "; selvedge blob list shows what there is"));
+void Library::begin_get(Turn& turn, uint64_t id, Blob blob, OnPiece piece, Core::OnStatus then) {
   if (gets_.size() >= kTransfersMax) return then(turn, fail(Errc::kLimit, "too many transfers at once; wait for one to end"));
   Get& get = gets_[id];
-  get.blob = std::move(*blob);
+  get.blob = std::move(blob);
   get.piece = std::move(piece);
   get.then = std::move(then);
   if (get.blob.ref.groups.empty()) {
@@ -98,6 +122,8 @@ void Library::pump_get(Turn& turn, uint64_t id) {
     Result<object::ObjectKey> key = key_of(group);
     if (!key.ok()) return end_get(turn, id, key.error());
     mesh::FetchRequest request{object, group, std::move(key).value(), holders_of(object), {}};
+    // A holder that lost the zone's policy, or has an old one, gives nothing out.
+    for (const NodeKey& holder : request.holders) zones_.tell_host(turn, holder, group.zone);
     core_.fetch(turn, std::move(request), [this, id, index](Turn& t, Result<Bytes> bytes) { get_group(t, id, index, std::move(bytes)); });
   }
 }
@@ -106,7 +132,8 @@ void Library::get_group(Turn& turn, uint64_t id, size_t group, Result<Bytes> byt
   if (!gets_.count(id)) return;
   if (!bytes.ok()) return end_get(turn, id, bytes.error());
   auto content = std::make_shared<Bytes>(std::move(bytes).value());
-  core_.compute(turn, DescribeJob{content, core_.zone_keys, kZoneEpoch}, [this, id, group, content](Turn& t, ComputeResult result) {
+  const object::BlockGroup& wanted = gets_.at(id).blob.ref.groups[group];
+  core_.compute(turn, DescribeJob{content, core_.zones.at(wanted.zone).keys, wanted.epoch}, [this, id, group, content](Turn& t, ComputeResult result) {
     get_checked(t, id, group, content, std::get<Described>(std::move(result)));
   });
 }
@@ -153,6 +180,47 @@ Instant Library::next_deadline() const {
     if (!put.started) soonest = std::min(soonest, put.start_by);
   }
   return soonest;
+}
+
+// ---- for the owner's devices
+
+Library::Held Library::held_by(Instant now, const NodeKey& holder) const {
+  Held held;
+  for (const store::RecordRef& record : core_.records(Record::kBlob)) {
+    const Result<Blob> blob = codec::decode<Blob>(*record.value);
+    if (!blob.ok()) continue;
+    for (const object::BlockGroup& group : blob->ref.groups) {
+      const object::ObjectId object = object::unsigned_id(group);
+      const std::optional<mesh::Placement> at = placement(object);
+      if (!at || at->find(holder) == nullptr) continue;
+      ++held.objects;
+      if (!covered(now, *at, group, &holder)) held.thin.insert(object);
+    }
+  }
+  return held;
+}
+
+size_t Library::still_thin(const std::set<object::ObjectId>& objects) const {
+  return size_t(std::count_if(objects.begin(), objects.end(), [this](const object::ObjectId& object) { return thin_.count(object) > 0; }));
+}
+
+void Library::note_blob(Turn& turn, const Blob& blob) {
+  for (const object::BlockGroup& group : blob.ref.groups) {
+    if (const std::optional<mesh::Placement> at = placement(object::unsigned_id(group))) note_coverage(turn, *at, group);
+  }
+}
+
+void Library::rename_holder(Turn& turn, const NodeKey& old_holder, const NodeKey& fresh) {
+  std::vector<Placed> moved;
+  for (const store::RecordRef& record : core_.records(Record::kPlacement)) {
+    Result<Placed> placed = codec::decode<Placed>(*record.value);
+    if (!placed.ok()) continue;
+    mesh::Share* share = placed->placement.find(old_holder);
+    if (share == nullptr) continue;
+    share->holder = fresh;
+    moved.push_back(std::move(placed).value());
+  }
+  for (const Placed& placed : moved) index_.put(turn, IndexKind::kPlacement, placed.placement.object, placed, [](Turn&, const Status&) {});
 }
 
 void Library::on_deadline(Turn& turn) {

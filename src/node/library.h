@@ -10,7 +10,9 @@
 #include <set>
 
 #include "node/api.h"
-#include "node/core.h"
+#include "node/index.h"
+#include "node/index_records.h"
+#include "node/zones.h"
 
 namespace selvedge::node {
 
@@ -24,18 +26,12 @@ constexpr Duration kHostsSettleMax = seconds(3);
 constexpr Duration kRepairRetry = seconds(5);
 constexpr Duration kRepairRetryMax = seconds(160);
 
-/// What the owner knows of one blob; kept in the store.
-struct Blob {
-  std::string name;
-  object::BlobRef ref;
-  uint64_t stored = 0;  // Unix seconds
-  template <class V> void visit(V& v) { v("name", name); v("ref", ref); v("stored", stored); }
-};
-
-/// Something to put: a file of this machine, or bytes already here.
+/// Something to put: a file of this machine, bytes already here, or a blob of another zone.
 struct PutItem {
   FileName file;
   std::shared_ptr<const Bytes> content;  // when set, `file.path` is not read
+  std::shared_ptr<const Blob> source;    // when set, its groups are fetched, and sealed anew under the keys of where they go
+  Bytes provenance;                      // signed, of what crosses
 };
 struct PutOutcome {
   Status status;
@@ -47,22 +43,24 @@ struct PutOutcome {
 
 class Library {
  public:
-  explicit Library(Core& core) : core_(core) {}
+  Library(Core& core, Index& index, Zones& zones) : core_(core), index_(index), zones_(zones) {}
 
   using OnPut = std::function<void(Turn&, PutOutcome)>;
   using OnTransferProgress = std::function<void(Turn&, const TransferProgress&)>;
   /// Returns the transfer's number, for withdraw().
-  uint64_t put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
+  uint64_t put(Turn& turn, const object::ZoneId& zone, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
 
   /// Calls `piece` with consecutive parts of the content, then `then`. Every part was checked against its group's tag;
   /// the whole was checked against the Cid when `then` gets success.
   using OnPiece = std::function<void(Turn&, uint64_t offset, Bytes bytes, bool last)>;
-  uint64_t get(Turn& turn, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
+  uint64_t get(Turn& turn, Blob blob, OnPiece piece, Core::OnStatus then);
   /// Ends a transfer that nobody waits for any more; its continuation gets kCancelled. What hosts took of it by then has no
   /// record here and expires there.
   void withdraw(Turn& turn, uint64_t transfer);
 
-  std::optional<Blob> find(const codec::Cid& cid) const;
+  std::optional<Blob> find(const object::ZoneId& zone, const codec::Cid& cid) const;
+  /// In whichever zone this device can read it. Errors: kNotFound, kUnauthorized (it is in a zone whose keys are not here).
+  Result<Blob> find(const codec::Cid& cid) const;
   std::vector<BlobInfo> list() const;
   /// Key and holders of a group, for an offer or a fetch.
   Result<object::ObjectKey> key_of(const object::BlockGroup& group) const;
@@ -70,8 +68,8 @@ class Library {
 
   /// A machine began or ceased to serve this owner.
   void on_hosts_changed(Turn& turn);
-  /// Hosts that would be given symbols now, in key order.
-  std::vector<NodeKey> storage_hosts(Instant now) const;
+  /// Hosts that would be given symbols of this zone now, in key order.
+  std::vector<NodeKey> storage_hosts(Instant now, const object::ZoneId& zone) const;
   /// Looks at every object for holders that took their grant back and for too few holders, and makes those whole again.
   void repair(Turn& turn);
   /// A host that was away or new holds symbols for this owner from now on.
@@ -81,6 +79,21 @@ class Library {
   size_t repairs_pending() const { return thin_.size(); }
   struct Totals { uint64_t blobs = 0; uint64_t bytes = 0; };
   Totals totals() const;
+  Totals totals(const object::ZoneId& zone) const;
+
+  // ---- for the owner's devices
+  /// Whether repairing is this device's to do. Unset: yes.
+  std::function<bool(Instant)> leads;
+  /// Called when an object is placed anew, or nothing more can be done about it now.
+  std::function<void(Turn&)> on_repaired;
+  struct Held { uint64_t objects = 0; std::set<object::ObjectId> thin; };
+  /// What has symbols on `holder`, and which of that any one further holder may not vanish from when it is gone.
+  Held held_by(Instant now, const NodeKey& holder) const;
+  size_t still_thin(const std::set<object::ObjectId>& objects) const;
+  /// A blob came with the index: is it thin?
+  void note_blob(Turn& turn, const Blob& blob);
+  /// The holder has another key from now on.
+  void rename_holder(Turn& turn, const NodeKey& old_holder, const NodeKey& fresh);
 
  private:
   struct FilePut {
@@ -92,6 +105,7 @@ class Library {
     std::vector<object::BlockGroup> groups;
   };
   struct Put {
+    object::ZoneId zone;
     std::vector<FilePut> files;
     size_t next_file = 0;
     uint64_t bytes_in_flight = 0;
@@ -119,9 +133,12 @@ class Library {
     Core::OnStatus then;
   };
 
-  void begin_put(Turn& turn, uint64_t id, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
-  void begin_get(Turn& turn, uint64_t id, const codec::Cid& cid, OnPiece piece, Core::OnStatus then);
-  bool hosts_settled(Instant now) const;
+  void begin_put(Turn& turn, uint64_t id, const object::ZoneId& zone, std::vector<PutItem> items, OnTransferProgress progress, OnPut then);
+  void begin_get(Turn& turn, uint64_t id, Blob blob, OnPiece piece, Core::OnStatus then);
+  /// Why nothing can be stored in the zone from here. ok(): it can.
+  Status check_zone(const object::ZoneId& zone) const;
+  bool hosts_settled(Instant now, const object::ZoneId& zone) const;
+  void fetch_source(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t bytes);
   void start_put(Turn& turn, uint64_t id);
   void pump(Turn& turn, uint64_t id);
   void start_group(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t bytes);
@@ -151,9 +168,13 @@ class Library {
   void repair_spread(Turn& turn, const object::ObjectId& object, Repair repair, const mesh::Spread& spread);
   void repair_ended(Turn& turn, const object::ObjectId& object, const Status& status);
   void rest(Turn& turn, const object::ObjectId& object);
+  // library_hosts.cc
+  bool may_place(const object::ZonePolicy& policy, Instant now, const NodeKey& host) const;
+  crypto::PublicKey owner_of(Instant now, const NodeKey& host) const;
+  std::vector<NodeKey> hosts_for(Instant now, const object::BlockGroup& group, const mesh::Placement& placement) const;
   /// Keeps the list of thin objects in step with a placement.
   void note_coverage(Turn& turn, const mesh::Placement& placement, const object::BlockGroup& group);
-  bool covered(Instant now, const mesh::Placement& placement, const object::BlockGroup& group) const;
+  bool covered(Instant now, const mesh::Placement& placement, const object::BlockGroup& group, const NodeKey* without = nullptr) const;
   bool any_lost(Instant now, const mesh::Placement& placement) const;
   bool host_lost(Instant now, const NodeKey& host) const;
 
@@ -161,6 +182,8 @@ class Library {
   mesh::EncodeJob encode_job(Turn& turn, std::shared_ptr<const Bytes> bytes, const object::BlockGroup& group, std::vector<mesh::Share> shares) const;
 
   Core& core_;
+  Index& index_;
+  Zones& zones_;
   uint64_t next_id_ = 1;
   std::map<uint64_t, Put> puts_;
   std::map<uint64_t, Get> gets_;

@@ -20,24 +20,6 @@ bool keep_placed(mesh::Placement& placement, const object::BlockGroup& group, co
   return true;
 }
 
-std::vector<NodeKey> Library::storage_hosts(Instant now) const {
-  std::vector<NodeKey> hosts;
-  for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.serving.count(key) && core_.sessions.up(key) && core_.authority.granted_by(now, key, object::kStorage) != nullptr) hosts.push_back(key);
-  }
-  return hosts;
-}
-
-bool Library::hosts_settled(Instant now) const {
-  bool any = false;
-  for (const auto& [key, peer] : core_.sessions.peers()) {
-    if (core_.authority.granted_by(now, key, object::kStorage) == nullptr) continue;
-    if (core_.sessions.up(key) && !core_.serving.count(key)) return false;
-    any = any || core_.sessions.up(key);
-  }
-  return any;
-}
-
 void Library::on_hosts_changed(Turn& turn) {
   std::vector<uint64_t> waiting;
   for (const auto& [id, put] : puts_) {
@@ -50,30 +32,43 @@ void Library::on_hosts_changed(Turn& turn) {
 void Library::start_put(Turn& turn, uint64_t id) {
   auto it = puts_.find(id);
   if (it == puts_.end() || it->second.started) return;
-  if (!hosts_settled(turn.now) && it->second.start_by > turn.now) return;
+  const object::ZoneId zone = it->second.zone;
+  zones_.tell_hosts(turn, zone);
+  if (!hosts_settled(turn.now, zone) && it->second.start_by > turn.now) return;
   it->second.started = true;
-  if (storage_hosts(turn.now).empty()) {
+  if (storage_hosts(turn.now, zone).empty()) {
     return fail_put(turn, id, fail(Errc::kUnavailable, "no connected host has granted storage to this owner; add a host's ticket (selvedge peer add) "
                                                        "and ask its owner for a grant (selvedge grant give KEY --storage 1G)"));
   }
   pump(turn, id);
 }
 
-uint64_t Library::put(Turn& turn, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
+uint64_t Library::put(Turn& turn, const object::ZoneId& zone, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
   const uint64_t id = next_id_++;
-  begin_put(turn, id, std::move(items), std::move(progress), std::move(then));
+  begin_put(turn, id, zone, std::move(items), std::move(progress), std::move(then));
   return id;
 }
 
-void Library::begin_put(Turn& turn, uint64_t id, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
+Status Library::check_zone(const object::ZoneId& zone) const {
+  if (core_.awaiting_index) {
+    return fail(Errc::kUnavailable, "this home was restored and is looking for its index: connect it to a host that has your data (selvedge peer add TICKET), and put again");
+  }
+  const OwnZone* own = core_.find_zone(zone);
+  if (own == nullptr) return fail(Errc::kNotFound, "there is no such zone here; selvedge zone list shows them");
+  if (own->epoch == 0) return fail(Errc::kUnauthorized, "this device has not the newest keys of zone " + own->name + ": connect it to the device that holds the owner's key");
+  return ok();
+}
+
+void Library::begin_put(Turn& turn, uint64_t id, const object::ZoneId& zone, std::vector<PutItem> items, OnTransferProgress progress, OnPut then) {
   Put& put = puts_[id];
+  put.zone = zone;
   put.on_progress = std::move(progress);
   put.then = std::move(then);
   put.progress.files_total = items.size();
   put.files_left = items.size();
   for (PutItem& item : items) {
     FilePut file;
-    file.size = item.content ? item.content->size() : item.file.size;
+    file.size = item.content ? item.content->size() : item.source ? item.source->ref.size : item.file.size;
     file.groups_left = size_t((file.size + mesh::kGroupBytesMax - 1) / mesh::kGroupBytesMax);
     file.chunks.resize(file.groups_left);
     file.groups.resize(file.groups_left);
@@ -82,6 +77,8 @@ void Library::begin_put(Turn& turn, uint64_t id, std::vector<PutItem> items, OnT
     put.files.push_back(std::move(file));
     put.outcome.files.emplace_back();
   }
+  const Status usable = check_zone(zone);
+  if (!usable.ok()) return fail_put(turn, id, usable.error());
   if (puts_.size() > kTransfersMax) return fail_put(turn, id, fail(Errc::kLimit, "too many transfers at once; wait for one to end"));
   if (put.files.empty()) return finish_put(turn, id);
   // With nobody to wait for there is nothing to wait for.
@@ -121,9 +118,21 @@ void Library::start_group(Turn& turn, uint64_t id, size_t file, size_t group, ui
     const ByteView part = ByteView(*item.content).subspan(offset, bytes);
     return group_read(turn, id, file, group, bytes, to_bytes(part));
   }
+  if (item.source) return fetch_source(turn, id, file, group, bytes);
   core_.read_file(turn, item.file.path, offset, bytes, [this, id, file, group, bytes](Turn& t, Result<Bytes> content) {
     group_read(t, id, file, group, bytes, std::move(content));
   });
+}
+
+// What crosses from another zone is fetched group by group: its plaintext is here and nowhere on the way.
+void Library::fetch_source(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t bytes) {
+  const std::shared_ptr<const Blob> source = puts_.at(id).files[file].item.source;
+  const object::BlockGroup from = source->ref.groups[group];
+  const object::ObjectId object = object::unsigned_id(from);
+  Result<object::ObjectKey> key = key_of(from);
+  if (!key.ok()) return fail_put(turn, id, key.error());
+  mesh::FetchRequest request{object, from, std::move(key).value(), holders_of(object), {}};
+  core_.fetch(turn, std::move(request), [this, id, file, group, bytes](Turn& t, Result<Bytes> content) { group_read(t, id, file, group, bytes, std::move(content)); });
 }
 
 void Library::group_read(Turn& turn, uint64_t id, size_t file, size_t group, uint64_t expected, Result<Bytes> bytes) {
@@ -132,7 +141,9 @@ void Library::group_read(Turn& turn, uint64_t id, size_t file, size_t group, uin
   if (!bytes.ok()) return fail_put(turn, id, fail(bytes.code(), name + ": " + bytes.error().message));
   if (bytes->size() != expected) return fail_put(turn, id, fail(Errc::kIo, name + " changed while it was read; put it again"));
   auto content = std::make_shared<const Bytes>(std::move(bytes).value());
-  core_.compute(turn, DescribeJob{content, core_.zone_keys, kZoneEpoch}, [this, id, file, group, content](Turn& t, ComputeResult result) {
+  const OwnZone* own = core_.find_zone(puts_.at(id).zone);
+  if (own == nullptr || own->epoch == 0) return fail_put(turn, id, fail(Errc::kUnauthorized, "this device lost the keys of the zone while it was putting"));
+  core_.compute(turn, DescribeJob{content, own->keys, own->epoch}, [this, id, file, group, content](Turn& t, ComputeResult result) {
     group_named(t, id, file, group, content, std::get<Described>(std::move(result)));
   });
 }
@@ -160,7 +171,7 @@ void Library::group_named(Turn& turn, uint64_t id, size_t file, size_t group, st
   mesh::Placement plan;
   plan.object = object;
   std::vector<mesh::Share> shares =
-      mesh::plan_shares(plan, mesh::block_sizes(named), named.whole, storage_hosts(turn.now), load_u64(object.bytes.data()));
+      mesh::plan_shares(plan, mesh::block_sizes(named), named.whole, hosts_for(turn.now, named, plan), load_u64(object.bytes.data()));
   if (shares.empty()) return fail_put(turn, id, fail(Errc::kUnavailable, "every host with a storage grant went away; wait for one to come back and put again"));
   auto job = std::make_shared<const mesh::EncodeJob>(encode_job(turn, bytes, named, std::move(shares)));
   core_.compute(turn, job, [this, id, file, group, plan, named](Turn& t, ComputeResult result) {
@@ -187,7 +198,7 @@ void Library::group_spread(Turn& turn, uint64_t id, size_t file, size_t, mesh::P
     return fail_put(turn, id, fail(spread.failed.empty() ? Errc::kUnavailable : spread.failed.front().second.code, why));
   }
   for (const mesh::Share& share : plan.shares) put.holders.insert(share.holder);
-  core_.put_record(turn, Record::kPlacement, plan.object, codec::encode(plan), [this, id, file, bytes, plan, group](Turn& t, const Status& kept) {
+  index_.put(turn, IndexKind::kPlacement, plan.object, Placed{{}, plan}, [this, id, file, bytes, plan, group](Turn& t, const Status& kept) {
     if (kept.ok()) note_coverage(t, plan, group);
     group_done(t, id, file, bytes, kept);
   });
@@ -214,12 +225,14 @@ void Library::finish_file(Turn& turn, uint64_t id, size_t index) {
   for (const auto& part : file.chunks) chunks.insert(chunks.end(), part.begin(), part.end());
   const Result<codec::Cid> cid = cid_of_chunks(chunks);
   if (!cid.ok()) return fail_put(turn, id, cid.error());
-  Blob blob{file.item.file.name, {*cid, file.size, file.groups}, turn.now.unix_seconds()};
+  if (file.item.source && !(file.item.source->ref.cid == *cid)) return fail_put(turn, id, fail(Errc::kIntegrity, "what came back is not what was stored; nothing of it crossed"));
+  const object::ZoneId zone = puts_.at(id).zone;
+  Blob blob{{}, zone, file.item.file.name, {*cid, file.size, file.groups}, turn.now.unix_seconds(), file.item.provenance};
   file.chunks.clear();
-  BlobInfo info{blob.name, *cid, file.size, uint32_t(file.groups.size()), 0};
+  BlobInfo info{blob.name, *cid, file.size, uint32_t(file.groups.size()), 0, core_.zone_name(zone)};
   for (const object::BlockGroup& group : file.groups) info.holders = std::max(info.holders, uint32_t(holders_of(object::unsigned_id(group)).size()));
   puts_.at(id).outcome.files[index] = std::move(info);
-  core_.put_record(turn, Record::kBlob, cid->digest, codec::encode(blob), [this, id](Turn& t, const Status& kept) {
+  index_.put(turn, IndexKind::kBlob, blob_id(zone, *cid), blob, [this, id](Turn& t, const Status& kept) {
     if (!puts_.count(id)) return;
     if (!kept.ok()) return fail_put(t, id, kept.error());
     Put& put = puts_.at(id);

@@ -4,38 +4,6 @@
 
 namespace selvedge::node {
 
-namespace {
-
-uint32_t symbols_of(const mesh::Share& share, uint8_t block) {
-  uint32_t sum = 0;
-  for (const mesh::EsiRange& range : share.ranges) sum += range.block == block ? range.count : 0;
-  return sum;
-}
-
-}  // namespace
-
-bool Library::host_lost(Instant now, const NodeKey& host) const { return core_.authority.granted_by(now, host, object::kStorage) == nullptr; }
-
-bool Library::any_lost(Instant now, const mesh::Placement& placement) const {
-  return std::any_of(placement.shares.begin(), placement.shares.end(), [&](const mesh::Share& s) { return host_lost(now, s.holder); });
-}
-
-// Whether any one holder may vanish and the rest still decodes.
-bool Library::covered(Instant now, const mesh::Placement& placement, const object::BlockGroup& group) const {
-  const std::vector<uint32_t> blocks = mesh::block_sizes(group);
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    uint32_t sum = 0, largest = 0;
-    for (const mesh::Share& share : placement.shares) {
-      if (host_lost(now, share.holder)) continue;
-      const uint32_t here = symbols_of(share, uint8_t(b));
-      sum += here;
-      largest = std::max(largest, here);
-    }
-    if (sum - largest < (group.whole ? 1 : blocks[b] + mesh::kDecodeMargin)) return false;
-  }
-  return true;
-}
-
 void Library::note_coverage(Turn& turn, const mesh::Placement& placement, const object::BlockGroup& group) {
   if (covered(turn.now, placement, group) && !any_lost(turn.now, placement)) {
     thin_.erase(placement.object);
@@ -73,16 +41,21 @@ void Library::on_host_serving(Turn& turn) {
 }
 
 void Library::repair_next(Turn& turn) {
-  const size_t hosts = storage_hosts(turn.now).size();
-  if (hosts == 0 || choosing_) return;
+  if (choosing_ || (leads && !leads(turn.now))) return;
   choosing_ = true;  // a repair that ends at once comes back here
+  std::map<object::ZoneId, size_t> hosts;
   std::vector<std::pair<object::ObjectId, object::BlockGroup>> next;
   for (const auto& [object, group] : thin_) {
     if (repairing_.size() + next.size() >= kRepairsInFlightMax) break;
     if (repairing_.count(object) || resting_.count(object)) continue;
+    if (!hosts.count(group.zone)) {
+      zones_.tell_hosts(turn, group.zone);
+      hosts[group.zone] = storage_hosts(turn.now, group.zone).size();
+    }
     // One host alone can take over from a lost one, but cannot add to itself.
     const std::optional<mesh::Placement> at = placement(object);
-    if (at && (hosts >= 2 || any_lost(turn.now, *at))) next.push_back({object, group});
+    const size_t there = hosts[group.zone];
+    if (at && (there >= 2 || (there == 1 && any_lost(turn.now, *at)))) next.push_back({object, group});
   }
   for (const auto& [object, group] : next) {
     if (thin_.count(object) && !repairing_.count(object)) start_repair(turn, object, group);
@@ -106,8 +79,8 @@ void Library::start_repair(Turn& turn, const object::ObjectId& object, const obj
 void Library::repair_fetched(Turn& turn, const object::ObjectId& object, object::BlockGroup group, Result<Bytes> bytes) {
   if (!bytes.ok()) return repair_ended(turn, object, bytes.error());
   std::optional<mesh::Placement> at = placement(object);
-  const std::vector<NodeKey> hosts = storage_hosts(turn.now);
-  if (!at || hosts.empty()) return repair_ended(turn, object, fail(Errc::kUnavailable, "no connected host can take its symbols"));
+  const std::vector<NodeKey> hosts = at ? hosts_for(turn.now, group, *at) : std::vector<NodeKey>();
+  if (hosts.empty()) return repair_ended(turn, object, fail(Errc::kUnavailable, "no connected host can take its symbols"));
   Repair repair;
   repair.group = group;
   for (const mesh::Share& share : at->shares) {
@@ -139,7 +112,7 @@ void Library::repair_spread(Turn& turn, const object::ObjectId& object, Repair r
     return repair_ended(turn, object, told ? spread.failed.front().second : fail(Errc::kUnavailable, "too few hosts are connected"));
   }
   const Status rest_of_it = spread.failed.empty() ? ok() : Status(spread.failed.front().second);
-  core_.put_record(turn, Record::kPlacement, object, codec::encode(plan), [this, object, plan, repair, rest_of_it](Turn& t, const Status& kept) {
+  index_.put(turn, IndexKind::kPlacement, object, Placed{{}, plan}, [this, object, plan, repair, rest_of_it](Turn& t, const Status& kept) {
     // Only now, with the others holding it on disk and that written down here, may the lost host forget it.
     for (const NodeKey& host : repair.lost) {
       if (kept.ok()) core_.send(t, host, mesh::MeshMessages::encode(mesh::Drop{1, {object}}));
@@ -153,7 +126,9 @@ void Library::repair_ended(Turn& turn, const object::ObjectId& object, const Sta
   repairing_.erase(object);
   if (status.ok()) retry_pause_ = kRepairRetry;
   else core_.trace(turn, "object " + object.brief() + " could not be placed anew yet: " + status.error().message);
-  if (thin_.count(object) && (!status.ok() || storage_hosts(turn.now).size() >= 2)) rest(turn, object);
+  const auto thin = thin_.find(object);
+  if (thin != thin_.end() && (!status.ok() || storage_hosts(turn.now, thin->second.zone).size() >= 2)) rest(turn, object);
+  if (on_repaired) on_repaired(turn);
   repair_next(turn);
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "mesh/messages.h"
+#include "node/index_messages.h"
 #include "node/audit_messages.h"
 #include "node/secret_messages.h"
 #include "work/messages.h"
@@ -24,6 +25,7 @@ void round_trip(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<mesh::MeshMessages>({data, size});
   round_trip<work::WorkMessages>({data, size});
+  round_trip<node::IndexMessages>({data, size});
   round_trip<node::SecretMessages>({data, size});
   round_trip<node::AuditMessages>({data, size});
   return 0;

@@ -7,24 +7,92 @@ namespace selvedge::node {
 namespace {
 // A message to oneself may cause another; past this something goes in circles.
 constexpr size_t kLocalMessagesPerTurnMax = 100'000;
-constexpr uint64_t kPolicyTtl = 30 * object::kDay;
-constexpr uint64_t kPolicyRenewBefore = 10 * object::kDay;
+/// Hosts that a backup or an enrolment named are dialled for so long; by then the index has told where they are.
+constexpr Duration kHintDialled = seconds(3600);
+/// Whoever answered in place of a dialled peer has so long to show that it succeeds it.
+constexpr Duration kIntroductionMax = seconds(20);
 }  // namespace
 
 Node::Node(NodeConfig config)
-    : core_(std::move(config)), auditor_(core_), keeper_(core_), workshop_(core_), consent_(core_, workshop_), library_(core_), contractor_(core_, library_), vault_(core_),
-      secrets_(core_), registrar_(core_) {
+    : core_(std::move(config)),
+      auditor_(core_),
+      index_(core_),
+      zones_(core_),
+      keeper_(core_),
+      workshop_(core_),
+      consent_(core_, workshop_),
+      library_(core_, index_, zones_),
+      contractor_(core_, library_, zones_),
+      devices_(core_, zones_, index_, library_),
+      copy_(core_, index_, zones_, library_, devices_),
+      vault_(core_),
+      secrets_(core_),
+      registrar_(core_) {
+  wire();
+}
+
+void Node::wire() {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
     registrar_.on_lease_ended(turn, grant.id);
     keeper_.on_origin_revoked(turn, grant.body.origin);
+  };
+  zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
+  zones_.tell_devices = [this](Turn& turn, const Bytes& bytes) { devices_.tell(turn, bytes); };
+  zones_.on_changed = [this](Turn& turn) {
+    contractor_.refresh(turn);
+    library_.on_host_serving(turn);
+    copy_.on_hosts_changed(turn);
+  };
+  index_.on_changed = [this](Turn& turn) { copy_.on_changed(turn); };
+  index_.devices = [this](Instant now) { return devices_.connected(now); };
+  index_.on_applied = [this](Turn& turn, const IndexEntry& entry) { on_index_entry(turn, entry); };
+  index_.on_caught_up = [this](Turn& turn) {
+    index_found(turn);
+    library_.on_host_serving(turn);
+  };
+  library_.leads = [this](Instant now) { return devices_.leads(now); };
+  library_.on_repaired = [this](Turn& turn) { devices_.on_repaired(turn); };
+  devices_.revoke = [this](Turn& turn, object::Revocation body, Core::OnStatus then) {
+    revoke(turn, std::move(body), [then](Turn& t, Result<RevokeRequest::Done> done) { then(t, done.ok() ? Status() : Status(done.error())); });
   };
   secrets_.on_deny = [this](Turn& turn, const object::ObjectId& capability, Core::OnStatus then) {
     object::Revocation body;
     body.target_kind = object::RevocationTarget::kCapability;
     body.target = convert<object::RevokedId>(capability);
     body.reason = object::RevocationReason::kUserRequest;
-    revoke(turn, std::move(body), [then](Turn& t, Result<RevokeRequest::Done> done) { then(t, done.ok() ? Status() : Status(done.error())); });
+    devices_.revoke(turn, std::move(body), std::move(then));
   };
+  devices_.capabilities_of = [this](const NodeKey& device) { return secrets_.leaves_of(device); };
+  devices_.on_records_changed = [this](Turn& turn) { copy_.on_changed(turn); };
+  copy_.take_record = [this](Turn& turn, const Bytes& bytes) { take_own_record(turn, bytes); };
+  copy_.on_found = [this](Turn& turn) { index_found(turn); };
+  copy_.on_refused = [this](Turn& turn, const NodeKey& host) {
+    if (core_.awaiting_index) zones_.begin_owner_zone(turn, host);
+  };
+  devices_.on_replaced = [this](Turn& turn, const NodeKey& old_key, const NodeKey& fresh) { workshop_.reissue(turn, Record::kDeviceGrant, old_key, fresh); };
+}
+
+void Node::on_index_entry(Turn& turn, const IndexEntry& entry) {
+  if (entry.kind == IndexKind::kPeer) {
+    const Result<PeerRecord> peer = codec::decode<PeerRecord>(entry.value);
+    if (peer.ok()) devices_.on_peer_record(turn, convert<NodeKey>(entry.id), *peer);
+  } else if (entry.kind == IndexKind::kBlob) {
+    const Result<Blob> blob = codec::decode<Blob>(entry.value);
+    if (blob.ok()) library_.note_blob(turn, *blob);
+  }
+}
+
+// What the owner has is known again: from here on this device signs and stores as any other.
+void Node::index_found(Turn& turn) {
+  if (!core_.awaiting_index) return;
+  core_.awaiting_index = false;
+  core_.trace(turn, "the index was found again");
+  zones_.tend(turn);
+  devices_.started(turn);
+  for (const auto& [host, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(host) && core_.authority.granted_by(turn.now, host, 0) != nullptr) zones_.greet_host(turn, host);
+  }
+  library_.repair(turn);
 }
 
 // ---- start
@@ -39,7 +107,16 @@ Status Node::start(Instant now, Out& out) {
                         std::to_string(report.objects) + " objects; " + std::to_string(report.corrupt) + " unreadable entries");
   TRY(auditor_.start(turn));
   TRY(restore_records(turn));
-  renew_policy(turn);
+  index_.restore(turn);
+  devices_.restore(turn);
+  core_.awaiting_index = core_.config.birth == Birth::kRestored && core_.holds_root() && core_.authority.policies().empty();
+  zones_.restore(turn);
+  devices_.started(turn);
+  restore_peers(turn);
+  copy_.restore(turn);
+  consent_.restore(turn);
+  vault_.restore(turn);
+  secrets_.restore(turn);
   library_.repair(turn);
   finish(turn);
   return ok();
@@ -67,31 +144,24 @@ Status Node::restore_records(Turn& turn) {
     auto grant = object::open_object<object::Grant>(*record.value, verifier);
     if (grant.ok()) (void)core_.authority.add_received(std::move(grant).value()).ok();
   }
+  if (core_.record.body.succeeds) workshop_.reissue(turn, Record::kGrantGiven, *core_.record.body.succeeds, core_.self());
   std::vector<object::Signed<object::Grant>> given;
   for (const store::RecordRef& record : core_.records(Record::kGrantGiven)) {
     auto grant = object::open_object<object::Grant>(*record.value, verifier);
     if (grant.ok()) given.push_back(std::move(grant).value());
   }
   for (object::Signed<object::Grant>& grant : given) workshop_.restore(turn, std::move(grant));
+  return ok();
+}
+
+void Node::restore_peers(Turn& turn) {
   std::vector<std::pair<NodeKey, PeerRecord>> peers;
   for (const store::RecordRef& record : core_.records(Record::kPeer)) {
     Result<PeerRecord> peer = codec::decode<PeerRecord>(*record.value);
     if (peer.ok()) peers.push_back({convert<NodeKey>(record.id), std::move(peer).value()});
   }
-  for (const auto& [key, peer] : peers) core_.want_peer(turn, key, peer.addresses, Instant::never());
-  consent_.restore(turn);
-  vault_.restore(turn);
-  secrets_.restore(turn);
-  return ok();
-}
-
-// The owner's zone needs a policy in force: who may hold and run its data. This node is the owner's, so it signs one.
-void Node::renew_policy(Turn& turn) {
-  const object::Signed<object::ZonePolicy>* now_in_force = core_.authority.policy(core_.zone());
-  const uint64_t now = turn.now.unix_seconds();
-  if (now_in_force != nullptr && now_in_force->body.expires > now + kPolicyRenewBefore) return;
-  object::ZonePolicy policy = now_in_force == nullptr ? *object::default_policy(core_.owner(), kZoneName) : now_in_force->body;
-  CHECK(publish_policy(turn, std::move(policy), kPolicyTtl, [](Turn&, const Status&) {}).ok());
+  for (const auto& [key, peer] : peers) devices_.on_peer_record(turn, key, peer);
+  for (const object::Holder& host : core_.config.hosts) core_.want_peer(turn, host.node, host.addresses, turn.now + kHintDialled);
 }
 
 // ---- links and sessions
@@ -120,6 +190,14 @@ void Node::on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Ou
   finish(turn);
 }
 
+void Node::on_other_answered(Instant now, const NodeKey& peer, const std::string& address, const NodeKey& shown, Out& out) {
+  Turn turn{now, out};
+  // Nothing is believed yet: whoever it is must prove that key, and show a record by the same owner that names the old one.
+  const mesh::Peer* wanted = core_.sessions.find(peer);
+  if (wanted != nullptr && wanted->wanted_until > now && !core_.sessions.up(shown)) core_.want_peer(turn, shown, {address}, now + kIntroductionMax);
+  finish(turn);
+}
+
 void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
   for (mesh::SessionEffect& effect : effects.take()) {
     if (auto* dial = std::get_if<mesh::Dial>(&effect)) turn.out.push(DialPeer{dial->peer, dial->address});
@@ -131,12 +209,15 @@ void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
 }
 
 void Node::on_peer_up(Turn& turn, const NodeKey& key) {
-  const mesh::Peer& peer = *core_.sessions.find(key);
+  const object::Signed<object::NodeRecord> record = *core_.sessions.find(key)->record;
   core_.trace(turn, "peer " + key.brief() + " is up");
-  const mesh::Records records = records_for(turn.now, key, peer.record->body.owner);
-  if (!records.objects.empty()) core_.send(turn, key, mesh::MeshMessages::encode(records));
+  if (record.body.succeeds) adopt_successor(turn, record);
+  core_.send_records(turn, key, records_for(record.body.owner));
   send_revocations(turn, key);
   consent_.on_peer_up(turn, key);
+  devices_.on_peer_up(turn, key);
+  // An origin that comes back to where its policies are known may go on at once, with nothing but its key restored.
+  if (knows_policy_of(record.body.owner)) workshop_.tell_leases(turn, key, record.body.owner);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
@@ -145,22 +226,16 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   secrets_.on_peer_up(turn, key);
 }
 
-// What a peer needs to know, and no more: the zone's policy if its machine serves this owner, and the grants its owner has
-// here. What was taken back follows (send_revocations).
-mesh::Records Node::records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const {
-  mesh::Records records;
-  const bool serves = core_.authority.granted_by(now, peer, object::kStorage) != nullptr || core_.authority.granted_by(now, peer, object::kCompute) != nullptr;
-  const auto* policy = core_.authority.policy(core_.zone());
-  if (serves && policy != nullptr) records.objects.push_back(policy->bytes);
-  for (const auto& [id, grant] : core_.authority.all_given()) {
-    if (grant.body.origin == owner && records.objects.size() < mesh::kRecordsPerMessageMax) records.objects.push_back(grant.bytes);
-  }
-  return records;
+bool Node::knows_policy_of(const crypto::PublicKey& owner) const {
+  return std::any_of(core_.authority.policies().begin(), core_.authority.policies().end(), [&](const auto& each) { return each.second.body.owner == owner; });
 }
 
 void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.trace(turn, "peer " + key.brief() + " is down: " + why.message);
   core_.serving.erase(key);
+  zones_.on_peer_down(key);
+  devices_.on_peer_down(key);
+  copy_.on_peer_down(turn, key);
   auditor_.on_peer_down(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
@@ -196,6 +271,7 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
   }
   // Moving the buffer moves no byte of it: the view stays true.
   if (frame->header.kind == mesh::FrameKind::kStore) return keeper_.on_store_frame(turn, from, *frame, std::move(bytes));
+  if (copy_.on_frame(turn, from, *frame)) return;
   mesh::Fetcher::Out effects;
   core_.fetcher.on_frame(turn.now, from, *frame, std::move(bytes), effects);
   core_.route(turn, effects);
@@ -216,6 +292,11 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     }
     workshop_.on_message(turn, from, *parsed);
     contractor_.on_message(turn, from, *parsed);
+  } else if (IndexMessages::knows(type)) {
+    Result<IndexMessages::Message> parsed = IndexMessages::decode(message);
+    // Whoever is no device of this owner, or no longer one, has nothing to say about the owner's index, and is told nothing of it.
+    if (!parsed.ok()) turn.out.push(ClosePeer{link, parsed.error().message});
+    else if (devices_.is_device(from, turn.now)) index_.on_message(turn, from, std::move(parsed).value());
   } else if (SecretMessages::knows(type)) {
     const Result<SecretMessages::Message> parsed = SecretMessages::decode(message);
     if (parsed.ok()) return on_secret_message(turn, from, *parsed);
@@ -243,92 +324,17 @@ void Node::on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessa
   } else if (const auto* request = std::get_if<mesh::SymbolRequest>(&message)) {
     keeper_.on_symbol_request(turn, from, *request);
   } else if (const auto* end = std::get_if<mesh::SymbolEnd>(&message)) {
+    if (copy_.on_end(turn, from, *end)) return;
     mesh::Fetcher::Out effects;
     core_.fetcher.on_end(turn.now, from, *end, effects);
     core_.route(turn, effects);
   } else if (const auto* drop = std::get_if<mesh::Drop>(&message)) {
     keeper_.on_drop(turn, from, *drop);
+  } else if (const auto* dropped = std::get_if<mesh::DropAck>(&message)) {
+    (void)copy_.on_drop_ack(turn, from, *dropped);
+  } else if (const auto* known = std::get_if<mesh::Known>(&message)) {
+    if (known->objects.size() <= mesh::kRecordsPerMessageMax) zones_.on_known(turn, from, known->objects);
   }
-}
-
-// ---- signed objects from peers
-
-void Node::on_record(Turn& turn, const NodeKey& from, const Bytes& bytes) {
-  const Result<object::SchemaId> schema = object::peek_schema(bytes);
-  if (!schema.ok()) return;
-  if (*schema == object::schema_id_of<object::Grant>()) on_grant_received(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::Revocation>()) on_revocation(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::RevocationHead>()) on_head(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::PermissionRequest>()) consent_.on_request(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::PermissionDecision>()) consent_.on_decision(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::ZonePolicy>()) on_policy(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::Lease>()) on_lease(turn, from, bytes);
-}
-
-void Node::on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes) {
-  Result<object::Signed<object::Grant>> grant = object::open_object<object::Grant>(bytes, core_.authority.verifier());
-  // A grant counts when the machine itself brings it and its session record shows the same owner: the two roots agree.
-  const mesh::Peer* peer = core_.sessions.find(from);
-  if (!grant.ok() || grant->body.node != from || peer == nullptr || !peer->record || peer->record->body.owner != grant->body.owner) return;
-  const object::ObjectId id = grant->id;
-  const bool known = core_.authority.received(id) != nullptr;
-  const Status added = known ? ok() : core_.authority.add_received(std::move(grant).value());
-  if (!added.ok()) {
-    core_.trace(turn, "a grant from " + from.brief() + " was not taken: " + added.error().message);
-    return;
-  }
-  if (!known) core_.put_record(turn, Record::kGrantReceived, id, bytes, [](Turn&, const Status&) {});
-  // The machine cannot authorise anything of this owner's before it knows the zone's policy. A grant that is brought
-  // again says that the machine began the session anew, so it may have lost the policy.
-  if (const auto* policy = core_.authority.policy(core_.zone())) {
-    core_.send(turn, from, mesh::MeshMessages::encode(mesh::Records{{policy->bytes}}));
-  }
-  contractor_.refresh(turn);
-}
-
-void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
-  const auto revocation = object::open_object<object::Revocation>(bytes, core_.authority.verifier());
-  if (!revocation.ok() || core_.find_record(Record::kRevocation, revocation->id) != nullptr) return;
-  if (!concerns(revocation->signer, from)) return registrar_.on_token_revoked(turn, from, *revocation);  // any other would only take room
-  const Status added = core_.authority.add_revocation(*revocation);
-  if (!added.ok()) {
-    core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
-    return;
-  }
-  const AuditNote note{object::AuditKind::kRevocation, convert<crypto::Digest>(revocation->id), "received", AuditBytes::kWithin};
-  if (revocation->signer == core_.owner()) core_.put_audited(turn, Record::kRevocation, revocation->id, bytes, note, [](Turn&, const Status&) {});
-  else core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
-  after_revocation(turn, revocation->body);
-}
-
-void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
-  Result<object::Signed<object::ZonePolicy>> policy = object::open_object<object::ZonePolicy>(bytes, core_.authority.verifier());
-  const mesh::Peer* peer = core_.sessions.find(from);
-  if (!policy.ok() || peer == nullptr || !peer->record || policy->body.owner != peer->record->body.owner) return;
-  const object::ZoneId zone = policy->body.zone;
-  const crypto::PublicKey owner = policy->body.owner;
-  if (owner != core_.owner() && !core_.authority.knows_origin(owner)) return;
-  const object::Signed<object::ZonePolicy>* known = core_.authority.policy(zone);
-  if (known == nullptr || known->bytes != bytes) {
-    if (!core_.authority.add_policy(std::move(policy).value()).ok()) return;
-    core_.put_record(turn, Record::kPolicy, zone, bytes, [](Turn&, const Status&) {});
-  }
-  workshop_.tell_leases(turn, from, owner);
-}
-
-void Node::on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes) {
-  const auto lease = object::open_object<object::Lease>(bytes, core_.authority.verifier());
-  if (!lease.ok() || lease->signer != from || lease->body.origin != core_.owner()) return;
-  // A lease of a grant that nobody here knows is a stranger's: it would only take room.
-  const object::Signed<object::Grant>* grant = core_.authority.received(lease->body.grant);
-  if (grant == nullptr || grant->body.node != from) return;
-  core_.put_record(turn, Record::kLease, lease->body.grant, bytes, [](Turn&, const Status&) {});
-  const bool in_force = lease->body.state == object::LeaseState::kActive || lease->body.state == object::LeaseState::kExpiring;
-  if (in_force) core_.serving.insert(from);
-  else if (core_.authority.granted_by(turn.now, from, 0) == nullptr) core_.serving.erase(from);
-  contractor_.refresh(turn);
-  if (in_force) library_.on_host_serving(turn);
-  else library_.repair(turn);
 }
 
 // ---- answers of disk, workers, files and domains
@@ -417,16 +423,20 @@ void Node::on_deadline(Instant now, Out& out) {
   consent_.on_deadline(turn);
   vault_.on_deadline(turn);
   secrets_.on_deadline(turn);
+  zones_.on_deadline(turn);
+  devices_.on_deadline(turn);
+  index_.on_deadline(turn);
+  copy_.on_deadline(turn);
   auditor_.on_deadline(turn);
-  renew_policy(turn);
   renew_head(turn);
   finish(turn);
 }
 
 Instant Node::next_deadline() const {
-  return std::min({consent_.next_deadline(), head_due(), core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
-                   workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), vault_.next_deadline(),
-                   secrets_.next_deadline(), auditor_.next_deadline()});
+  return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
+                   workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
+                   index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
+                   auditor_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

@@ -6,35 +6,37 @@
 //
 // Start: recover() for every entry of the disk's kMeta and kRecords columns, then start(). Before that nothing else.
 //
-// The parts: Auditor writes down what happens here, Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's blobs elsewhere,
-// Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, Secrets has the owner's held elsewhere, and
-// Registrar says who this node is, to each origin apart. They share Core and know nothing of each other but what is wired here.
+// The parts: Auditor writes down what happens here, Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's
+// blobs elsewhere, Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, Secrets has the owner's held
+// elsewhere, Registrar says who this node is, to each origin apart, Zones keep the owner's zones and their keys, Devices the owner's
+// machines, and Index what the owner has where. They share Core and know nothing of each other but what is wired here.
 #pragma once
 
 #include "node/auditor.h"
 #include "node/consent.h"
 #include "node/contractor.h"
+#include "node/devices.h"
+#include "node/index_copy.h"
 #include "node/keeper.h"
 #include "node/library.h"
 #include "node/registrar.h"
 #include "node/secrets.h"
 #include "node/vault.h"
 #include "node/workshop.h"
+#include "object/bridge.h"
 
 namespace selvedge::node {
 
 constexpr size_t kRequestsMax = 256;
 constexpr size_t kReceiptsPerAnswerMax = 10'000;
-
-/// A peer that the owner added: dialled for ever.
-struct PeerRecord {
-  std::vector<std::string> addresses;
-  template <class V> void visit(V& v) { v("addresses", addresses); }
-};
+/// Signed objects that a peer is told when a session begins.
+constexpr size_t kRecordsToldMax = 4096;
 
 class Node {
  public:
   using Out = Outbox<Effect>;
+  /// Whether a node can be made of it. Errors: kUnauthorized: the device is not enrolled.
+  static Status check(const NodeConfig& config) { return Core::check(config); }
   explicit Node(NodeConfig config);
 
   Status recover(store::Column column, ByteView key, ByteView value) { return core_.store.recover(column, key, value); }
@@ -44,6 +46,8 @@ class Node {
   void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
   void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
+  /// At the address where `peer` was dialled somebody answered who showed another key: the peer's successor, perhaps.
+  void on_other_answered(Instant now, const NodeKey& peer, const std::string& address, const NodeKey& shown, Out& out);
   void on_message(Instant now, LinkId link, ByteView message, Out& out);
   void on_symbols(Instant now, LinkId link, Bytes frame, Out& out);
 
@@ -68,34 +72,46 @@ class Node {
   Instant next_deadline() const;
 
   const NodeKey& key() const { return core_.self(); }
+  const crypto::PublicKey& owner() const { return core_.owner(); }
+  /// The owner's record of this node: the host keeps it for starts without the owner's key.
+  const Bytes& record() const { return core_.record.bytes; }
   /// For the host: where this node listens is known only once it does.
   void set_addresses(std::vector<std::string> addresses) { core_.config.addresses = std::move(addresses); }
 
  private:
+  void wire();
   Status restore_records(Turn& turn);
-  void renew_policy(Turn& turn);
+  void restore_peers(Turn& turn);
+  void on_index_entry(Turn& turn, const IndexEntry& entry);
+  void index_found(Turn& turn);
+  bool knows_policy_of(const crypto::PublicKey& owner) const;
   // ---- authority of this node's owner (node_trust.cc)
-  /// Signs a policy of the owner's with the next serial, keeps it, and tells the machines that serve the owner.
-  Result<object::Signed<object::ZonePolicy>> publish_policy(Turn& turn, object::ZonePolicy policy, uint64_t seconds, Core::OnStatus kept);
   const object::Signed<object::ZonePolicy>* find_policy(const std::string& zone) const;
   /// Says anew what is revoked, where a policy asks how old that knowledge may be.
   void renew_head(Turn& turn);
   Instant head_due() const;
   void send_revocations(Turn& turn, const NodeKey& peer);
   /// Whether revocations by `issuer` that `from` brings are worth keeping here.
-  bool concerns(const crypto::PublicKey& issuer, const NodeKey& from) const;
+  bool concerns(const crypto::PublicKey& issuer, const NodeKey& from, Instant now) const;
   void on_head(Turn& turn, const NodeKey& from, const Bytes& bytes);
-  void after_revocation(Turn& turn, const object::Revocation& revocation);
+  void after_revocation(Turn& turn, const object::Signed<object::Revocation>& revocation);
   void finish(Turn& turn);
   void route(Turn& turn, mesh::Sessions::Out& effects);
-  mesh::Records records_for(Instant now, const NodeKey& peer, const crypto::PublicKey& owner) const;
+  std::vector<Bytes> records_for(const crypto::PublicKey& owner) const;
+  /// The peer's record says that its key took the place of another: what named that one names this one from now on.
+  void adopt_successor(Turn& turn, const object::Signed<object::NodeRecord>& record);
+  /// Who is known to stand behind a node; zero when nobody is.
+  crypto::PublicKey owner_of(const NodeKey& node) const;
   void on_peer_up(Turn& turn, const NodeKey& peer);
   void on_peer_down(Turn& turn, const NodeKey& peer, const Error& why);
   void dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message);
   void dispatch_symbols(Turn& turn, const NodeKey& from, Bytes frame);
   void on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessages::Message message);
   void on_record(Turn& turn, const NodeKey& from, const Bytes& bytes);
-  void on_grant_received(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  /// A signed object of this owner's from the copy of the index.
+  void take_own_record(Turn& turn, const Bytes& bytes);
+  void on_grant(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void on_grant_received(Turn& turn, const NodeKey& from, object::Signed<object::Grant> grant);
   void on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes);
@@ -122,6 +138,25 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const RunRequest& request);
   void answer_to(Turn& turn, RequestId id, const ReceiptsRequest&);
   void answer_to(Turn& turn, RequestId id, const ShutdownRequest&);
+  // node_api_device.cc
+  void answer_to(Turn& turn, RequestId id, const DeviceListRequest&);
+  void answer_to(Turn& turn, RequestId id, const DeviceEnrollRequest& request);
+  void answer_to(Turn& turn, RequestId id, const DeviceLostRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ZoneListRequest&);
+  void answer_to(Turn& turn, RequestId id, const ZoneShowRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ZoneCreateRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ZoneRotateRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ZoneBridgeRequest& request);
+  ZoneInfo zone_info(const object::ZoneId& zone) const;
+  /// What crosses, where to, and the signed account of its way.
+  struct Bridge {
+    Blob blob;
+    object::ZoneId to;
+    object::Signed<object::Provenance> provenance;
+  };
+  Result<Bridge> plan_bridge(Instant now, const ZoneBridgeRequest& request) const;
+  /// By content id, in the named zone or in whichever has it.
+  Result<Blob> find_blob(const codec::Cid& cid, const std::string& zone) const;
   void answer_to(Turn& turn, RequestId id, const PolicyListRequest&);
   void answer_to(Turn& turn, RequestId id, const PolicySetRequest& request);
   void answer_to(Turn& turn, RequestId id, const PolicyExplainRequest& request);
@@ -139,6 +174,8 @@ class Node {
     if (result.ok()) answer(turn, id, *result);
     else turn.out.push(Refuse{id, result.error()});
   }
+  /// Refuses when the owner's key is not on this device.
+  bool may_sign(Turn& turn, RequestId id, const std::string& command);
   void answer_to(Turn& turn, RequestId id, const SecretPrepareRequest& request);  // node_api_secret.cc
   void answer_to(Turn& turn, RequestId id, const SecretStoreRequest& request);
   void answer_to(Turn& turn, RequestId id, const SecretReleaseRequest& request);
@@ -164,12 +201,17 @@ class Node {
 
   Core core_;
   Auditor auditor_;
+  std::set<NodeKey> adopted_;                 // successors that took their places in this life of the process
   std::map<RequestId, uint64_t> transfers_;   // of requests that are being carried out
+  Index index_;
+  Zones zones_;
   Keeper keeper_;
   Workshop workshop_;
   Consent consent_;
   Library library_;
   Contractor contractor_;
+  Devices devices_;
+  IndexCopy copy_;
   Vault vault_;
   Secrets secrets_;
   Registrar registrar_;

@@ -40,6 +40,14 @@ void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
   status.bytes_owned = owned.bytes;
   status.jobs_running = uint32_t(contractor_.running());
   status.repairs_pending = uint32_t(library_.repairs_pending());
+  status.owner_key_here = core_.holds_root();
+  status.record_expires = core_.record.body.expires;
+  status.revoked = core_.revoked_device(core_.self(), core_.owner(), turn.now);
+  status.awaiting_index = core_.awaiting_index;
+  status.index_pending = copy_.pending();
+  status.index_saved = copy_.saved();
+  status.devices_connected = uint32_t(devices_.connected(turn.now).size());
+  status.alerts = devices_.alerts(turn.now);
   answer(turn, id, status);
 }
 
@@ -69,7 +77,9 @@ void Node::answer_to(Turn& turn, RequestId id, const PeerAddRequest& request) {
   }
   const NodeKey node = ticket->node;
   core_.want_peer(turn, node, ticket->addresses, Instant::never());
-  core_.put_record(turn, Record::kPeer, node, codec::encode(PeerRecord{ticket->addresses}), [this, id, node](Turn& t, const Status& kept) {
+  PeerRecord peer{{}, ticket->addresses, ticket->owner, {}, false};
+  if (peer.addresses.size() > mesh::kAddressesPerPeerMax) peer.addresses.resize(mesh::kAddressesPerPeerMax);
+  index_.put(turn, IndexKind::kPeer, node, peer, [this, id, node](Turn& t, const Status& kept) {
     if (kept.ok()) answer(t, id, PeerAddAnswer{node});
     else t.out.push(Refuse{id, kept.error()});
   });
@@ -104,6 +114,7 @@ GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& gra
   const work::LeaseEntry* lease = given ? workshop_.leases().find(grant.id) : nullptr;
   if (core_.authority.revoked(grant, now)) info.state = "revoked";
   else if (grant.body.expires <= now.unix_seconds()) info.state = "expired";
+  else if (given && grant.body.node != core_.self()) info.state = core_.sessions.up(grant.body.node) ? "active" : "away";
   else if (given) info.state = lease != nullptr ? work::lease_stage_name(lease->stage) : "ended";
   else if (!core_.sessions.up(grant.body.node)) info.state = "away";
   else info.state = core_.serving.count(grant.body.node) ? "active" : "waiting";
@@ -111,7 +122,12 @@ GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& gra
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request) {
-  workshop_.give(turn, request, [this, id](Turn& t, Result<object::Signed<object::Grant>> grant) {
+  const Result<NodeKey> machine = request.device.empty() ? Result<NodeKey>(core_.self()) : devices_.find(request.device);
+  if (!machine.ok()) {
+    turn.out.push(Refuse{id, machine.error()});
+    return;
+  }
+  workshop_.give(turn, request, *machine, [this, id](Turn& t, Result<object::Signed<object::Grant>> grant) {
     if (grant.ok()) answer(t, id, grant_info(t.now, *grant, true));
     else t.out.push(Refuse{id, grant.error()});
   });
@@ -120,6 +136,10 @@ void Node::answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request) 
 void Node::answer_to(Turn& turn, RequestId id, const GrantListRequest&) {
   GrantListAnswer list;
   for (const auto& [grant_id, grant] : core_.authority.all_given()) list.grants.push_back(grant_info(turn.now, grant, true));
+  for (const store::RecordRef& record : core_.records(Record::kDeviceGrant)) {
+    const auto grant = object::open_object<object::Grant>(*record.value, core_.authority.verifier());
+    if (grant.ok()) list.grants.push_back(grant_info(turn.now, *grant, true));
+  }
   for (const auto& [grant_id, grant] : core_.authority.all_received()) list.grants.push_back(grant_info(turn.now, grant, false));
   answer(turn, id, list);
 }
@@ -138,12 +158,17 @@ void Node::answer_to(Turn& turn, RequestId id, const PutRequest& request) {
     turn.out.push(Refuse{id, fail(Errc::kLimit, "one put takes at most " + std::to_string(kFilesPerRequestMax) + " files; split it")});
     return;
   }
+  const Result<object::ZoneId> zone = core_.awaiting_index ? Result<object::ZoneId>(core_.zone()) : core_.zone_named(request.zone);
+  if (!zone.ok()) {
+    turn.out.push(Refuse{id, zone.error()});
+    return;
+  }
   std::vector<PutItem> items;
-  for (const FileName& file : request.files) items.push_back({file, nullptr});
+  for (const FileName& file : request.files) items.push_back({file, nullptr, nullptr, {}});
   const Instant started = turn.now;
   auto ended = std::make_shared<bool>(false);
   const uint64_t transfer = library_.put(
-      turn, std::move(items), [id](Turn& t, const TransferProgress& progress) { t.out.push(Progress{id, codec::to_json_text(progress)}); },
+      turn, *zone, std::move(items), [id](Turn& t, const TransferProgress& progress) { t.out.push(Progress{id, codec::to_json_text(progress)}); },
       [this, id, started, ended](Turn& t, PutOutcome put) {
         *ended = true;
         transfers_.erase(id);
@@ -162,6 +187,11 @@ void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
     turn.out.push(Refuse{id, fail(Errc::kInvalid, request.cid + " is not a content id: " + cid.error().message)});
     return;
   }
+  const Result<Blob> blob = find_blob(*cid, request.zone);
+  if (!blob.ok()) {
+    turn.out.push(Refuse{id, blob.error()});
+    return;
+  }
   struct Written {
     uint64_t bytes = 0;
     size_t waiting = 0;
@@ -172,7 +202,7 @@ void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
   };
   auto written = std::make_shared<Written>();
   written->started = turn.now;
-  if (const std::optional<Blob> blob = library_.find(*cid)) written->total = blob->ref.size;
+  written->total = blob->ref.size;
   const auto settle = [this, id, written, name = *cid, path = request.path](Turn& t) {
     if (!written->all_given || written->waiting > 0) return;
     transfers_.erase(id);
@@ -181,7 +211,7 @@ void Node::answer_to(Turn& turn, RequestId id, const GetRequest& request) {
     else answer(t, id, GetAnswer{name, written->bytes, uint64_t((t.now - written->started).ms())});
   };
   const uint64_t transfer = library_.get(
-      turn, *cid,
+      turn, *blob,
       [this, id, written, settle, path = request.path](Turn& t, uint64_t offset, Bytes bytes, bool last) {
         written->bytes += bytes.size();
         ++written->waiting;

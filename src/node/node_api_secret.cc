@@ -11,6 +11,13 @@ void Node::on_secret_message(Turn& turn, const NodeKey& from, const SecretMessag
   else secrets_.on_message(turn, from, message);
 }
 
+// What a secret is and who holds it is signed by its owner.
+bool Node::may_sign(Turn& turn, RequestId id, const std::string& command) {
+  const Status root = core_.need_root(command);
+  if (!root.ok()) turn.out.push(Refuse{id, root.error()});
+  return root.ok();
+}
+
 void Node::answer_to(Turn& turn, RequestId id, const SecretPrepareRequest& request) {
   const Result<SecretPrepareAnswer> prepared = secrets_.prepare(turn.now, request);
   if (prepared.ok()) answer(turn, id, *prepared);
@@ -18,6 +25,7 @@ void Node::answer_to(Turn& turn, RequestId id, const SecretPrepareRequest& reque
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const SecretStoreRequest& request) {
+  if (!may_sign(turn, id, "selvedge secret split")) return;
   secrets_.store(turn, request, reply_to<SecretInfo>(id));
 }
 
@@ -28,18 +36,22 @@ void Node::answer_to(Turn& turn, RequestId id, const SecretReleaseRequest& reque
 void Node::answer_to(Turn& turn, RequestId id, const SecretListRequest&) { answer(turn, id, SecretListAnswer{secrets_.list()}); }
 
 void Node::answer_to(Turn& turn, RequestId id, const SecretRefreshRequest& request) {
+  if (!may_sign(turn, id, "selvedge secret refresh")) return;
   secrets_.refresh(turn, request.name, reply_to<SecretInfo>(id));
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const SecretReshareRequest& request) {
+  if (!may_sign(turn, id, "selvedge secret reshare")) return;
   secrets_.reshare(turn, request, reply_to<SecretInfo>(id));
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const SecretRemoveRequest& request) {
+  if (!may_sign(turn, id, "selvedge secret remove")) return;
   secrets_.remove(turn, request.name, reply_to<SecretInfo>(id));
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const SecretAllowRequest& request) {
+  if (!may_sign(turn, id, "selvedge secret allow")) return;
   secrets_.allow(turn, request, reply_to<SecretLeaveAnswer>(id));
 }
 

@@ -34,6 +34,11 @@ class Group {
     crypto::Ed25519Signer signer;
     crypto::SealKeyPair seal;
     std::unique_ptr<Node> node;
+    bool holds_root = true;
+    Birth birth = Birth::kKnown;
+    Bytes record;                          // of a device without the owner's key
+    std::optional<NodeKey> succeeds;
+    std::vector<object::Holder> hosts;
     int life = 0;
     std::map<std::pair<store::Column, Bytes>, Bytes> disk;
     std::vector<store::DiskWrite> held_writes;
@@ -41,10 +46,13 @@ class Group {
     std::map<std::string, Bytes> files;
     std::map<RequestId, std::string> answers;
     std::map<RequestId, Error> refusals;
+    std::vector<std::string> progress;
+    std::vector<DialPeer> dials;           // asked for; links are the test's to open
     std::vector<work::RunDomain> tasks;    // started and not answered
     bool hold_tasks = false;
     std::vector<StopTasks> stops;          // asked for and not answered
     bool hold_stops = false;
+    bool deaf = false;                     // messages to it get lost; what a test makes it say counts
     object::Attestor* chip = nullptr;      // set before start()
     std::vector<Attest> attestations;      // asked for and not answered
     bool hold_attestations = false;
@@ -60,22 +68,52 @@ class Group {
     machines_.push_back(std::make_unique<Machine>(name, owner_name));
     return machines_.size() - 1;
   }
+  /// A further device of an owner, without the owner's key. It starts once it is enrolled.
+  size_t add_device(const std::string& name, const std::string& owner_name) {
+    const size_t n = add(name, owner_name);
+    at(n).holds_root = false;
+    return n;
+  }
+  std::string request_of(size_t n, const std::string& label, const crypto::Signer* old_key = nullptr) {
+    Machine& m = at(n);
+    EnrolRequest request{m.owner.public_key(), m.key(), m.seal.public_key(), label, m.succeeds, now.unix_seconds(), now.unix_seconds() + kEnrolRequestTtl};
+    const auto made = object::sign_object(m.signer, request).value();
+    if (old_key == nullptr) return request_text(made, nullptr);
+    const auto word = object::sign_object(*old_key, Succession{old_key->public_key(), m.key(), now.unix_seconds()}).value();
+    return request_text(made, &word);
+  }
+  /// As its owner would: the request is carried to `root`, the answer back.
+  void enroll(size_t root, size_t n, const std::string& label, std::vector<std::string> zones = {}, const crypto::Signer* old_key = nullptr) {
+    const std::string answered = answer(root, DeviceEnrollRequest{request_of(n, label, old_key), std::move(zones)});
+    const auto text = open_answer_text(field(answered, "answer"), at(n).owner.public_key(), at(n).key(), verifier_);
+    ASSERT_TRUE(text.ok()) << answered;
+    at(n).record = text->record;
+    at(n).hosts = text->hosts;
+  }
   Machine& at(size_t n) { return *machines_[n]; }
 
   Status start(size_t n) {
     Machine& m = at(n);
     NodeConfig config;
-    config.owner = &m.owner;
+    if (m.holds_root) {
+      config.owner = &m.owner;
+      config.zone_root = seed_of("zones " + m.owner_named);
+    }
+    config.record = m.record;
+    config.succeeds = m.succeeds;
+    config.hosts = m.hosts;
+    config.birth = m.birth;
+    config.label = m.name;
     config.node = &m.signer;
     config.seal = &m.seal;
     config.verifier = &verifier_;
     config.started = now;
-    config.zone_secret = seed_of("zone " + m.owner_named);
     config.random = seed_of("random " + m.name + std::to_string(++m.life));
     config.addresses = {m.name + ":1"};
     config.version = "test";
     config.identity_secret = object::identity_secret(seed_of("identity " + m.name));
     if (m.chip != nullptr) config.attestation = m.chip->tier();
+    TRY(Node::check(config));
     m.node = std::make_unique<Node>(std::move(config));
     for (const auto& [key, value] : m.disk) {
       if (key.first == store::Column::kMeta || key.first == store::Column::kRecords) (void)m.node->recover(key.first, key.second, value);
@@ -143,6 +181,10 @@ class Group {
       give(to, [&](Node& node, Node::Out& out) { node.on_message(now, link_id, message, out); });
       break;
     }
+    settle();
+  }
+  void other_answered(size_t n, const NodeKey& peer, const std::string& address, const NodeKey& shown) {
+    give(n, [&](Node& node, Node::Out& out) { node.on_other_answered(now, peer, address, shown, out); });
     settle();
   }
   void inject_frame(size_t from, size_t to, Bytes frame) {
@@ -247,7 +289,7 @@ class Group {
       }
       Travelling message = std::move(travelling_.front());
       travelling_.pop_front();
-      if (!at(message.to).links.count(message.link)) continue;
+      if (!at(message.to).links.count(message.link) || at(message.to).deaf) continue;
       (message.bulk ? at(message.to).frames : at(message.to).received).push_back(message.bytes);
       give(message.to, [&](Node& node, Node::Out& out) {
         if (message.bulk) node.on_symbols(now, message.link, std::move(message.bytes), out);
@@ -313,6 +355,10 @@ class Group {
       EXPECT_TRUE(m.answers.emplace(answered->request, answered->json).second && !m.refusals.count(answered->request)) << "answered twice";
     } else if (auto* refused = std::get_if<Refuse>(&effect)) {
       EXPECT_TRUE(m.refusals.emplace(refused->request, refused->error).second && !m.answers.count(refused->request)) << "answered twice";
+    } else if (auto* dial = std::get_if<DialPeer>(&effect)) {
+      m.dials.push_back(*dial);
+    } else if (auto* going = std::get_if<Progress>(&effect)) {
+      m.progress.push_back(going->json);
     } else if (auto* text = std::get_if<Trace>(&effect)) {
       m.traces.push_back(text->text);
     }

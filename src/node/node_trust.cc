@@ -8,7 +8,6 @@ namespace selvedge::node {
 
 namespace {
 
-constexpr uint64_t kPolicySecondsDefault = 30 * object::kDay;
 constexpr uint64_t kHeadsPerAge = 3;  // so that one that gets lost does no harm
 
 Result<object::RevocationTarget> parse_target_kind(const std::string& text) {
@@ -40,22 +39,6 @@ Result<object::RevokedId> parse_target(const std::string& text) {
 
 // ---- policies
 
-Result<object::Signed<object::ZonePolicy>> Node::publish_policy(Turn& turn, object::ZonePolicy policy, uint64_t seconds, Core::OnStatus kept) {
-  const object::Signed<object::ZonePolicy>* before = core_.authority.policy(policy.zone);
-  policy.issued = turn.now.unix_seconds();
-  policy.expires = policy.issued + seconds;
-  policy.serial = before == nullptr ? 1 : before->body.serial + 1;
-  object::Signed<object::ZonePolicy> made = TRY(object::sign_object(*core_.config.owner, std::move(policy)));
-  TRY(core_.authority.add_policy(made));
-  const AuditNote note{object::AuditKind::kPolicy, convert<crypto::Digest>(made.id), "zone " + made.body.name + ", policy number " + std::to_string(made.body.serial), AuditBytes::kWithin};
-  core_.put_audited(turn, Record::kPolicy, made.body.zone, made.bytes, note, std::move(kept));
-  for (const auto& [key, peer] : core_.sessions.peers()) {
-    const bool serves = core_.authority.granted_by(turn.now, key, 0) != nullptr;
-    if (core_.sessions.up(key) && serves) core_.send(turn, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}));
-  }
-  return made;
-}
-
 const object::Signed<object::ZonePolicy>* Node::find_policy(const std::string& zone) const {
   for (const auto& [id, policy] : core_.authority.policies()) {
     if ((policy.body.owner == core_.owner() && policy.body.name == zone) || (zone.size() >= 8 && id.hex().compare(0, zone.size(), zone) == 0)) return &policy;
@@ -81,12 +64,10 @@ void Node::answer_to(Turn& turn, RequestId id, const PolicySetRequest& request) 
     turn.out.push(Refuse{id, policy.error()});
     return;
   }
-  const object::ZoneId zone = policy->zone;
-  const auto made = publish_policy(turn, std::move(policy).value(), request.seconds == 0 ? kPolicySecondsDefault : request.seconds, [this, id, zone](Turn& t, const Status& kept) {
-    if (!kept.ok()) t.out.push(Refuse{id, kept.error()});
-    else answer(t, id, policy_info(*core_.authority.policy(zone)));
+  zones_.publish(turn, std::move(policy).value(), request.seconds == 0 ? kPolicyTtl : request.seconds, [this, id](Turn& t, Result<object::ZoneId> zone) {
+    if (!zone.ok()) t.out.push(Refuse{id, zone.error()});
+    else answer(t, id, policy_info(*core_.authority.policy(*zone)));
   });
-  if (!made.ok()) turn.out.push(Refuse{id, made.error()});
   renew_head(turn);
 }
 
@@ -148,6 +129,8 @@ void Node::answer_to(Turn& turn, RequestId id, const RevokeRequest& request) {
 }
 
 void Node::revoke(Turn& turn, object::Revocation body, std::function<void(Turn&, Result<RevokeRequest::Done>)> then) {
+  const Status root = core_.need_root("selvedge revoke");
+  if (!root.ok()) return then(turn, root.error());
   body.issuer = core_.owner();
   body.issued = turn.now.unix_seconds();
   if (body.cutoff == 0) body.cutoff = body.issued;
@@ -155,18 +138,24 @@ void Node::revoke(Turn& turn, object::Revocation body, std::function<void(Turn&,
   const Status added = made.ok() ? core_.authority.add_revocation(*made) : Status(made.error());
   if (!added.ok()) return then(turn, added.error());
   // What runs under it stops first; writing it down can wait for the disk.
-  after_revocation(turn, made->body);
+  after_revocation(turn, *made);
   const AuditNote note{object::AuditKind::kRevocation, convert<crypto::Digest>(made->id), std::string("made: ") + object::enum_name(made->body.target_kind) + " " + made->body.target.hex(), AuditBytes::kWithin};
   core_.put_audited(turn, Record::kRevocation, made->id, made->bytes, note, [this, made = *made, then](Turn& t, const Status& kept) {
     uint64_t told = 0;
     for (const auto& [key, peer] : core_.sessions.peers()) {
       if (core_.sessions.up(key) && core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{made.bytes}}))) ++told;
     }
+    copy_.on_changed(t);
     head_issued_ = Instant{0};  // what was said before does not hold any more
     renew_head(t);
     const object::Revocation& said = made.body;
-    if (kept.ok()) then(t, RevokeRequest::Done{convert<crypto::Digest>(made.id), object::enum_name(said.target_kind), convert<crypto::Digest>(said.target), said.cutoff, told});
-    else then(t, fail(kept.code(), "it is revoked now, but that could not be written down and a restart would forget it: " + kept.error().message));
+    if (!kept.ok()) return then(t, fail(kept.code(), "it is revoked now, but that could not be written down and a restart would forget it: " + kept.error().message));
+    const RevokeRequest::Done done{convert<crypto::Digest>(made.id), object::enum_name(said.target_kind), convert<crypto::Digest>(said.target), said.cutoff, told};
+    // A zone that named a revoked device has new keys before anybody is told that it is done.
+    zones_.tend(t, [then, done](Turn& t2, const Status& tended) {
+      if (tended.ok()) then(t2, done);
+      else then(t2, tended.error());
+    });
   });
 }
 
@@ -182,17 +171,21 @@ void Node::answer_to(Turn& turn, RequestId id, const RevocationsRequest&) {
   answer(turn, id, list);
 }
 
-void Node::after_revocation(Turn& turn, const object::Revocation& revocation) {
-  if (revocation.target_kind == object::RevocationTarget::kObject && revocation.cutoff <= turn.now.unix_seconds()) {
-    keeper_.on_object_revoked(turn, revocation.issuer, convert<object::ObjectId>(revocation.target));
+void Node::after_revocation(Turn& turn, const object::Signed<object::Revocation>& revocation) {
+  const object::Revocation& body = revocation.body;
+  if (body.target_kind == object::RevocationTarget::kObject && body.cutoff <= turn.now.unix_seconds()) {
+    keeper_.on_object_revoked(turn, body.issuer, convert<object::ObjectId>(body.target));
   }
+  if (devices_.speaks_for_owner(revocation.signer)) devices_.take_effect(turn, revocation);
   workshop_.enforce_revocations(turn);
   contractor_.refresh(turn);
   library_.repair(turn);
+  copy_.on_hosts_changed(turn);
 }
 
-bool Node::concerns(const crypto::PublicKey& issuer, const NodeKey& from) const {
+bool Node::concerns(const crypto::PublicKey& issuer, const NodeKey& from, Instant now) const {
   if (issuer == core_.owner() || issuer == from) return true;
+  if (devices_.is_device(from, now) && devices_.speaks_for_owner(issuer)) return true;
   const mesh::Peer* peer = core_.sessions.find(from);
   if (peer != nullptr && peer->record && peer->record->body.owner == issuer) return core_.authority.knows_origin(issuer) || core_.authority.knows_owner(issuer);
   return false;

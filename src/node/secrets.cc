@@ -408,12 +408,21 @@ void Secrets::allow(Turn& turn, const SecretAllowRequest& request, OnLeave then)
   const SecretOffer offer{own->manifest.bytes, made->bytes};
   const SecretLeave record{own->manifest.body.secret, made->bytes, false};
   leaves_.insert_or_assign(id, Leave{own->manifest.body.secret, std::move(made).value(), false});
-  core_.put_record(turn, Record::kSecretLeave, id, codec::encode(record),
+  const AuditNote note{object::AuditKind::kCapability, convert<crypto::Digest>(id), "secret " + own->manifest.body.name + " for " + codec::key_text(*node), AuditBytes::kElsewhere};
+  core_.put_audited(turn, Record::kSecretLeave, id, codec::encode(record), note,
                    [this, offer, id, to = *node, expires = capability.expires, then](Turn& t, const Status& written) {
                      if (!written.ok()) return then(t, written.error());
                      core_.send(t, to, SecretMessages::encode(offer));
                      then(t, SecretLeaveAnswer{convert<crypto::Digest>(id), to, expires});
                    });
+}
+
+std::vector<object::ObjectId> Secrets::leaves_of(const NodeKey& node) const {
+  std::vector<object::ObjectId> out;
+  for (const auto& [id, leave] : leaves_) {
+    if (leave.capability.body.audience == node && !leave.denied) out.push_back(id);
+  }
+  return out;
 }
 
 void Secrets::deny(Turn& turn, const SecretDenyRequest& request, OnLeave then) {

@@ -72,6 +72,8 @@ class Secrets {
   void remove(Turn& turn, const std::string& name, OnInfo then);
   void allow(Turn& turn, const SecretAllowRequest& request, OnLeave then);
   void deny(Turn& turn, const SecretDenyRequest& request, OnLeave then);
+  /// Capabilities by which that node may ask for secrets of this owner.
+  std::vector<object::ObjectId> leaves_of(const NodeKey& node) const;
   std::vector<SecretInfo> list() const;
 
   void on_message(Turn& turn, const NodeKey& from, const SecretMessages::Message& message);

@@ -92,7 +92,7 @@ class World {
     config.seal = &keys(0).seal;
     config.verifier = &verifier_;
     config.started = now_;
-    config.zone_secret = seed_of("zone host");
+    config.zone_root = seed_of("zones host");
     config.random = seed_of("random host1");
     config.version = "fuzz";
     return config;

@@ -18,7 +18,7 @@ class VaultTest : public ::testing::Test {
     config.seal = &host_seal_;
     config.verifier = &verifier_;
     config.started = now_;
-    config.zone_secret = seed_of("zone");
+    config.zone_root = seed_of("zone");
     config.random = seed_of("random");
     core_.emplace(std::move(config));
     vault_.emplace(*core_);

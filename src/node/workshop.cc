@@ -8,6 +8,7 @@ namespace selvedge::node {
 
 namespace {
 constexpr size_t kSuppliesMax = work::kExecutionsMax;
+constexpr size_t kBundlesNotedMax = 1024;
 constexpr Duration kSupplyKept = seconds(300);
 
 object::HandleScope cap_scope(const work::LeaseEntry& lease) { return {lease.grant.body.origin, lease.grant.id, lease.number}; }
@@ -23,7 +24,7 @@ AuditNote lease_note(const object::ObjectId& grant, std::string state) {
 
 // ---- leases
 
-void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
+void Workshop::give(Turn& turn, const GrantGiveRequest& request, const NodeKey& machine, OnGrant then) {
   const Result<crypto::PublicKey> origin = codec::parse_key(request.origin);
   if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
   object::Grant grant;
@@ -34,28 +35,71 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, OnGrant then) {
   grant.storage_bytes = request.storage_bytes;
   grant.issued = turn.now.unix_seconds();
   grant.expires = grant.issued + request.seconds;
-  give(turn, std::move(grant), std::move(then));
+  give(turn, std::move(grant), machine, std::move(then));
 }
 
-void Workshop::give(Turn& turn, object::Grant grant, OnGrant then) {
-  if (grant.origin == core_.owner()) return then(turn, fail(Errc::kInvalid, "that is this machine's own owner, who needs no grant"));
+void Workshop::give(Turn& turn, object::Grant grant, const NodeKey& machine, OnGrant then) {
+  const Status root = core_.need_root("selvedge grant give KEY --device " + codec::key_text(machine));
+  if (!root.ok()) return then(turn, root.error());
+  const bool here = machine == core_.self();
+  if (grant.origin == core_.owner() && here) return then(turn, fail(Errc::kInvalid, "that is this machine's own owner, who needs no grant"));
   grant.owner = core_.owner();
-  grant.node = core_.self();
+  grant.node = machine;
   grant.nonce = core_.drbg.draw<object::Unique>();
   Result<object::Signed<object::Grant>> made = object::sign_object(*core_.config.owner, grant);
   if (!made.ok()) return then(turn, made.error());
   const object::Signed<object::Grant> given = *made;
   const AuditNote note{object::AuditKind::kGrant, convert<crypto::Digest>(given.id), "given to " + codec::key_text(given.body.origin), AuditBytes::kWithin};
-  core_.put_audited(turn, Record::kGrantGiven, given.id, given.bytes, note, [this, given, then](Turn& t, const Status& kept) {
+  core_.put_audited(turn, here ? Record::kGrantGiven : Record::kDeviceGrant, given.id, given.bytes, note, [this, given, here, then](Turn& t, const Status& kept) {
     if (!kept.ok()) return then(t, kept.error());
-    restore(t, given);
-    for (const auto& [key, peer] : core_.sessions.peers()) {
-      if (core_.sessions.up(key) && peer.record && peer.record->body.owner == given.body.origin) {
-        core_.send(t, key, mesh::MeshMessages::encode(mesh::Records{{given.bytes}}));
-      }
-    }
+    if (here) open_given(t, given);
+    else core_.send_records(t, given.body.node, {given.bytes});
     then(t, given);
   });
+}
+
+void Workshop::open_given(Turn& turn, const object::Signed<object::Grant>& given) {
+  restore(turn, given);
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(key) && peer.record && peer.record->body.owner == given.body.origin) core_.send_records(turn, key, {given.bytes});
+  }
+}
+
+void Workshop::adopt(Turn& turn, object::Signed<object::Grant> grant) {
+  if (grant.body.node != core_.self() || grant.body.owner != core_.owner() || core_.authority.given(grant.id) != nullptr) return;
+  if (core_.authority.all_given().size() >= kGrantsMax) return core_.trace(turn, "a grant for this machine was not taken: there are too many");
+  const object::Signed<object::Grant> given = std::move(grant);
+  core_.put_record(turn, Record::kGrantGiven, given.id, given.bytes, [this, given](Turn& t, const Status& kept) {
+    if (kept.ok()) open_given(t, given);
+  });
+}
+
+void Workshop::reissue(Turn& turn, Record kind, const NodeKey& old_key, const NodeKey& fresh) {
+  if (!core_.holds_root()) return;
+  std::vector<object::Signed<object::Grant>> old_grants;
+  for (const store::RecordRef& record : core_.records(kind)) {
+    auto grant = object::open_object<object::Grant>(*record.value, core_.authority.verifier());
+    if (grant.ok() && grant->body.node == old_key) old_grants.push_back(std::move(grant).value());
+  }
+  for (const object::Signed<object::Grant>& old_grant : old_grants) {
+    const object::ObjectId old_id = old_grant.id;
+    // One that had ended is not brought to life. One that was taken back while it named the old key stays taken back.
+    object::Grant body = old_grant.body;
+    body.node = fresh;
+    body.issued = turn.now.unix_seconds();
+    Result<object::Signed<object::Grant>> made = object::sign_object(*core_.config.owner, body);
+    if (!made.ok() || core_.authority.taken_back(old_grant, turn.now)) {
+      core_.erase_record(turn, kind, old_id, [](Turn&, const Status&) {});
+      continue;
+    }
+    const object::Signed<object::Grant> given = std::move(made).value();
+    if (core_.find_record(Record::kPaused, old_id) != nullptr) core_.put_record(turn, Record::kPaused, given.id, {}, [](Turn&, const Status&) {});
+    core_.put_record(turn, kind, given.id, given.bytes, [this, kind, old_id, given](Turn& t, const Status& kept) {
+      if (!kept.ok()) return;
+      core_.erase_record(t, kind, old_id, [](Turn&, const Status&) {});
+      if (kind == Record::kDeviceGrant) core_.send_records(t, given.body.node, {given.bytes});
+    });
+  }
 }
 
 void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
@@ -134,14 +178,16 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
 }
 
 void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then) {
+  // A machine may always refuse to go on, with its own key where its owner's is elsewhere.
+  const crypto::Signer& signer = core_.holds_root() ? *core_.config.owner : *core_.config.node;
   object::Revocation revocation;
-  revocation.issuer = core_.owner();
+  revocation.issuer = signer.public_key();
   revocation.target_kind = object::RevocationTarget::kCapability;
   revocation.target.bytes = lease.grant.id.bytes;
   revocation.cutoff = turn.now.unix_seconds();
   revocation.reason = object::RevocationReason::kUserRequest;
   revocation.issued = turn.now.unix_seconds();
-  Result<object::Signed<object::Revocation>> made = object::sign_object(*core_.config.owner, revocation);
+  Result<object::Signed<object::Revocation>> made = object::sign_object(signer, revocation);
   CHECK(made.ok());
   const Status added = core_.authority.add_revocation(*made);
   if (!added.ok()) core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
@@ -322,13 +368,23 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
     core_.want_peer(turn, holder.node, holder.addresses, turn.now + seconds(60));
   }
   const work::TaskId task = offer.body.task;
+  const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
+  const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
   work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
+  else if (bundle) note_bundle(turn, lease->grant.id, *bundle, manifest);
   route(turn, effects);
   return status;
+}
+
+// Tasks have receipts; what the owner may want to prove beside them is since when a lease runs which program.
+void Workshop::note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest) {
+  if (bundles_.size() >= kBundlesNotedMax) bundles_.clear();
+  if (!bundles_.insert({lease, bundle}).second) return;
+  core_.audit(turn, {object::AuditKind::kBundle, convert<crypto::Digest>(bundle), "taken under lease " + lease.hex(), AuditBytes::kWithin}, manifest);
 }
 
 void Workshop::route(Turn& turn, work::Executor::Out& effects) {

@@ -18,10 +18,16 @@ class Workshop {
 
   // ---- leases
   using OnGrant = std::function<void(Turn&, Result<object::Signed<object::Grant>>)>;
-  /// Signs a grant for an origin, writes it down, opens the lease and tells the origin if it is connected.
-  void give(Turn& turn, const GrantGiveRequest& request, OnGrant then);
+  /// Signs a grant for an origin, writes it down, opens the lease and tells the origin if it is connected. `machine` is this one or another
+  /// device of the same owner, which is sent the grant and opens the lease itself. Errors: kUnauthorized without the owner's key, kInvalid, kIo.
+  void give(Turn& turn, const GrantGiveRequest& request, const NodeKey& machine, OnGrant then);
   /// The same for a grant of any classes; owner, node and nonce are filled in here.
-  void give(Turn& turn, object::Grant grant, OnGrant then);
+  void give(Turn& turn, object::Grant grant, const NodeKey& machine, OnGrant then);
+  /// A grant for this machine that its owner signed on another device. One that is known is no error.
+  void adopt(Turn& turn, object::Signed<object::Grant> grant);
+  /// A machine of this owner has a new key: signs its grants anew for it, in place of those for the old one. `kind` says where they lie: given
+  /// by this machine, or for another device. Needs the owner's key; without it nothing happens.
+  void reissue(Turn& turn, Record kind, const NodeKey& old_key, const NodeKey& fresh);
   /// Ends every lease whose grant, origin or machine was revoked by other means than `change`.
   void enforce_revocations(Turn& turn);
   using OnLease = std::function<void(Turn&, Result<LeaseChangeAnswer>)>;
@@ -43,9 +49,11 @@ class Workshop {
   size_t active() const { return executor_.active(); }
 
  private:
+  void open_given(Turn& turn, const object::Signed<object::Grant>& given);
   void revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer);
+  void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);
   void route(Turn& turn, work::Leases::Out& effects);
   void need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid);
@@ -74,6 +82,7 @@ class Workshop {
   work::Executor executor_;
   object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
+  std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
 };
 
 }  // namespace selvedge::node

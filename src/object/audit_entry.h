@@ -29,8 +29,8 @@ enum class AuditKind : uint8_t {
   kZoneEpoch = 8,   // a zone has a new key
   kSecret = 9,      // a share was released, refreshed or used
   kDevice = 10,     // a device of this owner came, was lost or was replaced
-  kKey = 11,        // a key was made, exported, imported or rotated
-  kBundle = 12,     // a bundle was accepted or refused
+  kKey = 11,        // a node's key took the place of another
+  kBundle = 12,     // the first task of a bundle under a lease was taken
   kWitness = 13,    // another log contradicted itself, or a witness contradicts this one
   kGap = 14,        // entries that this log could not take
   kLast = kGap,

@@ -40,7 +40,7 @@ std::unique_ptr<crypto::Signer> World::make_signer(const std::string& what) {
   return std::make_unique<crypto::SimSigner>(seed_of(what), keyring_);
 }
 
-NodeIndex World::make_node(const std::string& name, std::unique_ptr<crypto::Signer> owner, crypto::Seed zone_secret) {
+NodeIndex World::make_node(const std::string& name, std::unique_ptr<crypto::Signer> owner, crypto::Seed zone_root) {
   const NodeIndex n = NodeIndex(nodes_.size());
   auto machine = std::make_unique<Machine>();
   machine->name = name;
@@ -48,18 +48,18 @@ NodeIndex World::make_node(const std::string& name, std::unique_ptr<crypto::Sign
   machine->owner = std::move(owner);
   machine->signer = make_signer("node " + name);
   machine->seal = std::make_unique<crypto::SealKeyPair>(seed_of("seal " + name));
-  machine->zone_secret = std::move(zone_secret);
+  machine->zone_root = std::move(zone_root);
   by_key_[machine->signer->public_key()] = n;
   by_address_[machine->address] = n;
   nodes_.push_back(std::move(machine));
   return n;
 }
 
-NodeIndex World::add_node(const std::string& name) { return make_node(name, make_signer("owner " + name), seed_of("zone " + name)); }
+NodeIndex World::add_node(const std::string& name) { return make_node(name, make_signer("owner " + name), seed_of("zones " + name)); }
 
 NodeIndex World::add_node(const std::string& name, NodeIndex same_owner_as) {
   const std::string first = nodes_[same_owner_as]->name;
-  return make_node(name, make_signer("owner " + first), seed_of("zone " + first));
+  return make_node(name, make_signer("owner " + first), seed_of("zones " + first));
 }
 
 std::optional<NodeIndex> World::node_of(const crypto::PublicKey& key) const {
@@ -78,7 +78,7 @@ node::NodeConfig World::config_of(const Machine& machine) {
   config.seal = machine.seal.get();
   config.verifier = verifier_.get();
   config.started = now_;
-  config.zone_secret = machine.zone_secret.clone();
+  config.zone_root = machine.zone_root.clone();
   // Each life draws its own numbers, as the operating system's entropy would have it.
   config.random = seed_of("random " + machine.name + " " + std::to_string(machine.life));
   config.addresses = {machine.address};

@@ -155,7 +155,7 @@ class World {
     std::unique_ptr<crypto::Signer> owner;
     std::unique_ptr<crypto::Signer> signer;
     std::unique_ptr<crypto::SealKeyPair> seal;
-    crypto::Seed zone_secret;
+    crypto::Seed zone_root;
     store::Limits limits;
     Lie lie = Lie::kNone;
     SimDisk disk;
@@ -193,7 +193,7 @@ class World {
     bool operator<(const Event& other) const { return std::tie(other.at, other.sequence) < std::tie(at, sequence); }
   };
 
-  NodeIndex make_node(const std::string& name, std::unique_ptr<crypto::Signer> owner, crypto::Seed zone_secret);
+  NodeIndex make_node(const std::string& name, std::unique_ptr<crypto::Signer> owner, crypto::Seed zone_root);
   crypto::Seed seed_of(const std::string& what) const;
   std::unique_ptr<crypto::Signer> make_signer(const std::string& what);
   node::NodeConfig config_of(const Machine& machine);

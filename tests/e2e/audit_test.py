@@ -12,23 +12,15 @@ from fabric import FabricTest, guest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tlog"))
 import reader  # noqa: E402  (shares no code with Selvedge)
 
-OWNER_BYTES = slice(0, 32)
-ZONE_BYTES = slice(96, 128)
-
 
 class Audit(FabricTest):
     def second_device(self, first, name):
-        """A node of the same owner: its own keys, the owner's root and zone."""
-        node = fabric.Node(os.path.join(self.dir, name))
+        """Another device of the same owner, enrolled where the owner's key is."""
+        node = fabric.Device(self.path(name), first.owner, name)
         self.nodes.append(node)
-        with open(os.path.join(first.home, "keys"), "rb") as file:
-            theirs = file.read()
-        path = os.path.join(node.home, "keys")
-        with open(path, "rb") as file:
-            keys = bytearray(file.read())
-        keys[OWNER_BYTES], keys[ZONE_BYTES] = theirs[OWNER_BYTES], theirs[ZONE_BYTES]
-        with open(path, "wb") as file:
-            file.write(keys)
+        answer = first.run("--json", "device", "enroll", node.request)
+        self.expect(answer, 0)
+        self.expect(node.run("device", "accept", json.loads(answer.stdout)["answer"]), 0)
         node.start()
         self.assertEqual(node.ask("status")["owner"], first.owner)
         return node
@@ -143,7 +135,7 @@ class Audit(FabricTest):
 
     def test_the_owners_devices_cosign_and_complete_a_head(self):
         first = self.node("first")
-        second, third = self.second_device(first, "second"), self.second_device(first, "third")
+        second = self.second_device(first, "second")
         policy = self.path("policy.toml")
         with open(policy, "w", encoding="utf-8") as file:
             file.write('[zone.private]\naudit_cosigners = 2\n')
@@ -153,6 +145,7 @@ class Audit(FabricTest):
         head = first.ask("audit.head")
         self.assertEqual(head["quorum"], 2)
         self.assertLess(head["complete_size"], head["size"], "what came before the policy needed nobody")
+        third = self.second_device(first, "third")
         self.meet(first, third)
         self.until("both witnesses", lambda: self.cosigned(first, 2))
         head = first.ask("audit.head")

@@ -54,20 +54,30 @@ class Home(FabricTest):
         node = self.node("a")
         mode = lambda name: stat.S_IMODE(os.stat(os.path.join(node.home, name)).st_mode)
         self.assertEqual(mode(""), 0o700)
-        self.assertEqual(mode("keys"), 0o600)
+        self.assertEqual(mode("owner.key"), 0o600)
+        self.assertEqual(mode("node.key"), 0o600)
         self.assertEqual(mode("node.sock"), 0o600)
         self.assertEqual(node.stop(), 0)
-        os.chmod(os.path.join(node.home, "keys"), 0o644)
-        self.expect(node.run("up"), fabric.INVALID, "chmod 600")
+        for name in ("owner.key", "node.key"):
+            path = os.path.join(node.home, name)
+            os.chmod(path, 0o644)
+            self.expect(node.run("up"), fabric.INVALID, "chmod 600 " + path)
+            os.chmod(path, 0o600)
 
     def test_init_never_overwrites_keys(self):
         home = self.path("a")
         first = json.loads(run("--json", "init", home=home).stdout)
-        with open(os.path.join(home, "keys"), "rb") as keys:
-            before = keys.read()
+
+        def read():
+            content = []
+            for name in ("owner.key", "node.key"):
+                with open(os.path.join(home, name), "rb") as keys:
+                    content.append(keys.read())
+            return content
+
+        before = read()
         self.expect(run("init", home=home), fabric.BUSY, "already")
-        with open(os.path.join(home, "keys"), "rb") as keys:
-            self.assertEqual(keys.read(), before)
+        self.assertEqual(read(), before)
         self.assertNotEqual(json.loads(run("--json", "init", home=self.path("b")).stdout)["owner"], first["owner"])
 
     def test_is_used_by_one_process(self):
@@ -93,9 +103,18 @@ class Home(FabricTest):
     def test_a_damaged_key_file_is_named(self):
         home = self.path("a")
         run("init", home=home)
-        with open(os.path.join(home, "keys"), "r+b") as keys:
-            keys.truncate(100)
-        self.expect(run("up", home=home), fabric.INVALID, "damaged", "backup")
+        for name in ("owner.key", "node.key"):
+            path = os.path.join(home, name)
+            with open(path, "r+b") as keys:
+                whole = keys.read()
+                keys.truncate(len(whole) - 1)
+            self.expect(run("up", home=home), fabric.INVALID, path, "damaged", "backup")
+            with open(path, "wb") as keys:
+                keys.write(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+            self.expect(run("up", home=home), fabric.INVALID, path, "damaged")
+            with open(path, "wb") as keys:
+                keys.write(whole)
+        self.assertEqual(run("key", "show", home=home).returncode, 0)
 
     def test_a_port_in_use_is_named(self):
         first = self.node("a")

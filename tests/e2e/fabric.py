@@ -173,6 +173,18 @@ def domains_of(node):
     return list(children(node.process.pid).values()).count("selvedge-domain")
 
 
+class Device(Node):
+    """A further device of an owner whose key stays on another one. `request` is what that one is to enrol."""
+
+    def __init__(self, home, owner, label):  # pylint: disable=super-init-not-called
+        self.home, self.process, self.connection, self.preexec = home, None, None, None
+        self.address = "127.0.0.1:0"
+        made = run("--json", "init", "--owner", owner, "--label", label, home=home)
+        assert made.returncode == 0, made.stderr
+        keys = json.loads(made.stdout)
+        self.owner, self.key, self.request = keys["owner"], keys["node"], keys["request"]
+
+
 class FabricTest(unittest.TestCase):
     """A test with a folder of its own, whose nodes are gone when it ends."""
 

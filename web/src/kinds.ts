@@ -97,12 +97,24 @@ export interface SecretVerdict {
   error: number; at: bigint;
 }
 
+export interface IdentityToken {
+  origin: Bytes; node_id: Bytes; tier: number; attestation: { format: string; data: Bytes }; purpose: string; lease: Bytes | null;
+  issued: bigint; expires: bigint; nonce: Bytes;
+}
+export interface KeyEndorsement { endorser: Bytes; key_name: Bytes; issued: bigint; expires: bigint }
+
+export interface AuditEntry { kind: number; time_ms: bigint; subject: Bytes; detail: string; digest: Bytes; bytes: Bytes | null }
+export interface AuditHead {
+  owner: Bytes; node: Bytes; zone: Bytes; policy_serial: bigint; quorum: number; size: bigint; root: Bytes; note: string; issued: bigint;
+}
+
 export interface Kinds {
   NodeRecord: NodeRecord; Grant: Grant; Lease: Lease; ZonePolicy: ZonePolicy; IssuerSet: IssuerSet; Capability: Capability; Endorsement: Endorsement;
   ZoneKeyEpoch: ZoneKeyEpoch; Revocation: Revocation; RevocationHead: RevocationHead; PermissionRequest: PermissionRequest;
   PermissionDecision: PermissionDecision; Alert: Alert; Manifest: Manifest; Provenance: Provenance; SequenceLink: SequenceLink; TaskSpec: TaskSpec;
   TaskOffer: TaskOffer; Commitment: Commitment; Reveal: Reveal; Receipt: Receipt; BlockGroup: BlockGroup; BlobRef: BlobRef;
   SecretManifest: SecretManifest; SecretShare: SecretShare; SecretRelease: SecretRelease; SecretReshare: SecretReshare; SecretVerdict: SecretVerdict;
+  IdentityToken: IdentityToken; KeyEndorsement: KeyEndorsement; AuditEntry: AuditEntry; AuditHead: AuditHead;
 }
 export type KindName = keyof Kinds;
 
@@ -183,6 +195,12 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
     '{zone:bytes32,owner:bytes32,secret:bytes32,generation:u64,threshold:u8,receivers:[{node:bytes32,seal_key:bytes32}],issued:u64,expires:u64,nonce:bytes16}'],
   ['SecretVerdict', 1, 'holder',
     '{zone:bytes32,origin:bytes32,secret:bytes32,generation:u64,holder:bytes32,asker:bytes32,purpose:text,scope:text,nonce:bytes16,error:u8,at:u64}'],
+  ['IdentityToken', 1, 'node_id',
+    '{origin:bytes32,node_id:bytes32,tier:enum0..2,attestation:{format:text,data:bytes},purpose:text,lease:?bytes32,issued:u64,expires:u64,nonce:bytes16}'],
+  ['KeyEndorsement', 1, 'endorser', '{endorser:bytes32,key_name:bytes32,issued:u64,expires:u64}'],
+  ['AuditEntry', 1, null, '{kind:enum0..14,time_ms:u64,subject:bytes32,detail:text,digest:bytes32,bytes:?bytes}'],
+  ['AuditHead', 1, 'node',
+    '{owner:bytes32,node:bytes32,zone:bytes32,policy_serial:u64,quorum:u32,size:u64,root:bytes32,note:text,issued:u64}'],
 ];
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map(

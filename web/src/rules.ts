@@ -4,6 +4,7 @@ import { compare, equal, isZero, utf8 } from './bytes.js';
 import { sha256 } from './crypto.js';
 import type * as k from './kinds.js';
 import { zoneId } from './ids.js';
+import { keyText } from './names.js';
 import { isOperation, isPattern } from './patterns.js';
 import { type Code, refuse } from './refusal.js';
 
@@ -273,6 +274,40 @@ function secretShare(s: k.SecretShare): void {
   lifetime(s.issued, s.expires, 7n * 365n * DAY);
 }
 
+// ---- identity tokens (docs/spec/identity.md)
+
+const ATTESTATION_FORMATS = ['none', 'tpm2-key', 'tpm2-quote'] as const;
+
+function identityToken(t: k.IdentityToken): void {
+  named(t.origin, t.node_id);
+  const { format, data } = t.attestation;
+  require(data.length <= 4096, 'limit', 'the attestation is too large');
+  require(format === ATTESTATION_FORMATS[t.tier], 'unsupported', 'its tier has an attestation of another format');
+  require((data.length === 0) === (t.tier === 0), 'invalid', 'there is attestation data exactly when its tier is a hardware tier');
+  require(t.purpose !== '', 'invalid', 'it does not say what for');
+  words(t.purpose, 64);
+  require(t.issued % 60n === 0n && t.expires % 60n === 0n, 'invalid', 'its times are whole minutes');
+  lifetime(t.issued, t.expires, 3600n);
+}
+
+// ---- audit logs (docs/spec/audit.md)
+
+async function auditEntry(e: k.AuditEntry): Promise<void> {
+  require(utf8(e.detail).length <= 255 && !/[\x00-\x1f]/.test(e.detail), 'invalid', 'its detail is one line of at most 255 bytes');
+  if (e.bytes === null) return;
+  require(e.bytes.length <= 4096, 'limit', 'it holds at most 4096 bytes of an object');
+  require(equal(await sha256(e.bytes), e.digest), 'integrity', 'its bytes are not those that it names');
+}
+
+function auditHead(h: k.AuditHead): void {
+  named(h.owner, h.node);
+  require(h.quorum <= 63, 'limit', 'it asks for more cosigners than a note holds');
+  require(utf8(h.note).length <= 65536, 'limit', 'its note is too large');
+  const [origin, size, root, end] = h.note.split('\n');
+  const same = origin === `selvedge/${keyText(h.node)}` && size === h.size.toString() && root === btoa(String.fromCharCode(...h.root)) && end === '';
+  require(same, 'invalid', 'it says something else than its checkpoint');
+}
+
 type Rules = { [K in k.KindName]: (body: k.Kinds[K]) => void | Promise<void> };
 
 const RULES: Rules = {
@@ -370,6 +405,14 @@ const RULES: Rules = {
     words(v.purpose, 255);
     words(v.scope, 255);
   },
+  IdentityToken: identityToken,
+  KeyEndorsement(e) {
+    named(e.endorser, e.key_name);
+    require(e.issued % DAY === 0n && e.expires % DAY === 0n, 'invalid', 'its times are whole days');
+    lifetime(e.issued, e.expires, 2n * DAY);
+  },
+  AuditEntry: auditEntry,
+  AuditHead: auditHead,
 };
 
 export async function checkRules<K extends k.KindName>(kind: K, body: k.Kinds[K]): Promise<void> {

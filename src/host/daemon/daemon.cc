@@ -14,6 +14,7 @@
 #include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
+#include "object/zone_keys.h"
 
 namespace selvedge::host {
 
@@ -44,9 +45,11 @@ void falsify(work::DomainResult& result) {
 class Daemon {
  public:
   Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
-      : options_(options), home_(std::move(home)), lock_(std::move(lock)), owner_(keys.owner), node_key_(keys.node), seal_(keys.seal.clone()),
+      : options_(options), home_(std::move(home)), lock_(std::move(lock)), node_key_(keys.node.node), seal_(keys.node.seal.clone()),
         log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path),
-        deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }) {}
+        deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }) {
+    if (keys.root) owner_.emplace(keys.root->owner);
+  }
 
   Status start(const HomeKeys& keys);
   Status run();
@@ -91,7 +94,7 @@ class Daemon {
   DaemonOptions options_;
   Home home_;
   HomeLock lock_;
-  crypto::Ed25519Signer owner_;
+  std::optional<crypto::Ed25519Signer> owner_;   // where the owner's key is on this device
   crypto::Ed25519Signer node_key_;
   crypto::SealKeyPair seal_;
   crypto::Ed25519Verifier verifier_;
@@ -105,29 +108,44 @@ class Daemon {
   std::unique_ptr<ApiServer> api_;
   std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
-  std::map<uint64_t, node::NodeKey> dialling_;
+  struct Dialled {
+    node::NodeKey peer;
+    std::string address;
+  };
+  std::map<uint64_t, Dialled> dialling_;
   uv_signal_t signals_[2];
   bool stopping_ = false;
 };
 
 Status Daemon::start(const HomeKeys& keys) {
   node::NodeConfig config;
-  config.owner = &owner_;
+  if (keys.root) {
+    config.owner = &*owner_;
+    config.zone_root = keys.root->zones.clone();
+  }
+  config.record = TRY(home_.load_record());
   config.node = &node_key_;
   config.seal = &seal_;
+  if (!keys.node.succeeds.is_zero()) config.succeeds = keys.node.succeeds;
   config.verifier = &verifier_;
   config.started = loop_.now();
-  config.zone_secret = keys.zone.clone();
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
-  config.identity_secret = object::identity_secret(keys.node);
+  config.label = home_.load_label();
+  config.identity_secret = object::identity_secret(keys.node.node);
   if (!options_.tpm.empty()) {
     tpm_ = TRY(Tpm::open({options_.tpm}));
     config.attestation = tpm_->tier();
     config.attestation_missing = "this machine's TPM reaches no further";
   }
   config.plans = fountain::PlanCache::create(size_t(16) << 20);
+  if (const Bytes hints = TRY(home_.load_hints()); !hints.empty()) {
+    config.hosts = TRY(codec::decode<std::vector<object::Holder>>(hints));
+    config.birth = keys.root ? node::Birth::kRestored : node::Birth::kKnown;
+  }
+  TRY(node::Node::check(config));
   node_ = std::make_unique<node::Node>(std::move(config));
+  if (node_->owner() != keys.node.owner) return fail(Errc::kInvalid, home_.record_path() + " is by another owner than this node's; remove it and enrol anew (selvedge device request)");
   TRY(open_disk());
   TRY(open_network(keys));
   TRY(open_api());
@@ -135,6 +153,8 @@ Status Daemon::start(const HomeKeys& keys) {
   Status started;
   input([&](Instant now, node::Node::Out& out) { started = node_->start(now, out); });
   TRY(started);
+  // From now on this home can do without the owner's key: it is shown by what its owner said of it.
+  TRY(home_.save_record(node_->record()));
   watch_signals();
   print_ready();
   return ok();
@@ -165,7 +185,7 @@ Status Daemon::open_disk() {
 Status Daemon::open_network(const HomeKeys& keys) {
   QuicConfig config;
   config.listen = options_.listen;
-  config.node_seed = keys.node.clone();
+  config.node_seed = keys.node.node.clone();
   // A peer that died without a word is noticed after this; three lost keep-alives do not count as death.
   config.idle_timeout = seconds(5);
   config.keep_alive = milliseconds(1200);
@@ -180,10 +200,16 @@ Status Daemon::open_network(const HomeKeys& keys) {
       else node_->on_symbols(now, link, std::move(message), out);
     });
   };
+  events.other_answered = [this](uint64_t link, const PeerKey& shown) {
+    const auto dialled = dialling_.find(link);
+    if (dialled == dialling_.end()) return;
+    const Dialled to = dialled->second;
+    input([&](Instant now, node::Node::Out& out) { node_->on_other_answered(now, to.peer, to.address, shown, out); });
+  };
   events.closed = [this](uint64_t link, Error why) {
     auto dialled = dialling_.find(link);
     if (dialled == dialling_.end()) return input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
-    const node::NodeKey peer = dialled->second;
+    const node::NodeKey peer = dialled->second.peer;
     dialling_.erase(dialled);
     input([&](Instant now, node::Node::Out& out) { node_->on_dial_failed(now, peer, why, out); });
   };
@@ -204,7 +230,7 @@ Status Daemon::open_api() {
 
 void Daemon::perform(node::DialPeer& effect) {
   const uint64_t link = quic_->dial(effect.peer, effect.address);
-  dialling_.emplace(link, effect.peer);
+  dialling_.emplace(link, Dialled{effect.peer, effect.address});
 }
 
 void Daemon::send(uint64_t link, Channel channel, Bytes message) {

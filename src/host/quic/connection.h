@@ -105,6 +105,8 @@ class Connection final : private PeerJudge {
   /// Authenticated both ways, and accepted by the peer as far as that can be known (RFC 9001 4.1.2).
   bool open() const { return open_; }
   const PeerKey& peer() const { return peer_; }
+  /// Whoever answered a dial held peer(), and not the key that was dialled.
+  bool other_answered() const { return peer_wrong_; }
   const SocketAddress& remote() const { return remote_; }
   /// Set when it is over; the connection then only waits to be buried.
   const std::optional<Error>& ended() const { return ended_; }

@@ -494,6 +494,7 @@ void QuicEndpoint::Impl::bury(uint64_t number, Peer& peer, Instant now) {
   if (!connection.dialled() && !peer.told_open) --handshakes_pending_;
   Error why = *connection.ended();
   const bool owed = connection.dialled() || peer.told_open;
+  const std::optional<PeerKey> other = connection.other_answered() ? std::optional(connection.peer()) : std::nullopt;
   set_expiry(number, peer.expiry, Instant::never());
   Ghost ghost{connection.routes(), connection.close_packet(), connection.remote(), 0, now + connection.linger()};
   if (!ghost.close_packet.empty() && blocked_.empty()) {
@@ -505,6 +506,7 @@ void QuicEndpoint::Impl::bury(uint64_t number, Peer& peer, Instant now) {
   timers_.insert({ghost.until, number});
   ghosts_.emplace(number, std::move(ghost));
   telling_ = true;
+  if (owed && other && events_.other_answered) events_.other_answered(number, *other);
   if (owed && events_.closed) events_.closed(number, std::move(why));
   telling_ = false;
 }

@@ -86,6 +86,9 @@ class QuicEndpoint {
     /// kLimit: the peer is full. kInvalid: the peer broke the framing. kCancelled: either side closed. kUnavailable:
     /// the peer restarted and forgot us.
     std::function<void(uint64_t connection, Error why)> closed;
+    /// Just before `closed` with kUnauthorized: whoever is at the dialled address showed this key instead. It is a hint where that
+    /// key may be dialled, and no proof of it.
+    std::function<void(uint64_t connection, const PeerKey& shown)> other_answered;
     /// The queue fell below half after send() had answered kLimit.
     std::function<void(uint64_t connection)> writable;
   };

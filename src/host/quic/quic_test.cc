@@ -79,6 +79,10 @@ struct Node {
       if (keep_messages) messages.push_back({connection, channel, std::move(bytes)});
       bed.progress();
     };
+    events.other_answered = [this](uint64_t connection, const PeerKey& shown) {
+      EXPECT_EQ(closed.count(connection), 0u) << "told before it is closed";
+      EXPECT_TRUE(others.emplace(connection, shown).second);
+    };
     events.closed = [this](uint64_t connection, Error why) {
       EXPECT_TRUE(closed.emplace(connection, std::move(why)).second);
       bed.progress();
@@ -98,6 +102,7 @@ struct Node {
   Bed& bed;
   std::map<uint64_t, PeerKey> opened;
   std::map<uint64_t, Error> closed;
+  std::map<uint64_t, PeerKey> others;
   std::vector<Message> messages;
   bool keep_messages = true;
   size_t received_bytes = 0;
@@ -319,7 +324,9 @@ TEST(Quic, WrongKeyIsRefusedAndNamed) {
   EXPECT_EQ(a.why(id), Errc::kUnauthorized);
   EXPECT_NE(a.closed.at(id).message.find(c->key().hex()), std::string::npos);
   EXPECT_NE(a.closed.at(id).message.find(b->key().hex()), std::string::npos);
+  EXPECT_EQ(a.others, (std::map<uint64_t, PeerKey>{{id, b->key()}})) << "who answered is told, as a hint";
   connect(bed, a, b);
+  EXPECT_EQ(a.others.size() + b.others.size(), 1u);
   EXPECT_EQ(b.opened.size(), 1u) << "the refused dial never opened";
   EXPECT_EQ(b->stats().handshakes_pending, 0u);
 }

@@ -55,5 +55,9 @@ struct Cast {
 
 /// The kinds of shared secrets (secret.h), good and bad.
 void add_secrets(Cast& c);
+/// Those of identity tokens (identity.h).
+void add_identities(Cast& c);
+/// Those of audit logs (audit_entry.h, audit_head.h).
+void add_audit(Cast& c);
 
 }  // namespace selvedge::object::vectors

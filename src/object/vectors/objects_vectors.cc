@@ -338,6 +338,8 @@ std::string objects_file() {
   add_work(c);
   add_unsigned_kinds(c);
   add_secrets(c);
+  add_identities(c);
+  add_audit(c);
   add_bad_envelopes(c);
   add_bad_people(c);
   add_bad_policies(c);
