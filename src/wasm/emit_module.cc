@@ -78,6 +78,55 @@ Bytes begin_body(const Module& module, const Layout& at) {
   return c.done();
 }
 
+/// Every mutable global of the program as 64-bit slots, a vector as two: what a checkpoint holds beside the memory.
+template <class Each>
+void for_each_slot(const Module& module, Each each) {
+  int32_t slot = 0;
+  for (uint32_t i = 0; i < module.globals.size(); ++i) {
+    if (!module.globals[i].is_mutable) continue;
+    each(slot++, i, uint8_t(0));
+    if (module.globals[i].type == ValType::kV128) each(slot++, i, uint8_t(1));
+  }
+}
+
+/// (slot) -> its bits; for a slot that there is not, how many there are.
+Bytes slot_get_body(const Module& module) {
+  Code c;
+  int64_t slots = 0;
+  for_each_slot(module, [&](int32_t slot, uint32_t global, uint8_t lane) {
+    ++slots;
+    c.op(kLocalGet, 0).i32(slot).op(kI32Eq).block(kIf).op(kGlobalGet, global);
+    switch (module.globals[global].type) {
+      case ValType::kI32: c.op(kI64ExtendI32U); break;
+      case ValType::kF32: c.op(kI32ReinterpretF32).op(kI64ExtendI32U); break;
+      case ValType::kF64: c.op(kI64ReinterpretF64); break;
+      case ValType::kV128: c.raw(Bytes{0xFD, 0x1D, lane}); break;  // i64x2.extract_lane
+      default: break;
+    }
+    c.op(kReturn).op(kEnd);
+  });
+  return c.i64(slots).done();
+}
+
+/// (slot, bits) -> ().
+Bytes slot_set_body(const Module& module) {
+  Code c;
+  for_each_slot(module, [&](int32_t slot, uint32_t global, uint8_t lane) {
+    c.op(kLocalGet, 0).i32(slot).op(kI32Eq).block(kIf);
+    if (module.globals[global].type == ValType::kV128) c.op(kGlobalGet, global);
+    c.op(kLocalGet, 1);
+    switch (module.globals[global].type) {
+      case ValType::kI32: c.op(kI32WrapI64); break;
+      case ValType::kF32: c.op(kI32WrapI64).op(kF32ReinterpretI32); break;
+      case ValType::kF64: c.op(kF64ReinterpretI64); break;
+      case ValType::kV128: c.raw(Bytes{0xFD, 0x1E, lane}); break;  // i64x2.replace_lane
+      default: break;
+    }
+    c.op(kGlobalSet, global).op(kEnd);
+  });
+  return c.done();
+}
+
 class Assembler {
  public:
   explicit Assembler(const EmitInput& input) : module_(input.module), plans_(input.plans), limits_(input.limits), types_(input.module.types) {}
@@ -111,6 +160,8 @@ class Assembler {
     at_.type_i = types_.index_of({{ValType::kI32}, {}});
     at_.type_to_l = types_.index_of({{}, {ValType::kI64}});
     at_.type_l = types_.index_of({{ValType::kI64}, {}});
+    at_.type_i_l = types_.index_of({{ValType::kI32}, {ValType::kI64}});
+    at_.type_il = types_.index_of({{ValType::kI32, ValType::kI64}, {}});
     at_.yield_function = uint32_t(module_.imports.size());
     const uint32_t helpers = module_.function_count() + 1;
     at_.slow_function = helpers;
@@ -120,6 +171,8 @@ class Assembler {
     at_.begin_function = helpers + 4;
     at_.get_function = helpers + 5;
     at_.set_function = helpers + 6;
+    at_.slot_get_function = helpers + 7;
+    at_.slot_set_function = helpers + 8;
     at_.fuel_global = uint32_t(module_.globals.size());
     at_.depth_global = at_.fuel_global + 1;
     at_.pages_global = at_.fuel_global + 2;
@@ -177,7 +230,7 @@ class Assembler {
     Bytes body;
     Writer w(body);
     w.u32(uint32_t(module_.imports.size() + 1));
-    for (const Import& import : module_.imports) w.name(kWasiModule).name(import.name).byte(0).u32(import.type);
+    for (const Import& import : module_.imports) w.name(import.module).name(import.name).byte(0).u32(import.type);
     w.name(kYieldModule).name(kYieldName).byte(0).u32(at_.type_ii_i);
     section(2, body);
   }
@@ -185,7 +238,8 @@ class Assembler {
   void functions() {
     Bytes body;
     Writer w(body);
-    const uint32_t helper_types[] = {at_.type_l_l, at_.type_i_i, at_.type_i_i, at_.type_i_i, at_.type_i, at_.type_to_l, at_.type_l};
+    const uint32_t helper_types[] = {at_.type_l_l, at_.type_i_i, at_.type_i_i, at_.type_i_i, at_.type_i, at_.type_to_l, at_.type_l,
+                                     at_.type_i_l, at_.type_il};
     w.u32(uint32_t(module_.functions.size() + std::size(helper_types)));
     for (const uint32_t type : module_.functions) w.u32(type);
     for (const uint32_t type : helper_types) w.u32(type);
@@ -225,7 +279,7 @@ class Assembler {
   void exports() {
     Bytes body;
     Writer w(body);
-    w.u32(uint32_t(module_.exports.size() + 4 + module_.has_start));
+    w.u32(uint32_t(module_.exports.size() + 6 + module_.has_start));
     for (const Export& item : module_.exports) {
       const bool function = item.kind == ExternKind::kFunction;
       w.name(item.name).byte(uint8_t(item.kind)).u32(function ? moved(item.index) : item.index);
@@ -234,6 +288,8 @@ class Assembler {
     w.name(kExportBegin).byte(0).u32(at_.begin_function);
     w.name(kExportFuelGet).byte(0).u32(at_.get_function);
     w.name(kExportFuelSet).byte(0).u32(at_.set_function);
+    w.name(kExportSlotGet).byte(0).u32(at_.slot_get_function);
+    w.name(kExportSlotSet).byte(0).u32(at_.slot_set_function);
     if (module_.has_start) w.name(kExportStart).byte(0).u32(moved(module_.start));
     section(7, body);
   }
@@ -283,7 +339,9 @@ std::vector<Bytes> emit_helpers(const Module& module, const Layout& layout) {
           grow_body(layout),
           begin_body(module, layout),
           Code().op(kGlobalGet, layout.fuel_global).done(),
-          Code().op(kLocalGet, 0).op(kGlobalSet, layout.fuel_global).done()};
+          Code().op(kLocalGet, 0).op(kGlobalSet, layout.fuel_global).done(),
+          slot_get_body(module),
+          slot_set_body(module)};
 }
 
 Result<Bytes> emit_module(const EmitInput& input) { return Assembler(input).assemble(); }

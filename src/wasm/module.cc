@@ -163,7 +163,8 @@ class Parser {
         return Reader::error_at(start, Errc::kUnsupported, "import " + module + "." + import.name + " is not a function");
       }
       import.type = TRY(type_index(in));
-      const char* signature = module == kWasiModule ? wasi_signature(import.name) : nullptr;
+      import.module = module;
+      const char* signature = import_signature(module, import.name);
       if (names_ == Names::kRewritten && module == kYieldModule && import.name == kYieldName) signature = "ii>i";
       if (signature == nullptr) {
         return Reader::error_at(start, Errc::kUnsupported,

@@ -17,7 +17,7 @@ struct FunctionType {
 };
 
 struct Import {
-  std::string name;
+  std::string module, name;
   uint32_t type = 0;
 };
 

@@ -80,7 +80,7 @@ enum Op : uint16_t {
   kLocalGet = 0x20, kLocalSet = 0x21, kLocalTee = 0x22, kGlobalGet = 0x23, kGlobalSet = 0x24, kMemorySize = 0x3F,
   kMemoryGrow = 0x40, kI32Const = 0x41, kI64Const = 0x42, kF32Const = 0x43, kF64Const = 0x44, kI32Eq = 0x46,
   kI32GtU = 0x4B, kI32LtS = 0x48, kI32LtU = 0x49, kI64LtS = 0x53, kI64GeS = 0x59, kF32Eq = 0x5B, kF64Eq = 0x61, kI32Add = 0x6A, kI32Sub = 0x6B,
-  kI64Add = 0x7C, kI64Sub = 0x7D, kI64Mul = 0x7E, kI64ShrU = 0x88, kI32WrapI64 = 0xA7, kI64ExtendI32U = 0xAD,
+  kI64Add = 0x7C, kI64Sub = 0x7D, kI64Mul = 0x7E, kI64ShrU = 0x88, kI32WrapI64 = 0xA7, kI32ReinterpretF32 = 0xBC, kI64ReinterpretF64 = 0xBD, kF32ReinterpretI32 = 0xBE, kF64ReinterpretI64 = 0xBF, kI64ExtendI32U = 0xAD,
   kMemoryInit = kPrefixFc + 8, kDataDrop = kPrefixFc + 9, kMemoryCopy = kPrefixFc + 10, kMemoryFill = kPrefixFc + 11,
   kTableInit = kPrefixFc + 12, kElemDrop = kPrefixFc + 13, kTableCopy = kPrefixFc + 14, kSelectTyped = 0x1C,
   kV128Const = kPrefixFd + 0x0C, kF32x4Eq = kPrefixFd + 0x41, kF64x2Eq = kPrefixFd + 0x47, kBitselect = kPrefixFd + 0x52,

@@ -40,6 +40,10 @@ constexpr const char* kExportBegin = "__sv_begin";
 constexpr const char* kExportFuelGet = "__sv_fuel_get";
 /// (i64) -> (): replaces the fuel left (checkpoints).
 constexpr const char* kExportFuelSet = "__sv_fuel_set";
+/// (i32 slot) -> i64, (i32 slot, i64) -> (): the program's mutable globals in order, as bits, a vector as two slots. Reading a slot that
+/// there is not gives their number. spec: docs/spec/checkpoints.md
+constexpr const char* kExportSlotGet = "__sv_slot_get";
+constexpr const char* kExportSlotSet = "__sv_slot_set";
 /// () -> (): the program's start function, if it has one. Called after kExportBegin, metered like the rest.
 constexpr const char* kExportStart = "__sv_start";
 constexpr const char* kExportMemory = "__sv_memory";
@@ -73,7 +77,7 @@ struct RewriteLimits {
   uint32_t memory_pages_max = 16'384;  // 1 GiB; part of the identity through the memory maximum that results
 };
 
-/// A WASI preview 1 function the program imports; the runner provides exactly these.
+/// A function the program imports, of WASI preview 1 or of kHostModule; the runner provides exactly these.
 struct WasiImport {
   std::string name;
   bool operator==(const WasiImport&) const = default;
@@ -89,6 +93,7 @@ struct Rewritten {
   bool has_start = false;           // kExportStart is there
   bool needs_fresh_instance = false;  // drops segments or writes to its table: no instance runs twice
   bool has_entry = false;           // exports _start: () -> (), so it can be run as a command
+  bool resumable = false;           // Asyncify was applied: its stack can be unwound and wound up again
 };
 
 /// Validates and rewrites. The error names what was refused, with its offset in the module.
