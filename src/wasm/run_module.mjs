@@ -115,10 +115,82 @@ function wasi(run) {
   };
 }
 
+const CHECKPOINT_FUEL = 1n << 26n;
+const BLOCK = 4096;
+
+/// docs/spec/checkpoints.md: the state of a run whose stack lies in its memory.
+function encodeCheckpoint(run, identity) {
+  const u32 = (value) => {
+    const out = Buffer.alloc(4);
+    out.writeUInt32BE(value >>> 0);
+    return out;
+  };
+  const x = run.exports;
+  const memory = Buffer.from(x.__sv_memory.buffer);
+  const runs = [];
+  for (let at = 0; at < memory.length; at += BLOCK) {
+    const block = memory.subarray(at, at + BLOCK);
+    if (block.every((byte) => byte === 0)) continue;
+    const last = runs.at(-1);
+    if (last && last.at + last.size === at) last.size += BLOCK;
+    else runs.push({ at, size: BLOCK });
+  }
+  const slots = Array.from({ length: Number(x.__sv_slot_get(-1)) }, (_, i) => number(x.__sv_slot_get(i)));
+  return Buffer.concat([
+    Buffer.from('selvedge checkpoint 1\n'), identity, taskDigest(run), number(run.used()), number(run.mark), u32(run.area), u32(memory.length / 65536),
+    u32(slots.length), ...slots, u32(runs.length), ...runs.flatMap(({ at, size }) => [u32(at), u32(size), memory.subarray(at, at + size)]),
+    number(run.readAt), number(run.randomBlocks), u32(0), ...run.output,
+  ]);
+}
+
+const argsDigest = (args) => sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
+const taskDigest = (run) => sha256('selvedge checkpoint task', argsDigest(run.args), sha256(run.input), number(run.seed));
+
+/// Puts an instance that has begun back to a checkpoint.
+function takeUp(run, bytes) {
+  let at = 22 + 64; // behind the magic words, the identity and the task
+  const u32 = () => bytes.readUInt32BE((at += 4) - 4);
+  const u64 = () => bytes.readBigUInt64BE((at += 8) - 8);
+  const x = run.exports;
+  [run.granted, run.mark, run.area] = [u64(), u64(), u32()];
+  const pages = u32();
+  const slots = u32();
+  for (let i = 0; i < slots; ++i) x.__sv_slot_set(i, BigInt.asIntN(64, u64()));
+  x.__sv_memory.grow(pages - x.__sv_memory.buffer.byteLength / 65536);
+  const memory = new Uint8Array(x.__sv_memory.buffer).fill(0);
+  for (let left = u32(); left > 0; --left) {
+    const [to, size] = [u32(), u32()];
+    memory.set(bytes.subarray(at, at + size), to);
+    at += size;
+  }
+  [run.readAt, run.randomBlocks] = [Number(u64()), u64()];
+  at += 4 + bytes.readUInt32BE(at); // what the program said on its standard error
+  run.output = [bytes.subarray(at)];
+  run.outputBytes = bytes.length - at;
+  run.nextUnwind = (run.granted / CHECKPOINT_FUEL + 1n) * CHECKPOINT_FUEL;
+  x.__sv_fuel_set(0n);
+}
+
+/// Calls _start until it returns for good. `onCheckpoint(fuel, encode)` sees each place where the stack is put aside.
+function runMain(run, identity, rewind, onCheckpoint) {
+  for (;;) {
+    if (rewind) {
+      run.stack = 'rewinding';
+      run.exports.asyncify_start_rewind(run.area);
+    }
+    run.exports._start();
+    if (run.stack !== 'unwinding') return;
+    run.exports.asyncify_stop_unwind();
+    onCheckpoint?.(run.used(), () => encodeCheckpoint(run, identity));
+    rewind = true;
+  }
+}
+
 /// What a domain process answers, and besides: the trap's kind, the instance's exports, what was granted so far,
-/// and a way to call exports afterwards without a limit.
-export function runHere(module, identity, args, input, fuelLimit) {
-  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, granted: 0n, mark: 0n };
+/// and a way to call exports afterwards without a limit. `resume`: the checkpoint to go on from.
+export function runHere(module, identity, args, input, fuelLimit, { resume, onCheckpoint } = {}) {
+  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, granted: 0n, mark: 0n,
+    stack: 'running', area: 0, nextUnwind: CHECKPOINT_FUEL };
   run.used = () => run.granted - run.exports.__sv_fuel_get();
   const yieldFuel = (reason, missing) => {
     if (reason === 1) throw new Ended(1);
@@ -133,14 +205,35 @@ export function runHere(module, identity, args, input, fuelLimit) {
     run.granted += slice;
     return Number(slice);
   };
-  run.exports = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi(run), __sv_host: { yield: yieldFuel } }).exports;
+  const checkpoint = (area, size) => {
+    const x = run.exports;
+    if (!run.inMain || !x.asyncify_start_unwind) return;
+    if (run.stack === 'rewinding') {
+      run.stack = 'running';
+      x.asyncify_stop_rewind();
+      return;
+    }
+    const memory = new DataView(x.__sv_memory.buffer);
+    if (run.used() < run.nextUnwind || size >>> 0 < 64 || (area >>> 0) + (size >>> 0) > memory.byteLength) return;
+    memory.setUint32(area >>> 0, area + 8, true);
+    memory.setUint32((area >>> 0) + 4, area + size, true);
+    run.area = area >>> 0;
+    run.nextUnwind = (run.used() / CHECKPOINT_FUEL + 1n) * CHECKPOINT_FUEL;
+    run.stack = 'unwinding';
+    x.asyncify_start_unwind(area);
+  };
+  run.exports = new WebAssembly.Instance(module, {
+    wasi_snapshot_preview1: wasi(run), __sv_host: { yield: yieldFuel }, selvedge: { checkpoint },
+  }).exports;
   let end = 0;
   let exitCode = 0;
   let trap = '';
   run.exports.__sv_begin(PAGES_MAX);
   try {
-    run.exports.__sv_start?.();
-    run.exports._start();
+    if (resume) takeUp(run, resume);
+    else run.exports.__sv_start?.();
+    run.inMain = true;
+    runMain(run, identity, Boolean(resume), onCheckpoint);
   } catch (error) {
     if (error instanceof Ended) [end, exitCode, trap] = [error.end, error.exitCode, error.end === 1 ? 'depth' : ''];
     else if (error instanceof WebAssembly.RuntimeError) [end, trap] = [1, trapKind(error.message)];
@@ -151,9 +244,8 @@ export function runHere(module, identity, args, input, fuelLimit) {
   if (fuel > fuelLimit || end === 2) [end, fuel] = [2, fuelLimit];
   if (end !== 0) exitCode = 0;
   const output = sha256(...run.output);
-  const argsDigest = sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
   const memory = new Uint8Array(run.exports.__sv_memory.buffer);
-  const trace = sha256(tag('selvedge.wasm.trace'), identity, argsDigest, sha256(input), number(run.seed), number(end),
+  const trace = sha256(tag('selvedge.wasm.trace'), identity, argsDigest(args), sha256(input), number(run.seed), number(end),
     number(exitCode >>> 0), number(fuel), output, sha256(memory));
   const answer = { end: ENDS[end], exit_code: exitCode, fuel: Number(fuel), memory_bytes: memory.length,
     output_sha256: output.toString('hex'), trace: trace.toString('hex') };

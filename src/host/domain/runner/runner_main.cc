@@ -17,18 +17,13 @@
 
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/runner/clock.h"
 #include "host/domain/runner/engine.h"
 #include "host/domain/runner/lockdown.h"
 #include "wasm/rewrite.h"
 
 namespace selvedge::host::domain {
 namespace {
-
-uint64_t clock_ns(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
-}
 
 bool read_all(uint8_t* at, size_t size) {
   while (size > 0) {
@@ -114,7 +109,11 @@ int serve(Engine& engine, Throttle& throttle) {
     const DomainHandle handle = task->handle;
     if (load_error.empty()) {
       throttle.start(task->cpu_permille);
-      result = engine.run(std::move(task).value());
+      OnCheckpoint on_checkpoint;
+      if (task->checkpoint_ms > 0) {
+        on_checkpoint = [&handle](uint64_t fuel, Bytes checkpoint) { write_all(encode(CheckpointFrame{handle, fuel, std::move(checkpoint)})); };
+      }
+      result = engine.run(std::move(task).value(), on_checkpoint);
     } else {
       result.end = uint8_t(DomainEnd::kRefused);
       result.message = load_error;
@@ -171,7 +170,7 @@ int batch() {
       continue;
     }
     auto engine = Engine::create([] { return true; });
-    const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->memory_pages_min,
+    const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
                              rewritten->module};
     if (!engine.ok() || !(*engine)->load(module).ok()) {
       std::printf("{\"refused\":\"engine\"}\n");
@@ -208,7 +207,7 @@ int bench(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", rewritten.error().message.c_str());
     return 1;
   }
-  const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->memory_pages_min,
+  const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
                            rewritten->module};
   const int rounds = std::max(1, std::atoi(argv[3]));
   std::vector<std::string> args = {"program"};
