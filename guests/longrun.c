@@ -30,10 +30,12 @@ int main(int argc, char **argv) {
   printf("queens\n");
   for (int i = 0; i < rounds; ++i) {
     const int n = 8 + i % 4;
-    t.found = realloc(t.found, (t.entries + 4096) * sizeof *t.found);
-    for (int k = 0; k < 4096; ++k) t.found[t.entries++] = (unsigned long)(i * k);
+    if (i < 24) {
+      t.found = realloc(t.found, (t.entries + 4096) * sizeof *t.found);
+      for (int k = 0; k < 4096; ++k) t.found[t.entries++] = (unsigned long)(i * k);
+    }
     t.found[t.entries - 1] = place(&t, n, 0, 0, 0, 0);
-    printf("%d %lu %.9f\n", n, t.found[t.entries - 1], t.mean);
+    if (i < 24) printf("%d %lu %.9f\n", n, t.found[t.entries - 1], t.mean);
   }
   unsigned long sum = 0;
   for (unsigned long k = 0; k < t.entries; ++k) sum = sum * 31 + t.found[k];
