@@ -1,11 +1,10 @@
 // domain_bench [--quick]: what an isolated, metered guest costs.
 //
-// Start, reset and stop of domain processes against the bars of docs/architecture.md, and the same kernels with and
-// without the rewriter's metering on one engine in one process. Medians; quick mode is the test that keeps it alive.
+// Start, reset and stop of domain processes against the bars of docs/architecture.md. Medians; quick mode is the
+// test that keeps it alive. What metering costs is metering_bench's business.
 #include <time.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,7 +20,7 @@ namespace {
 using namespace selvedge;
 
 struct Plan {
-  int cold = 41, warm = 401, stops = 41, kernel_rounds = 15, queued = 4000;
+  int cold = 41, warm = 401, stops = 41, queued = 4000;
 };
 
 std::string bin_dir() { return SELVEDGE_BIN_DIR; }
@@ -148,39 +147,15 @@ void stops(const Plan& plan) {
   print("stop a spinning guest, until reaped", took, 5);
 }
 
-void overhead(const Plan& plan, bool quick) {
-  const struct {
-    const char* name;
-    const char* rounds;
-  } kernels[] = {{"mix", "400"}, {"matmul", "40"}, {"sieve", "40"}, {"sort", "20"}, {"interpret", "600"}, {"fib", "30"}};
-  double log_sum = 0;
-  std::printf("\nmetering on JavaScriptCore, processor time: the module as it is, and rewritten (fuel, depth, NaN)\n");
-  for (const auto& kernel : kernels) {
-    char command[512];
-    std::snprintf(command, sizeof command, "%s/selvedge-domain --bench %s/../guests/kernels.wasm %d %s %s", bin_dir().c_str(),
-                  bin_dir().c_str(), quick ? 2 : plan.kernel_rounds, kernel.name, quick ? "3" : kernel.rounds);
-    FILE* out = popen(command, "r");
-    double plain = 0, metered = 0;
-    unsigned long long fuel = 0;
-    if (out == nullptr || std::fscanf(out, "%lf %lf %llu", &plain, &metered, &fuel) != 3) std::exit(1);
-    if (pclose(out) != 0) std::exit(1);
-    std::printf("  %-10s %9.3f ms  %9.3f ms  %+6.1f %%   %6.2f fuel/ns\n", kernel.name, plain, metered,
-                100 * (metered / plain - 1), double(fuel) / (metered * 1e6));
-    if (std::strcmp(kernel.name, "fib") != 0) log_sum += std::log(metered / plain);
-  }
-  std::printf("  geometric mean of the five loop kernels: %+.1f %% (bar +10 %%)\n", 100 * (std::exp(log_sum / 5) - 1));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
   Plan plan;
-  if (quick) plan = {2, 400, 5, 2, 50};
+  if (quick) plan = {2, 5, 2, 50};
   starts(plan, "hello");
   starts(plan, "textstats");
   throughput(plan);
   stops(plan);
-  overhead(plan, quick);
   return 0;
 }

@@ -62,6 +62,7 @@ void add_bundle_verbs(CLI::App& app, Verb& chosen) {
                             "  selvedge bundle build bundle.toml -o wordcount.bundle\n", verb_of(build, run_bundle_build));
   verb->add_option("FILE", build->file, "the description; the files it names lie beside it")->required();
   verb->add_option("-o,--output", build->out, "the archive to write")->required()->type_name("FILE");
+  verb->add_flag("--resumable", build->resumable, "let long runs go on from where they were when a machine is lost (needs binaryen; slower where calls are small)");
   const auto inspect = std::make_shared<BundleOptions>();
   add_verb(*bundle, chosen, "inspect", "Show what a bundle is made of, who signed it, and what it asks for.", "  selvedge bundle inspect wordcount.bundle\n",
            verb_of(inspect, run_bundle_inspect))

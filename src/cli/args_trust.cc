@@ -46,6 +46,14 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   add_change("revoke", "Take the grant back, for good: programs stop now, storage is handed over and deleted.", "  selvedge lease revoke 3f1c\n",
              node::LeaseAction::kRevoke);
 
+  CLI::App* task = app.add_subcommand("task", "What your jobs have under way, on whose machines.")->require_subcommand(1)->group("Peers and grants");
+  add_verb(*task, chosen, "list", "Executions that are under way.", "  selvedge task list\n", [](World& w) { return run_task_list(w); });
+  const auto move_options = std::make_shared<TaskOptions>();
+  CLI::App* move = add_verb(*task, chosen, "move", "Take a task to another machine. It goes on from its newest state if its program can be taken up again, else from the start.",
+                            "  selvedge task move 9c41 gm9xk\n", verb_of(move_options, run_task_move));
+  move->add_option("TASK", move_options->task, "its id, or as much of its beginning as names one (selvedge task list)")->required();
+  move->add_option("NODE", move_options->node, "the machine's node key, or its beginning (selvedge grant list)")->required();
+
   const auto receipts_options = std::make_shared<ReceiptsOptions>();
   CLI::App* receipts = add_verb(app, chosen, "receipts", "Signed accounts of what ran: by whom, for whom, fuel, time, bytes.",
                                 "  selvedge receipts             sums for each host, origin and program\n"

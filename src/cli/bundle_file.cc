@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "cli/asyncify.h"
 #include "cli/files.h"
 #include "cli/toml_section.h"
 #include "object/permission.h"
@@ -14,6 +15,7 @@ namespace selvedge::cli {
 namespace {
 
 constexpr uint64_t kBundleTextSizeMax = 1u << 20;
+constexpr uint64_t kBundleMemoryDefault = 64u << 20;
 constexpr uint64_t kBundleSecondsDefault = 365 * object::kDay;
 
 Status read_needs(Section& file, object::Manifest& manifest) {
@@ -34,6 +36,9 @@ Status read_needs(Section& file, object::Manifest& manifest) {
   TRY(section->read_bytes("memory", needs.memory_bytes));
   TRY(section->read_bytes("storage", needs.storage_bytes));
   TRY(section->read("replicas", needs.replicas, 1024));
+  // A program that computes and asks for nothing would get nothing.
+  if ((needs.classes & object::kCompute) != 0 && needs.memory_bytes == 0) needs.memory_bytes = kBundleMemoryDefault;
+  if ((needs.classes & object::kCompute) != 0 && needs.cpu_permille == 0) needs.cpu_permille = 1000;
   return section->finish();
 }
 
@@ -80,9 +85,8 @@ Status read_attestation(Section& file, const std::string& folder, object::Manife
   return ok();
 }
 
-/// Reads a file of the bundle, adds its blocks to the archive, and says what the manifest says of it.
-Result<object::BundleFile> add_file(const std::string& folder, const std::string& path, std::set<codec::Cid>& written, Bytes& archive) {
-  const Bytes content = TRY(read_whole(folder + "/" + path, kBundleFileSizeMax));
+/// Adds the blocks of a file to the archive, and says what the manifest says of it.
+Result<object::BundleFile> add_file(const std::string& path, const Bytes& content, std::set<codec::Cid>& written, Bytes& archive) {
   if (archive.size() + content.size() > kBundleFileSizeMax) return fail(Errc::kLimit, "a bundle is at most 512 MiB");
   const codec::StoredFile stored = TRY(codec::chunk_file(content, [&](const codec::Cid& cid, ByteView block) -> Status {
     if (written.insert(cid).second) codec::append_car_block(archive, cid, block);
@@ -91,12 +95,14 @@ Result<object::BundleFile> add_file(const std::string& folder, const std::string
   return object::BundleFile{path, stored.root, stored.size};
 }
 
-Status check_module(const std::string& folder, const std::string& path) {
+/// A module that can run in the fabric.
+Result<Bytes> read_module(const std::string& folder, const std::string& path, Modules modules) {
   const wasm::RewriteLimits limits;
-  const Bytes bytes = TRY(read_whole(folder + "/" + path, limits.module_bytes_max));
+  const std::string file = folder + "/" + path;
+  Bytes bytes = modules == Modules::kResumable ? TRY(make_resumable(file)) : TRY(read_whole(file, limits.module_bytes_max));
   const Result<wasm::Rewritten> checked = wasm::rewrite(bytes, limits);
   if (!checked.ok()) return fail(checked.error().code, path + " cannot run in the fabric: " + checked.error().message);
-  return ok();
+  return bytes;
 }
 
 Status read_head(Section& file, object::Manifest& manifest, uint64_t now) {
@@ -125,7 +131,7 @@ Result<Bytes> Bundle::file(const object::BundleFile& file) const {
   }, kBundleFileSizeMax);
 }
 
-Result<Bytes> build_bundle(const std::string& path, const crypto::Signer& publisher, uint64_t now) {
+Result<Bytes> build_bundle(const std::string& path, const crypto::Signer& publisher, uint64_t now, Modules kind) {
   const Bytes text = TRY(read_whole(path, kBundleTextSizeMax));
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const std::string beside = folder.empty() ? "." : folder;
@@ -146,10 +152,11 @@ Result<Bytes> build_bundle(const std::string& path, const crypto::Signer& publis
     Bytes blocks;
     std::set<codec::Cid> written;
     for (const std::string& module : modules) {
-      TRY(check_module(beside, module));
-      manifest.modules.push_back(TRY(add_file(beside, module, written, blocks)));
+      manifest.modules.push_back(TRY(add_file(module, TRY(read_module(beside, module, kind)), written, blocks)));
     }
-    for (const std::string& asset : std::set<std::string>(assets.begin(), assets.end())) manifest.assets.push_back(TRY(add_file(beside, asset, written, blocks)));
+    for (const std::string& asset : std::set<std::string>(assets.begin(), assets.end())) {
+      manifest.assets.push_back(TRY(add_file(asset, TRY(read_whole(beside + "/" + asset, kBundleFileSizeMax)), written, blocks)));
+    }
     const object::Signed<object::Manifest> made = TRY(object::sign_object(publisher, std::move(manifest)));
     const codec::Cid root = codec::Cid::of(codec::Codec::kRaw, made.bytes);
     Bytes archive = codec::car_header({root});

@@ -23,9 +23,12 @@ struct Bundle {
   Result<Bytes> file(const object::BundleFile& file) const;
 };
 
+/// Whether modules are made able to be taken up again from a checkpoint (asyncify.h).
+enum class Modules : uint8_t { kAsTheyAre, kResumable };
+
 /// Builds the archive that `path` describes; the files it names lie beside it. `publisher` signs. `now` is Unix seconds.
 /// Errors: kInvalid with "line N:", kNotFound, kIo, kLimit, or why a module cannot run in the fabric.
-Result<Bytes> build_bundle(const std::string& path, const crypto::Signer& publisher, uint64_t now);
+Result<Bytes> build_bundle(const std::string& path, const crypto::Signer& publisher, uint64_t now, Modules modules = Modules::kAsTheyAre);
 
 /// Errors: kInvalid, kIntegrity, kUnsupported, kLimit, kNotFound (a file of the manifest is not in the archive).
 Result<Bundle> open_bundle(ByteView archive);

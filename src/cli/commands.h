@@ -59,6 +59,11 @@ struct BundleOptions {
   std::string out;
   std::string publisher;
   std::string bundle;
+  bool resumable = false;
+};
+struct TaskOptions {
+  std::string task;
+  std::string node;
 };
 struct PeerAddOptions {
   std::string ticket;
@@ -200,6 +205,8 @@ CommandResult run_revoke(World& world, const RevokeOptions& options);
 CommandResult run_revoke_list(World& world);
 CommandResult run_lease_list(World& world);
 CommandResult run_lease_change(World& world, const LeaseOptions& options);
+CommandResult run_task_list(World& world);
+CommandResult run_task_move(World& world, const TaskOptions& options);
 CommandResult run_put(World& world, const PutOptions& options);
 CommandResult run_get(World& world, const GetOptions& options);
 CommandResult run_blob_list(World& world);

@@ -59,7 +59,7 @@ CommandResult run_bundle_build(World& world, const BundleOptions& options) {
   const host::HomeKeys keys = TRY(home.load_keys());
   if (!keys.root) return fail(Errc::kUnauthorized, "this device does not hold the owner's key: do it on the one that does (selvedge bundle build)");
   const crypto::Ed25519Signer publisher(keys.root->owner);
-  const Bytes archive = TRY(build_bundle(options.file, publisher, uint64_t(time(nullptr))));
+  const Bytes archive = TRY(build_bundle(options.file, publisher, uint64_t(time(nullptr)), options.resumable ? Modules::kResumable : Modules::kAsTheyAre));
   TRY(write_whole(options.out, archive));
   const Bundle bundle = TRY(open_bundle(archive));
   print_manifest(world, bundle.manifest);

@@ -117,6 +117,28 @@ CommandResult run_lease_change(World& world, const LeaseOptions& options) {
   return kExitOk;
 }
 
+CommandResult run_task_list(World& world) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::TaskListRequest{}));
+  print_records(world.terminal, answer.at("tasks"));
+  const auto list = TRY(read_answer<node::TaskListAnswer>(answer));
+  Table table({"task", "machine", "state", ">for", ">kept at", ">kept", ">moves"});
+  for (const node::TaskInfo& task : list.tasks) {
+    table.row({short_id(task.task), short_key(task.node), task.committed ? "done, not shown" : "running", format_seconds(task.seconds),
+               task.state_bytes == 0 ? "nothing" : format_count(task.fuel) + " fuel", format_bytes(task.state_bytes), std::to_string(task.moves)});
+  }
+  if (table.empty()) world.terminal.line("Nothing is under way.");
+  else table.print(world.terminal);
+  return kExitOk;
+}
+
+CommandResult run_task_move(World& world, const TaskOptions& options) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  world.terminal.record(TRY(client->ask_json(node::TaskMoveRequest{options.task, options.node})).dump());
+  world.terminal.line("It was offered to that machine (selvedge task list shows where it is).");
+  return kExitOk;
+}
+
 namespace {
 
 struct ReceiptSum {

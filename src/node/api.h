@@ -57,6 +57,14 @@ struct LeaseChangeRequest {
   LeaseAction action = LeaseAction::kPause;
   template <class V> void visit(V& v) { v("lease", lease); v("action", action); }
 };
+/// What this owner's jobs have under way, on whose machines.
+struct TaskListRequest { static constexpr const char* kMethod = "task.list"; template <class V> void visit(V&) {} };
+struct TaskMoveRequest {
+  static constexpr const char* kMethod = "task.move";
+  std::string task;              // its id or a prefix that names one
+  std::string node;              // where to: its key or the beginning of it
+  template <class V> void visit(V& v) { v("task", task); v("node", node); }
+};
 struct PutRequest {
   static constexpr const char* kMethod = "put";
   std::vector<FileName> files;
@@ -98,7 +106,7 @@ struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; temp
 struct ShutdownRequest { static constexpr const char* kMethod = "shutdown"; template <class V> void visit(V&) {} };
 
 using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, PeerListRequest, GrantGiveRequest, GrantListRequest,
-                                LeaseListRequest, LeaseChangeRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
+                                LeaseListRequest, LeaseChangeRequest, TaskListRequest, TaskMoveRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
                                 ReceiptsRequest, ShutdownRequest, PolicyListRequest, PolicySetRequest, PolicyExplainRequest,
                                 GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
@@ -174,6 +182,22 @@ struct LeaseInfo {
 struct LeaseListAnswer {
   std::vector<LeaseInfo> leases;
   template <class V> void visit(V& v) { v("leases", leases); }
+};
+struct TaskInfo {
+  crypto::Digest task;
+  crypto::PublicKey node;
+  bool committed = false;         // it is bound to a result, and waits to be asked for it
+  uint64_t seconds = 0;           // since it was offered there
+  uint64_t fuel = 0;              // used when its newest state was kept
+  uint64_t state_bytes = 0;       // 0: no state is kept, and a loss costs all of it
+  uint32_t moves = 0;
+  template <class V> void visit(V& v) {
+    v("task", task); v("node", node); v("committed", committed); v("seconds", seconds); v("fuel", fuel); v("state_bytes", state_bytes); v("moves", moves);
+  }
+};
+struct TaskListAnswer {
+  std::vector<TaskInfo> tasks;
+  template <class V> void visit(V& v) { v("tasks", tasks); }
 };
 struct LeaseChangeAnswer {
   crypto::Digest id;

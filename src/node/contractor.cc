@@ -233,12 +233,22 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
   Result<Bytes> offer = run == nullptr ? Result<Bytes>(fail(Errc::kCancelled, "the run is over")) : make_offer(turn, make, *run);
   Status sent;
   if (!offer.ok()) sent = offer.error();
-  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value()}))) sent = fail(Errc::kUnavailable, "the executor went away");
+  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value(), make.state ? *make.state : Bytes{}}))) sent = fail(Errc::kUnavailable, "the executor went away");
   if (sent.ok()) return;
   work::Jobs::Out effects;
   jobs_.on_offer_answer(turn.now, make.executor, work::OfferAnswer{make.task, uint8_t(sent.code()), sent.error().message}, effects);
   route(turn, effects);
 }
+
+namespace {
+
+// How well a machine would do. What counts so far is whether its lease lasts: a planner will know more.
+uint32_t score(Instant now, const object::Signed<object::Grant>& grant) {
+  constexpr uint32_t kUsual = 1000, kEnding = 300;
+  return Instant::from_unix_seconds(grant.body.expires) - now < work::kExpiringWindow ? kEnding : kUsual;
+}
+
+}  // namespace
 
 void Contractor::refresh(Turn& turn) {
   std::vector<work::ExecutorInfo> executors;
@@ -247,8 +257,9 @@ void Contractor::refresh(Turn& turn) {
   };
   for (const auto& [key, peer] : core_.sessions.peers()) {
     if (!core_.serving.count(key) || !core_.sessions.up(key) || !peer.record || banned(key)) continue;
-    if (core_.authority.granted_by(turn.now, key, object::kCompute) == nullptr || !ready(key)) continue;
-    executors.push_back({key, peer.record->body.owner});
+    const object::Signed<object::Grant>* granted = core_.authority.granted_by(turn.now, key, object::kCompute);
+    if (granted == nullptr || !ready(key)) continue;
+    executors.push_back({key, peer.record->body.owner, score(turn.now, *granted)});
   }
   work::Jobs::Out effects;
   jobs_.set_executors(turn.now, executors, effects);
@@ -259,6 +270,8 @@ void Contractor::on_message(Turn& turn, const NodeKey& from, const work::WorkMes
   work::Jobs::Out effects;
   if (const auto* answer = std::get_if<work::OfferAnswer>(&message)) {
     jobs_.on_offer_answer(turn.now, from, *answer, effects);
+  } else if (const auto* state = std::get_if<work::TaskState>(&message)) {
+    jobs_.on_state(turn.now, from, *state);
   } else if (const auto* commit = std::get_if<work::Commit>(&message)) {
     const auto opened = object::open_object<object::Commitment>(commit->commitment, core_.authority.verifier());
     if (opened.ok() && opened->signer == from) jobs_.on_commitment(turn.now, from, opened->body, effects);
@@ -275,6 +288,13 @@ void Contractor::on_message(Turn& turn, const NodeKey& from, const work::WorkMes
 }
 
 // ---- results
+
+Status Contractor::move(Turn& turn, const std::string& task, const NodeKey& to) {
+  work::Jobs::Out effects;
+  const Status moved = jobs_.move(turn.now, task, to, effects);
+  route(turn, effects);
+  return moved;
+}
 
 void Contractor::route(Turn& turn, work::Jobs::Out& effects) {
   for (work::JobEffect& effect : effects.take()) {

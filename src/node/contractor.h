@@ -36,6 +36,9 @@ class Contractor {
   Instant next_deadline() const { return jobs_.next_deadline(); }
   bool banned(const NodeKey& node) const { return core_.find_record(Record::kBanned, node) != nullptr; }
   size_t running() const { return runs_.size(); }
+  std::vector<work::RunningTask> tasks() const { return jobs_.list(); }
+  /// Errors as Jobs::move.
+  Status move(Turn& turn, const std::string& task, const NodeKey& to);
 
  private:
   struct Run {

@@ -1,5 +1,7 @@
 #include "node/core.h"
 
+#include "codec/multibase.h"
+
 namespace selvedge::node {
 
 namespace {
@@ -324,6 +326,24 @@ void Core::want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::str
   for (mesh::SessionEffect& effect : effects.take()) {
     if (auto* dial = std::get_if<mesh::Dial>(&effect)) turn.out.push(DialPeer{dial->peer, dial->address});
   }
+}
+
+Result<NodeKey> Core::find_node(const std::string& text) const {
+  const Result<crypto::PublicKey> whole = codec::parse_key(text);
+  if (whole.ok()) return *whole;
+  if (text.size() < kNodePrefixMin) return fail(Errc::kInvalid, "\"" + text + "\" is too short to name a node; selvedge peer list shows their keys");
+  std::optional<NodeKey> found;
+  const auto look_at = [&](const NodeKey& key) {
+    if (!codec::key_text(key).starts_with(text)) return true;
+    if (found) return false;
+    found = key;
+    return true;
+  };
+  bool single = look_at(self());
+  for (const auto& [key, peer] : sessions.peers()) single = look_at(key) && single;
+  if (!single) return fail(Errc::kInvalid, "\"" + text + "\" is the beginning of more than one node's key: write more of it");
+  if (!found) return fail(Errc::kNotFound, "no node is known whose key begins with \"" + text + "\": selvedge peer add its ticket");
+  return *found;
 }
 
 }  // namespace selvedge::node

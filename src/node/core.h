@@ -26,6 +26,8 @@ namespace selvedge::node {
 inline constexpr const char* kZoneName = "private";
 inline constexpr size_t kOwnZonesMax = 64;
 inline constexpr size_t kDevicesMax = 64;
+/// Of a key, to name a node by its beginning.
+inline constexpr size_t kNodePrefixMin = 4;
 
 /// Whether the store is what this node left, or an empty one for a node that was before: then the owner's index is looked for
 /// on hosts before anything is written that could take its place.
@@ -144,6 +146,8 @@ class Core {
   /// Errors: kNotFound, naming those there are.
   Result<object::ZoneId> zone_named(const std::string& name) const;
   std::string zone_name(const object::ZoneId& zone) const;
+  /// A node by its key or the beginning of it, among those that are known. Errors: kInvalid (too short, or several begin so), kNotFound.
+  Result<NodeKey> find_node(const std::string& text) const;
 
   // ---- having things done
   using OnStatus = std::function<void(Turn&, const Status&)>;

@@ -397,6 +397,12 @@ void Node::on_domain(Instant now, const work::TaskId& task, const object::Handle
   finish(turn);
 }
 
+void Node::on_domain_state(Instant now, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state, Out& out) {
+  Turn turn{now, out};
+  workshop_.on_state(turn, task, lease_cap, fuel, std::move(state));
+  finish(turn);
+}
+
 void Node::on_tasks_stopped(Instant now, uint64_t token, Out& out) {
   Turn turn{now, out};
   core_.on_tasks_stopped(turn, token);

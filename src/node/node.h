@@ -61,6 +61,8 @@ class Node {
   void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
   /// `lease_cap` is what came back from the domain: without the handle of a lease in force the result does not count.
   void on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out);
+  /// A running task's state, as the domain wrote it down.
+  void on_domain_state(Instant now, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);
 
   /// Answered by exactly one Answer or Refuse; long ones send Progress first.
@@ -132,6 +134,8 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const GrantListRequest&);
   void answer_to(Turn& turn, RequestId id, const LeaseListRequest&);
   void answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request);
+  void answer_to(Turn& turn, RequestId id, const TaskListRequest&);
+  void answer_to(Turn& turn, RequestId id, const TaskMoveRequest& request);
   void answer_to(Turn& turn, RequestId id, const PutRequest& request);
   void answer_to(Turn& turn, RequestId id, const GetRequest& request);
   void answer_to(Turn& turn, RequestId id, const BlobListRequest&);

@@ -153,6 +153,21 @@ void Node::answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request
   });
 }
 
+void Node::answer_to(Turn& turn, RequestId id, const TaskListRequest&) {
+  TaskListAnswer list;
+  for (const work::RunningTask& task : contractor_.tasks()) {
+    list.tasks.push_back({convert<crypto::Digest>(task.task), task.node, task.committed, uint64_t((turn.now - task.since).ms() / 1000), task.fuel, task.state_bytes, task.moves});
+  }
+  answer(turn, id, list);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const TaskMoveRequest& request) {
+  const Result<NodeKey> node = core_.find_node(request.node);
+  const Status moved = node.ok() ? contractor_.move(turn, request.task, *node) : Status(node.error());
+  if (moved.ok()) answer(turn, id, Empty{});
+  else turn.out.push(Refuse{id, moved.error()});
+}
+
 void Node::answer_to(Turn& turn, RequestId id, const PutRequest& request) {
   if (request.files.size() > kFilesPerRequestMax) {
     turn.out.push(Refuse{id, fail(Errc::kLimit, "one put takes at most " + std::to_string(kFilesPerRequestMax) + " files; split it")});

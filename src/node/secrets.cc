@@ -9,7 +9,6 @@ namespace selvedge::node {
 
 namespace {
 
-constexpr size_t kNodePrefixMin = 4;
 
 /// What a peer's answer says: its error, with a code that this build knows.
 Status said(uint8_t error, const std::string& message) {
@@ -133,24 +132,6 @@ Result<Secrets::Offered*> Secrets::find_offered(const std::string& name) {
   return found;
 }
 
-Result<NodeKey> Secrets::find_node(const std::string& text) const {
-  const Result<crypto::PublicKey> whole = codec::parse_key(text);
-  if (whole.ok()) return *whole;
-  if (text.size() < kNodePrefixMin) return fail(Errc::kInvalid, "\"" + text + "\" is too short to name a node; selvedge peer list shows their keys");
-  std::optional<NodeKey> found;
-  const auto look_at = [&](const NodeKey& key) {
-    if (!codec::key_text(key).starts_with(text)) return true;
-    if (found) return false;
-    found = key;
-    return true;
-  };
-  bool single = look_at(core_.self());
-  for (const auto& [key, peer] : core_.sessions.peers()) single = look_at(key) && single;
-  if (!single) return fail(Errc::kInvalid, "\"" + text + "\" is the beginning of more than one node's key: write more of it");
-  if (!found) return fail(Errc::kNotFound, "no node is known whose key begins with \"" + text + "\": selvedge peer add its ticket");
-  return *found;
-}
-
 const object::Signed<object::NodeRecord>* Secrets::record_of(const NodeKey& node) const {
   if (node == core_.self()) return &core_.record;
   const mesh::Peer* peer = core_.sessions.find(node);
@@ -158,7 +139,7 @@ const object::Signed<object::NodeRecord>* Secrets::record_of(const NodeKey& node
 }
 
 Result<Secrets::Candidate> Secrets::candidate(Instant now, const std::string& text) const {
-  const NodeKey node = TRY(find_node(text));
+  const NodeKey node = TRY(core_.find_node(text));
   const object::Signed<object::NodeRecord>* record = record_of(node);
   const std::string name = "node " + codec::key_text(node).substr(0, 12);
   if (record == nullptr) return fail(Errc::kUnavailable, name + " is not connected: selvedge peer list says why");
@@ -383,7 +364,7 @@ void Secrets::learn_generation(Turn& turn, const ShareGiven& given) {
 void Secrets::allow(Turn& turn, const SecretAllowRequest& request, OnLeave then) {
   const Owned* own = find_own(request.name);
   if (own == nullptr) return then(turn, fail(Errc::kNotFound, "this owner has no secret named \"" + request.name + "\""));
-  const Result<NodeKey> node = find_node(request.node);
+  const Result<NodeKey> node = core_.find_node(request.node);
   if (!node.ok()) return then(turn, node.error());
   if (!core_.sessions.up(*node)) return then(turn, fail(Errc::kUnavailable, "that node is not connected: it must hear of it now"));
   for (auto it = leaves_.begin(); leaves_.size() >= kSecretLeavesMax && it != leaves_.end();) {
@@ -428,7 +409,7 @@ std::vector<object::ObjectId> Secrets::leaves_of(const NodeKey& node) const {
 void Secrets::deny(Turn& turn, const SecretDenyRequest& request, OnLeave then) {
   const Owned* own = find_own(request.name);
   if (own == nullptr) return then(turn, fail(Errc::kNotFound, "this owner has no secret named \"" + request.name + "\""));
-  const Result<NodeKey> node = find_node(request.node);
+  const Result<NodeKey> node = core_.find_node(request.node);
   if (!node.ok()) return then(turn, node.error());
   std::vector<object::ObjectId> found;
   for (const auto& [id, leave] : leaves_) {

@@ -134,7 +134,6 @@ class Secrets {
     std::vector<std::string> addresses;
   };
 
-  Result<NodeKey> find_node(const std::string& text) const;
   const object::Signed<object::NodeRecord>* record_of(const NodeKey& node) const;
   Result<std::vector<Candidate>> candidates(Instant now, const std::vector<std::string>& holders, size_t threshold, bool one_owner) const;
   Result<Candidate> candidate(Instant now, const std::string& text) const;

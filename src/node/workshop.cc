@@ -335,14 +335,15 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
     return;
   }
   const work::TaskId task = offer->body.task;
-  const Status taken = take(turn, from, std::move(offer).value());
+  const Status taken = take(turn, from, std::move(offer).value(), message.state);
   if (taken.ok()) return;
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
 }
 
-Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer) {
+Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state) {
   const mesh::Peer* peer = core_.sessions.find(from);
   if (peer == nullptr || !peer->record) return fail(Errc::kUnauthorized, "no session");
+  if (state.size() > work::kTaskStateBytesMax) return fail(Errc::kLimit, "the state to go on from is too large");
   const object::Authorization allowed = TRY(core_.authority.may_run(turn.now, *peer->record, offer));
   work::LeaseEntry* lease = leases_.find(offer.body.grant);
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
@@ -371,7 +372,8 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
   const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap,
+                               std::move(state)};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
@@ -462,14 +464,24 @@ void Workshop::blob_here(Turn& turn, const work::TaskId& task, const codec::Cid&
   route(turn, effects);
 }
 
-void Workshop::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result) {
+// What a domain says counts with the handle of the lease that its task runs under.
+Status Workshop::check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap) {
   const work::AcceptedOffer* running = executor_.running(task);
   const work::LeaseEntry* lease = running != nullptr ? leases_.find(running->offer.body.grant) : nullptr;
   const Status counts = lease != nullptr ? check_cap(turn.now, lease_cap, *lease) : fail(Errc::kUnauthorized, "nothing of that name runs here");
-  if (!counts.ok()) {
-    core_.trace(turn, "a result of task " + task.brief() + " was thrown away: " + counts.error().message);
-    return;
-  }
+  if (!counts.ok()) core_.trace(turn, "what a domain said of task " + task.brief() + " was thrown away: " + counts.error().message);
+  return counts;
+}
+
+void Workshop::on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state) {
+  if (!check_running(turn, task, lease_cap).ok()) return;
+  work::Executor::Out effects;
+  executor_.on_state(task, fuel, std::move(state), effects);
+  route(turn, effects);
+}
+
+void Workshop::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result) {
+  if (!check_running(turn, task, lease_cap).ok()) return;
   work::Executor::Out effects;
   executor_.on_domain(turn.now, task, std::move(result), effects);
   route(turn, effects);

@@ -44,6 +44,7 @@ class Workshop {
   // ---- tasks
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
+  void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
   size_t active() const { return executor_.active(); }
@@ -52,7 +53,8 @@ class Workshop {
   void open_given(Turn& turn, const object::Signed<object::Grant>& given);
   void revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
-  Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer);
+  Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state);
+  Status check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap);
   void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);
   void route(Turn& turn, work::Leases::Out& effects);

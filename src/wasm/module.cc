@@ -111,8 +111,8 @@ class Parser {
       case Section::kCode: return read_bodies(in);
       case Section::kData: return read_data(in);
       case Section::kDataCount:
-        has_data_count_ = true;
-        data_count_ = TRY(in.u32());
+        out_.has_data_count = true;
+        out_.data_count = TRY(in.u32());
         return ok();
     }
     return ok();
@@ -122,7 +122,7 @@ class Parser {
     const size_t start = in.offset();
     const uint8_t b = TRY(in.byte());
     if (!is_val_type(b)) {
-      return Reader::error_at(start, Errc::kUnsupported, "a value type outside the profile (only i32, i64, f32, f64)");
+      return Reader::error_at(start, Errc::kUnsupported, "a value type outside the profile (only i32, i64, f32, f64, v128)");
     }
     return ValType(b);
   }
@@ -163,8 +163,9 @@ class Parser {
         return Reader::error_at(start, Errc::kUnsupported, "import " + module + "." + import.name + " is not a function");
       }
       import.type = TRY(type_index(in));
-      const char* signature = module == kWasiModule ? wasi_signature(import.name) : nullptr;
-      if (names_ == Names::kRewritten && module == kYieldModule && import.name == kYieldName) signature = "i>i";
+      import.module = module;
+      const char* signature = import_signature(module, import.name);
+      if (names_ == Names::kRewritten && module == kYieldModule && import.name == kYieldName) signature = "ii>i";
       if (signature == nullptr) {
         return Reader::error_at(start, Errc::kUnsupported,
                                 "import " + module + "." + import.name + " is not provided to tasks");
@@ -229,7 +230,8 @@ class Parser {
     const bool fits = (instruction.op == kI32Const && type == ValType::kI32) ||
                       (instruction.op == kI64Const && type == ValType::kI64) ||
                       (instruction.op == kF32Const && type == ValType::kF32) ||
-                      (instruction.op == kF64Const && type == ValType::kF64);
+                      (instruction.op == kF64Const && type == ValType::kF64) ||
+                      (instruction.op == kV128Const && type == ValType::kV128);
     if (!fits) return Reader::error_at(start, Errc::kUnsupported, "an initial value must be one constant of its type");
     const ByteView out = out_.bytes.subspan(start, in.offset() - start);
     if (TRY(in.byte()) != kEnd) return in.error(Errc::kUnsupported, "an initial value must be one constant");
@@ -293,14 +295,16 @@ class Parser {
     for (uint32_t i = 0; i < n; ++i) {
       const size_t start = in.offset();
       const uint32_t flags = TRY(in.u32());
-      if (flags != 0 && flags != 2) {
-        return Reader::error_at(start, Errc::kUnsupported, "an element segment that is not active is not in the profile");
-      }
-      if (flags == 2 && TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, "a second table");
-      if (!out_.has_table) return Reader::error_at(start, Errc::kInvalid, "an element segment without a table");
+      if (flags > 7) return Reader::error_at(start, Errc::kInvalid, "element segment flags that do not exist");
+      if (flags > 3) return Reader::error_at(start, Errc::kUnsupported, "element expressions are not in the profile");
       ElementSegment segment;
-      segment.offset = TRY(constant(in, ValType::kI32));
-      if (flags == 2 && TRY(in.byte()) != 0) return Reader::error_at(start, Errc::kUnsupported, "elements that are not functions");
+      segment.mode = flags == 1 ? SegmentMode::kPassive : flags == 3 ? SegmentMode::kDeclarative : SegmentMode::kActive;
+      if (flags == 2 && TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, "a second table");
+      if (segment.mode == SegmentMode::kActive) {
+        if (!out_.has_table) return Reader::error_at(start, Errc::kInvalid, "an element segment without a table");
+        segment.offset = TRY(constant(in, ValType::kI32));
+      }
+      if (flags != 0 && TRY(in.byte()) != 0) return Reader::error_at(start, Errc::kUnsupported, "elements that are not functions");
       const uint32_t count = TRY(in.count(limits_.table_elements_max, "elements"));
       total += count;
       if (total > 4ull * limits_.table_elements_max) return in.error(Errc::kLimit, "too many elements in all segments");
@@ -308,6 +312,7 @@ class Parser {
         const uint32_t function = TRY(in.u32());
         if (function >= out_.function_count()) return in.error(Errc::kInvalid, "an element names no function");
         segment.functions.push_back(function);
+        out_.table_functions.push_back(function);
       }
       out_.elements.push_back(std::move(segment));
     }
@@ -337,12 +342,12 @@ class Parser {
     for (uint32_t i = 0; i < n; ++i) {
       const size_t start = in.offset();
       const uint32_t flags = TRY(in.u32());
-      if (flags == 1) return Reader::error_at(start, Errc::kUnsupported, "a passive data segment is not in the profile");
       if (flags > 2) return Reader::error_at(start, Errc::kInvalid, "data segment flags that do not exist");
       if (flags == 2 && TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, "a second memory");
       if (!out_.has_memory) return Reader::error_at(start, Errc::kInvalid, "a data segment without a memory");
       DataSegment segment;
-      segment.offset = TRY(constant(in, ValType::kI32));
+      if (flags == 1) segment.mode = SegmentMode::kPassive;
+      else segment.offset = TRY(constant(in, ValType::kI32));
       segment.bytes = TRY(in.bytes(TRY(in.u32())));
       out_.data.push_back(segment);
     }
@@ -351,7 +356,7 @@ class Parser {
 
   Status check_whole() {
     if (out_.bodies.size() != out_.functions.size()) return in_.error(Errc::kInvalid, "functions without bodies");
-    if (has_data_count_ && data_count_ != out_.data.size()) {
+    if (out_.has_data_count && out_.data_count != out_.data.size()) {
       return in_.error(Errc::kInvalid, "the data count does not match the data section");
     }
     if (!out_.has_memory) return in_.error(Errc::kUnsupported, "the module has no memory of its own; a program needs one");
@@ -362,8 +367,6 @@ class Parser {
   const Names names_;
   Reader in_;
   Module out_;
-  bool has_data_count_ = false;
-  uint32_t data_count_ = 0;
 };
 
 }  // namespace

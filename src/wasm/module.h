@@ -17,7 +17,7 @@ struct FunctionType {
 };
 
 struct Import {
-  std::string name;
+  std::string module, name;
   uint32_t type = 0;
 };
 
@@ -35,12 +35,16 @@ struct Export {
   uint32_t index = 0;
 };
 
+enum class SegmentMode : uint8_t { kActive, kPassive, kDeclarative };
+
 struct ElementSegment {
-  ByteView offset;  // the constant instruction, without its end
+  SegmentMode mode = SegmentMode::kActive;
+  ByteView offset;  // if active: the constant instruction, without its end
   std::vector<uint32_t> functions;
 };
 
 struct DataSegment {
+  SegmentMode mode = SegmentMode::kActive;
   ByteView offset;
   ByteView bytes;
 };
@@ -57,12 +61,15 @@ struct Module {
   std::vector<Global> globals;
   std::vector<Export> exports;
   std::vector<ElementSegment> elements;
+  std::vector<uint32_t> table_functions;  // whatever a table may ever hold, with repetitions
   std::vector<DataSegment> data;
   std::vector<FunctionBody> bodies;
   bool has_table = false, has_memory = false, has_start = false, has_table_max = false;
   uint32_t table_min = 0, table_max = 0;
   uint32_t memory_min = 0, memory_max = 0;
   uint32_t start = 0;
+  bool has_data_count = false;
+  uint32_t data_count = 0;
 
   uint32_t function_count() const { return uint32_t(imports.size() + functions.size()); }
   /// The type of a function by its index in the module (imports first). The index was checked.

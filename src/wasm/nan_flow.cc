@@ -2,25 +2,84 @@
 
 namespace selvedge::wasm {
 
-std::vector<NanFlow::Maker> NanFlow::finish() {
-  std::vector<Node> open;
-  for (Node node = 0; node < seen_.size(); ++node) {
-    if (seen_[node]) open.push_back(node);
-  }
-  while (!open.empty()) {
-    const Node node = open.back();
-    open.pop_back();
-    if (node >= sources_.size()) continue;
-    for (const Node source : sources_[node]) {
-      if (seen_[source]) continue;
-      seen_[source] = true;
-      open.push_back(source);
+/// What is taken as another shape than it was made in is seen. There are four shapes, so this ends after a few rounds.
+void NanFlow::find_shapes() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Local& local : locals_) {
+      uint8_t shapes = local.shapes;
+      for (const Node source : local.sources) shapes |= shapes_of(nodes_[source]);
+      changed |= shapes != local.shapes;
+      local.shapes = shapes;
     }
   }
-  std::vector<Maker> out;
-  const size_t locals = sources_.size();
-  for (size_t i = 0; i < makers_.size(); ++i) {
-    if (seen_[locals + i]) out.push_back(makers_[i]);
+  for (Value& value : nodes_) {
+    const uint8_t shapes = shapes_of(value);
+    const bool one = (shapes & (shapes - 1)) == 0;
+    value.seen |= value.taken_as != 0 && shapes != 0 && !(one && value.taken_as == shapes);
+  }
+}
+
+/// A local is seen when one of its reads is, or goes to a local that is.
+void NanFlow::spread() {
+  std::vector<uint32_t> open;
+  const auto see_local = [&](uint32_t local) {
+    if (local == kNoLocal || locals_[local].seen) return;
+    locals_[local].seen = true;
+    open.push_back(local);
+  };
+  for (const Value& value : nodes_) {
+    if (value.seen) see_local(value.local);
+  }
+  while (!open.empty()) {
+    const uint32_t local = open.back();
+    open.pop_back();
+    for (const Node source : locals_[local].sources) see_local(nodes_[source].local);
+  }
+}
+
+/// Cleaning at the reads changes no defined bits when everything in the local was made by arithmetic of one shape.
+bool NanFlow::may_be_lazy(Local& local) const {
+  if (!local.seen || local.has_defined_bits || local.sources.empty()) return false;
+  local.shape = nodes_[local.sources.front()].shape;
+  for (const Node source : local.sources) {
+    if (nodes_[source].local != kNoLocal || nodes_[source].shape != local.shape) return false;
+  }
+  return true;
+}
+
+void NanFlow::choose_lazy() {
+  std::vector<uint64_t> at_reads(locals_.size(), 0);
+  std::vector<bool> read_is_seen(nodes_.size(), false);
+  for (Node node = 0; node < nodes_.size(); ++node) read_is_seen[node] = nodes_[node].seen;
+  for (const Local& local : locals_) {
+    if (!local.seen) continue;
+    for (const Node source : local.sources) read_is_seen[source] = true;
+  }
+  for (Node node = 0; node < nodes_.size(); ++node) {
+    if (nodes_[node].local != kNoLocal && read_is_seen[node]) at_reads[nodes_[node].local] += nodes_[node].weight;
+  }
+  for (size_t i = 0; i < locals_.size(); ++i) {
+    if (!may_be_lazy(locals_[i])) continue;
+    uint64_t at_makers = 0;
+    for (const Node source : locals_[i].sources) at_makers += nodes_[source].seen ? 0 : nodes_[source].weight;
+    locals_[i].lazy = at_reads[i] < at_makers;
+  }
+}
+
+std::vector<Canonical> NanFlow::finish() {
+  find_shapes();
+  spread();
+  choose_lazy();
+  for (const Local& local : locals_) {
+    if (!local.seen || local.lazy) continue;
+    for (const Node source : local.sources) nodes_[source].seen = true;
+  }
+  std::vector<Canonical> out;
+  for (const Value& value : nodes_) {
+    if (!value.seen) continue;
+    if (value.local == kNoLocal) out.push_back({value.offset, value.shape, false});
+    else if (locals_[value.local].lazy) out.push_back({value.offset, locals_[value.local].shape, true});
   }
   return out;
 }

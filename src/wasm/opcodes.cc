@@ -1,5 +1,7 @@
 #include "wasm/opcodes.h"
 
+#include "wasm/opcodes_simd.h"
+
 namespace selvedge::wasm {
 namespace {
 
@@ -39,6 +41,12 @@ constexpr Entry kControl[] = {
     {kF64Const, {"f64.const", Immediate::kF64, ">d", 1}},
     {kMemoryCopy, {"memory.copy", Immediate::kMemoryTwo, "iii>", 20}},
     {kMemoryFill, {"memory.fill", Immediate::kMemory, "iii>", 20}},
+    {kMemoryInit, {"memory.init", Immediate::kDataMemory, "iii>", 20}},
+    {kDataDrop, {"data.drop", Immediate::kData, ">", 1}},
+    {kTableInit, {"table.init", Immediate::kElementTable, "iii>", 20}},
+    {kElemDrop, {"elem.drop", Immediate::kElement, ">", 1}},
+    {kTableCopy, {"table.copy", Immediate::kTableTwo, "iii>", 20}},
+    {kSelectTyped, {"select", Immediate::kSelectTypes, nullptr, 1}},
 };
 
 struct MemoryRow {
@@ -64,7 +72,7 @@ struct SimpleRow {
   Nan nan;
 };
 
-constexpr Nan kF = Nan::kMakesF32, kD = Nan::kMakesF64, kIg = Nan::kIgnores, kNo = Nan::kNone;
+constexpr Nan kF = Nan::kMakesF32, kD = Nan::kMakesF64, kIg = Nan::kIgnores, kNu = Nan::kNumber, kNo = Nan::kNone;
 
 // 0x45 to 0xC4 in order.
 constexpr SimpleRow kSimpleRows[] = {
@@ -104,10 +112,10 @@ constexpr SimpleRow kSimpleRows[] = {
     {"i32.trunc_f32_s", "f>i", 3, kIg}, {"i32.trunc_f32_u", "f>i", 3, kIg}, {"i32.trunc_f64_s", "d>i", 3, kIg},
     {"i32.trunc_f64_u", "d>i", 3, kIg}, {"i64.extend_i32_s", "i>l", 1, kNo}, {"i64.extend_i32_u", "i>l", 1, kNo},
     {"i64.trunc_f32_s", "f>l", 3, kIg}, {"i64.trunc_f32_u", "f>l", 3, kIg}, {"i64.trunc_f64_s", "d>l", 3, kIg},
-    {"i64.trunc_f64_u", "d>l", 3, kIg}, {"f32.convert_i32_s", "i>f", 1, kNo}, {"f32.convert_i32_u", "i>f", 1, kNo},
-    {"f32.convert_i64_s", "l>f", 1, kNo}, {"f32.convert_i64_u", "l>f", 2, kNo}, {"f32.demote_f64", "d>f", 1, kF},
-    {"f64.convert_i32_s", "i>d", 1, kNo}, {"f64.convert_i32_u", "i>d", 1, kNo}, {"f64.convert_i64_s", "l>d", 1, kNo},
-    {"f64.convert_i64_u", "l>d", 2, kNo}, {"f64.promote_f32", "f>d", 1, kD}, {"i32.reinterpret_f32", "f>i", 1, kNo},
+    {"i64.trunc_f64_u", "d>l", 3, kIg}, {"f32.convert_i32_s", "i>f", 1, kNu}, {"f32.convert_i32_u", "i>f", 1, kNu},
+    {"f32.convert_i64_s", "l>f", 1, kNu}, {"f32.convert_i64_u", "l>f", 2, kNu}, {"f32.demote_f64", "d>f", 1, kF},
+    {"f64.convert_i32_s", "i>d", 1, kNu}, {"f64.convert_i32_u", "i>d", 1, kNu}, {"f64.convert_i64_s", "l>d", 1, kNu},
+    {"f64.convert_i64_u", "l>d", 2, kNu}, {"f64.promote_f32", "f>d", 1, kD}, {"i32.reinterpret_f32", "f>i", 1, kNo},
     {"i64.reinterpret_f64", "d>l", 1, kNo}, {"f32.reinterpret_i32", "i>f", 1, kNo},
     {"f64.reinterpret_i64", "l>d", 1, kNo}, {"i32.extend8_s", "i>i", 1, kNo}, {"i32.extend16_s", "i>i", 1, kNo},
     {"i64.extend8_s", "l>l", 1, kNo}, {"i64.extend16_s", "l>l", 1, kNo}, {"i64.extend32_s", "l>l", 1, kNo},
@@ -130,13 +138,16 @@ constexpr Table make_table() {
   for (const Entry& entry : kControl) table[entry.op] = entry.info;
   uint16_t op = 0x28;
   for (const MemoryRow& row : kMemoryRows) {
-    table[op++] = {row.name, Immediate::kMemArg, row.types, kMemoryAccessCost, row.align, Nan::kNone};
+    table[op++] = {row.name, Immediate::kMemArg, row.types, kMemoryAccessCost, row.align, Nan::kNone, 0};
   }
   op = 0x45;
-  for (const SimpleRow& row : kSimpleRows) table[op++] = {row.name, Immediate::kNone, row.types, row.cost, 0, row.nan};
+  for (const SimpleRow& row : kSimpleRows) table[op++] = {row.name, Immediate::kNone, row.types, row.cost, 0, row.nan, 0};
   op = kPrefixFc;
   for (const SimpleRow& row : kSaturatingRows) {
-    table[op++] = {row.name, Immediate::kNone, row.types, row.cost, 0, row.nan};
+    table[op++] = {row.name, Immediate::kNone, row.types, row.cost, 0, row.nan, 0};
+  }
+  for (const SimdRow& row : kSimdRows) {
+    table[kPrefixFd + row.op] = {row.name, row.immediate, row.types, row.cost, row.align, row.nan, row.lanes};
   }
   return table;
 }
@@ -150,12 +161,11 @@ std::string refused_name(uint8_t first, uint32_t second) {
       return "exception handling";
     case 0x12: case 0x13: return "a tail call";
     case 0x14: case 0x15: return "typed function references";
-    case 0x1C: return "typed select";
     case 0x25: case 0x26: return "table.get or table.set";
     case 0xD0: case 0xD1: case 0xD2: case 0xD3: case 0xD4: case 0xD5: case 0xD6: return "a reference instruction";
     case 0xFB: return "garbage collection";
-    case 0xFC: return second == 8 || second == 9 ? "a passive data segment" : "a table instruction";
-    case 0xFD: return "SIMD";
+    case 0xFC: return second >= 15 && second <= 17 ? "table.grow, table.size or table.fill" : "an unknown instruction";
+    case 0xFD: return second >= 256 ? "relaxed SIMD" : "an unknown instruction";
     case 0xFE: return "threads";
     default: return "an unknown instruction";
   }
@@ -168,7 +178,9 @@ Result<uint16_t> read_opcode(Reader& in) {
   uint32_t op = first;
   if (first == 0xFC || first == 0xFD || first == 0xFE || first == 0xFB) {
     second = TRY(in.u32());
-    op = first == 0xFC && second < kOpCount - kPrefixFc ? kPrefixFc + second : kOpCount;
+    op = kOpCount;
+    if (first == 0xFC && second < kPrefixFd - kPrefixFc) op = kPrefixFc + second;
+    if (first == 0xFD && second < kOpCount - kPrefixFd) op = kPrefixFd + second;
   }
   if (op < kOpCount && kTable[op].immediate != Immediate::kRefused) return uint16_t(op);
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -176,7 +188,7 @@ Result<uint16_t> read_opcode(Reader& in) {
   if (first >= 0xFB && first <= 0xFE) code += " " + std::to_string(second);
   return Reader::error_at(start, Errc::kUnsupported,
                           "opcode " + code + " (" + refused_name(first, second) +
-                              ") is not in the profile; compile for WebAssembly 1.0 with sign extension");
+                              ") is not in the profile; docs/spec/metering.md says what is");
 }
 
 Result<Instruction> read_labels(Reader& in, Instruction out, uint32_t labels_max) {
@@ -186,9 +198,46 @@ Result<Instruction> read_labels(Reader& in, Instruction out, uint32_t labels_max
   return out;
 }
 
-Status read_memory_index(Reader& in) {
+/// The index of the one memory or table.
+Status read_zero(Reader& in, const char* what) {
   const size_t start = in.offset();
-  if (TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, "a second memory is not in the profile");
+  if (TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, std::string("a second ") + what + " is not in the profile");
+  return ok();
+}
+
+Status read_mem_arg(Reader& in, Instruction& out) {
+  const size_t start = in.offset();
+  out.align = TRY(in.u32());
+  // Bit 6 announces a memory index (multi-memory).
+  if (out.align >= 32) return Reader::error_at(start, Errc::kUnsupported, "a second memory is not in the profile");
+  TRY(in.u32());
+  return ok();
+}
+
+Status read_lanes(Reader& in, Instruction& out, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const size_t start = in.offset();
+    out.index = TRY(in.byte());
+    if (out.index >= kTable[out.op].lanes) return Reader::error_at(start, Errc::kInvalid, "there is no such lane");
+  }
+  return ok();
+}
+
+Status read_block_type(Reader& in, Instruction& out) {
+  const size_t start = in.offset();
+  out.block_type = TRY(in.s33());
+  const bool known = out.block_type >= 0 || out.block_type == -64 || (out.block_type >= -5 && out.block_type <= -1);
+  if (!known) return Reader::error_at(start, Errc::kUnsupported, "a block type outside the profile");
+  return ok();
+}
+
+Status read_select_types(Reader& in, Instruction& out) {
+  const size_t start = in.offset();
+  if (TRY(in.u32()) != 1) return Reader::error_at(start, Errc::kInvalid, "select gives one value");
+  out.index = TRY(in.byte());
+  if (!is_val_type(uint8_t(out.index))) {
+    return Reader::error_at(start, Errc::kUnsupported, "select of references is not in the profile");
+  }
   return ok();
 }
 
@@ -206,34 +255,26 @@ Result<Instruction> read_instruction(Reader& in, uint32_t labels_max) {
   switch (kTable[out.op].immediate) {
     case Immediate::kRefused: return in.error(Errc::kInternal, "a refused opcode was decoded");
     case Immediate::kNone: break;
-    case Immediate::kBlock: {
-      const size_t start = in.offset();
-      out.block_type = TRY(in.s33());
-      const bool known = out.block_type >= 0 || out.block_type == -64 || (out.block_type >= -4 && out.block_type <= -1);
-      if (!known) return Reader::error_at(start, Errc::kUnsupported, "a block type outside the profile");
-      break;
-    }
+    case Immediate::kBlock: TRY(read_block_type(in, out)); break;
     case Immediate::kLabels: out = TRY(read_labels(in, out, labels_max)); break;
     case Immediate::kLabel:
     case Immediate::kFunction:
     case Immediate::kLocal:
+    case Immediate::kData:
+    case Immediate::kElement:
     case Immediate::kGlobal: out.index = TRY(in.u32()); break;
-    case Immediate::kCallIndirect: {
-      out.index = TRY(in.u32());
-      const size_t start = in.offset();
-      if (TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, "a second table is not in the profile");
-      break;
-    }
-    case Immediate::kMemArg: {
-      const size_t start = in.offset();
-      out.align = TRY(in.u32());
-      // Bit 6 announces a memory index (multi-memory).
-      if (out.align >= 32) return Reader::error_at(start, Errc::kUnsupported, "a second memory is not in the profile");
-      TRY(in.u32());
-      break;
-    }
-    case Immediate::kMemoryTwo: TRY(read_memory_index(in)); [[fallthrough]];
-    case Immediate::kMemory: TRY(read_memory_index(in)); break;
+    case Immediate::kCallIndirect: out.index = TRY(in.u32()); TRY(read_zero(in, "table")); break;
+    case Immediate::kMemArg: TRY(read_mem_arg(in, out)); break;
+    case Immediate::kMemLane: TRY(read_mem_arg(in, out)); TRY(read_lanes(in, out, 1)); break;
+    case Immediate::kLane: TRY(read_lanes(in, out, 1)); break;
+    case Immediate::kShuffle: TRY(read_lanes(in, out, 16)); break;
+    case Immediate::kV128: TRY(in.bytes(16)); break;
+    case Immediate::kSelectTypes: TRY(read_select_types(in, out)); break;
+    case Immediate::kDataMemory: out.index = TRY(in.u32()); TRY(read_zero(in, "memory")); break;
+    case Immediate::kElementTable: out.index = TRY(in.u32()); TRY(read_zero(in, "table")); break;
+    case Immediate::kTableTwo: TRY(read_zero(in, "table")); TRY(read_zero(in, "table")); break;
+    case Immediate::kMemoryTwo: TRY(read_zero(in, "memory")); [[fallthrough]];
+    case Immediate::kMemory: TRY(read_zero(in, "memory")); break;
     case Immediate::kI32: TRY(in.s32()); break;
     case Immediate::kI64: TRY(in.s64()); break;
     case Immediate::kF32: TRY(in.bytes(4)); break;

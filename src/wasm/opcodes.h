@@ -1,7 +1,8 @@
 // The instructions of the profile: their immediates, types, and cost. What is not in this table is refused.
 //
-// The cost column is version kRewriterVersion's cost table; docs/spec/metering.md prints it. The profile is
-// WebAssembly 1.0 with sign extension, saturating conversions, multi-value, memory.copy and memory.fill.
+// The cost column is version kRewriterVersion's cost table; docs/spec/metering.md prints it. The profile is WebAssembly 1.0
+// with sign extension, saturating conversions, multi-value, bulk memory, fixed-width vectors, and of reference types
+// what changes no value: the encodings that compilers use for tables, and select with a type.
 #pragma once
 
 #include <array>
@@ -11,10 +12,10 @@
 
 namespace selvedge::wasm {
 
-enum class ValType : uint8_t { kUnknown = 0, kF64 = 0x7C, kF32 = 0x7D, kI64 = 0x7E, kI32 = 0x7F };
+enum class ValType : uint8_t { kUnknown = 0, kV128 = 0x7B, kF64 = 0x7C, kF32 = 0x7D, kI64 = 0x7E, kI32 = 0x7F };
 
 /// The value types of the profile by their byte.
-inline bool is_val_type(uint8_t b) { return b >= 0x7C && b <= 0x7F; }
+inline bool is_val_type(uint8_t b) { return b >= 0x7B && b <= 0x7F; }
 
 enum class Immediate : uint8_t {
   kRefused,  // not in the profile
@@ -33,37 +34,61 @@ enum class Immediate : uint8_t {
   kI64,
   kF32,
   kF64,
+  kV128,         // 16 bytes
+  kShuffle,      // 16 numbers of lanes
+  kLane,
+  kMemLane,      // kMemArg and a lane
+  kSelectTypes,  // one value type
+  kData,         // a data segment
+  kDataMemory,   // and the memory
+  kElement,      // an element segment
+  kElementTable,  // and the table
+  kTableTwo,
 };
 
 enum class Nan : uint8_t {
   kNone,
   kMakesF32,  // a NaN result has bits the standard leaves open
   kMakesF64,
-  kIgnores,   // takes floats on top of the stack and gives the same for every NaN (comparisons, truncations)
+  kMakesF32x4,  // and takes the same
+  kMakesF64x2,
+  kDemotesF64x2,
+  kPromotesF32x4,
+  kNumber,        // gives a float that is no NaN
+  kIgnores,       // takes floats and gives the same for every NaN (comparisons, truncations)
+  kIgnoresF32x4,  // the same in lanes
+  kIgnoresF64x2,
 };
 
 struct OpInfo {
   const char* name = "";
   Immediate immediate = Immediate::kRefused;
-  const char* types = nullptr;  // "ii>i" with i I32, l I64, f F32, d F64; nullptr where the validator knows more
+  const char* types = nullptr;  // "ii>i" with i I32, l I64, f F32, d F64, v V128; nullptr where the validator knows more
   uint16_t cost = 1;
   uint8_t align_max = 0;        // log2, for kMemArg
   Nan nan = Nan::kNone;
+  uint8_t lanes = 0;            // how many a kLane, kMemLane or kShuffle may choose from
 };
 
-/// Opcodes behind the 0xFC prefix are numbered from here.
-constexpr uint16_t kPrefixFc = 0x100;
-constexpr uint16_t kOpCount = kPrefixFc + 32;
+/// Opcodes behind the prefixes 0xFC and 0xFD are numbered from here.
+constexpr uint16_t kPrefixFc = 0x100, kPrefixFd = 0x120;
+constexpr uint16_t kOpCount = kPrefixFd + 256;
 
 enum Op : uint16_t {
   kUnreachable = 0x00, kNop = 0x01, kBlock = 0x02, kLoop = 0x03, kIf = 0x04, kElse = 0x05, kEnd = 0x0B, kBr = 0x0C,
   kBrIf = 0x0D, kBrTable = 0x0E, kReturn = 0x0F, kCall = 0x10, kCallIndirect = 0x11, kDrop = 0x1A, kSelect = 0x1B,
   kLocalGet = 0x20, kLocalSet = 0x21, kLocalTee = 0x22, kGlobalGet = 0x23, kGlobalSet = 0x24, kMemorySize = 0x3F,
   kMemoryGrow = 0x40, kI32Const = 0x41, kI64Const = 0x42, kF32Const = 0x43, kF64Const = 0x44, kI32Eq = 0x46,
-  kI32GtU = 0x4B, kI32LtS = 0x48, kI64LtS = 0x53, kF32Eq = 0x5B, kF64Eq = 0x61, kI32Add = 0x6A, kI32Sub = 0x6B,
-  kI64Add = 0x7C, kI64Sub = 0x7D, kI64Mul = 0x7E, kI64ShrU = 0x88, kI64ExtendI32U = 0xAD,
-  kMemoryCopy = kPrefixFc + 10, kMemoryFill = kPrefixFc + 11,
+  kI32GtU = 0x4B, kI32LtS = 0x48, kI32LtU = 0x49, kI64LtS = 0x53, kI64GeS = 0x59, kF32Eq = 0x5B, kF64Eq = 0x61, kI32Add = 0x6A, kI32Sub = 0x6B,
+  kI64Add = 0x7C, kI64Sub = 0x7D, kI64Mul = 0x7E, kI64ShrU = 0x88, kI32WrapI64 = 0xA7, kI32ReinterpretF32 = 0xBC, kI64ReinterpretF64 = 0xBD, kF32ReinterpretI32 = 0xBE, kF64ReinterpretI64 = 0xBF, kI64ExtendI32U = 0xAD,
+  kMemoryInit = kPrefixFc + 8, kDataDrop = kPrefixFc + 9, kMemoryCopy = kPrefixFc + 10, kMemoryFill = kPrefixFc + 11,
+  kTableInit = kPrefixFc + 12, kElemDrop = kPrefixFc + 13, kTableCopy = kPrefixFc + 14, kSelectTyped = 0x1C,
+  kV128Const = kPrefixFd + 0x0C, kF32x4Eq = kPrefixFd + 0x41, kF64x2Eq = kPrefixFd + 0x47, kBitselect = kPrefixFd + 0x52,
 };
+/// Instructions that move an amount the program chooses, which is on top of the stack.
+inline bool is_bulk(uint16_t op) {
+  return op == kMemoryInit || op == kMemoryCopy || op == kMemoryFill || op == kTableInit || op == kTableCopy;
+}
 
 const OpInfo& op_info(uint16_t op);
 
@@ -71,7 +96,8 @@ const OpInfo& op_info(uint16_t op);
 struct Instruction {
   uint16_t op = 0;
   uint32_t start = 0, end = 0;  // offsets in the module
-  uint32_t index = 0;           // label, function, type, local, global; number of labels of br_table without default
+  uint32_t index = 0;           // label, function, type, local, global, segment, lane; number of labels of br_table
+                                // without default
   uint32_t align = 0;
   uint32_t labels_at = 0;       // br_table: offset of the first label
   int64_t block_type = 0;       // s33: -64 empty, other negatives a value type, else a type index

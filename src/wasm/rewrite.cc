@@ -1,7 +1,11 @@
 #include "wasm/rewrite.h"
 
+#include <algorithm>
+
 #include "crypto/hash.h"
 #include "wasm/emit.h"
+#include "wasm/loops.h"
+#include "wasm/wasi.h"
 
 namespace selvedge::wasm {
 namespace {
@@ -27,13 +31,19 @@ crypto::Digest identity_of(const crypto::Digest& original, uint32_t pages_max) {
   return hash.finish();
 }
 
-bool has_entry(const Module& module) {
-  for (const Export& item : module.exports) {
-    if (item.name != "_start" || item.kind != ExternKind::kFunction) continue;
-    const FunctionType& type = module.type_of(item.index);
-    return type.params.empty() && type.results.empty();
-  }
-  return false;
+bool exports_function(const Module& module, std::string_view name, const FunctionType& type) {
+  return std::any_of(module.exports.begin(), module.exports.end(), [&](const Export& item) {
+    return item.name == name && item.kind == ExternKind::kFunction && module.type_of(item.index) == type;
+  });
+}
+
+/// The functions that Asyncify exports, and a place where it is used.
+bool is_resumable(const Module& module) {
+  const bool asks = std::any_of(module.imports.begin(), module.imports.end(),
+                                [](const Import& import) { return import.module == kHostModule && import.name == kCheckpointName; });
+  const FunctionType with_area{{ValType::kI32}, {}}, plain{{}, {}};
+  return asks && exports_function(module, kAsyncifyStartUnwind, with_area) && exports_function(module, kAsyncifyStopUnwind, plain) &&
+         exports_function(module, kAsyncifyStartRewind, with_area) && exports_function(module, kAsyncifyStopRewind, plain);
 }
 
 }  // namespace
@@ -48,8 +58,8 @@ crypto::Digest cost_table_digest() {
     number(hash, info.cost);
   }
   for (const uint64_t constant : {kCostEntry, kCostLocalsShift, kCostImport, kCostBulkShift, kCostGrowPage,
-                                  kUncheckedCostMax, uint64_t(kDepthSlotsMax), uint64_t(kDepthFrameSlots),
-                                  uint64_t(kUncountedSlotsMax)}) {
+                                  kUncheckedCostMax, kReachMax, uint64_t(kDepthSlotsMax), uint64_t(kDepthFrameSlots),
+                                  uint64_t(kUncountedSlotsMax), kUncountedChainMax}) {
     number(hash, constant);
   }
   return hash.finish();
@@ -60,15 +70,19 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   std::vector<FunctionPlan> plans;
   plans.reserve(parsed.bodies.size());
   for (uint32_t i = 0; i < parsed.bodies.size(); ++i) plans.push_back(TRY(validate_function(parsed, i, limits)));
+  TRY(plan_entries(parsed, plans));
+  plan_loops(parsed, plans);
   Rewritten out;
-  out.module = TRY(emit_module({parsed, plans}));
+  out.module = TRY(emit_module({parsed, plans, limits}));
   out.original = crypto::sha256(module);
   out.identity = identity_of(out.original, parsed.memory_max);
   for (const Import& import : parsed.imports) out.imports.push_back({import.name});
   out.memory_pages_min = parsed.memory_min;
   out.memory_pages_max = parsed.memory_max;
   out.has_start = parsed.has_start;
-  out.has_entry = has_entry(parsed);
+  for (const FunctionPlan& plan : plans) out.needs_fresh_instance |= plan.changes_instance;
+  out.has_entry = exports_function(parsed, "_start", {{}, {}});
+  out.resumable = is_resumable(parsed);
   return out;
 }
 

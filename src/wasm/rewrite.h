@@ -23,9 +23,13 @@
 namespace selvedge::wasm {
 
 /// Changes whenever the output for any module changes: it is part of every identity.
-constexpr uint32_t kRewriterVersion = 1;
+constexpr uint32_t kRewriterVersion = 2;
 
 constexpr uint32_t kPageBytes = 65536;
+
+/// No grant goes beyond a multiple of this unless more is missing already: so each engine learns at the same instruction that a run
+/// has passed one. After a trap at least the last multiple passed counts as used. spec: docs/spec/metering.md, "Marks".
+constexpr uint64_t kFuelMark = 1ull << 26;
 
 /// Names with this prefix belong to the rewriter; a module that imports or exports one is refused.
 constexpr const char* kReservedPrefix = "__sv_";
@@ -36,16 +40,20 @@ constexpr const char* kExportBegin = "__sv_begin";
 constexpr const char* kExportFuelGet = "__sv_fuel_get";
 /// (i64) -> (): replaces the fuel left (checkpoints).
 constexpr const char* kExportFuelSet = "__sv_fuel_set";
+/// (i32 slot) -> i64, (i32 slot, i64) -> (): the program's mutable globals in order, as bits, a vector as two slots. Reading a slot that
+/// there is not gives their number. spec: docs/spec/checkpoints.md
+constexpr const char* kExportSlotGet = "__sv_slot_get";
+constexpr const char* kExportSlotSet = "__sv_slot_set";
 /// () -> (): the program's start function, if it has one. Called after kExportBegin, metered like the rest.
 constexpr const char* kExportStart = "__sv_start";
 constexpr const char* kExportMemory = "__sv_memory";
-/// The one import that the rewriter adds: (i32 reason) -> i32 fuel granted, at least 1. May throw to end the run.
+/// The one import that the rewriter adds: (i32 reason, i32 missing) -> i32 fuel granted. May throw to end the run.
 constexpr const char* kYieldModule = "__sv_host";
 constexpr const char* kYieldName = "yield";
 
 /// Why kYieldName is called. For all but kFuel the host must not return.
 enum class YieldReason : uint32_t {
-  kFuel = 0,   // the granted fuel is used up: grant more, or end the run
+  kFuel = 0,   // so much more was used than was granted: grant at least that, or end the run
   kDepth = 1,  // the call depth limit: a trap of the program, the same everywhere
   kGrow = 2,   // the engine could not grow the memory although the limit allows it: says nothing about the program
 };
@@ -64,10 +72,12 @@ struct RewriteLimits {
   uint32_t table_elements_max = 1u << 20;
   uint32_t br_table_targets_max = 16'384;
   uint32_t nesting_max = 1024;
+  uint32_t rewritten_bytes_max = 64u << 20;          // of what comes out: what an engine has to compile
+  uint32_t rewritten_function_bytes_max = 4u << 20;  // engines refuse functions of some 7 MB, and not all the same
   uint32_t memory_pages_max = 16'384;  // 1 GiB; part of the identity through the memory maximum that results
 };
 
-/// A WASI preview 1 function the program imports; the runner provides exactly these.
+/// A function the program imports, of WASI preview 1 or of kHostModule; the runner provides exactly these.
 struct WasiImport {
   std::string name;
   bool operator==(const WasiImport&) const = default;
@@ -81,7 +91,9 @@ struct Rewritten {
   uint32_t memory_pages_min = 0;
   uint32_t memory_pages_max = 0;    // declared maximum or the limit, whichever is less
   bool has_start = false;           // kExportStart is there
+  bool needs_fresh_instance = false;  // drops segments or writes to its table: no instance runs twice
   bool has_entry = false;           // exports _start: () -> (), so it can be run as a command
+  bool resumable = false;           // Asyncify was applied: its stack can be unwound and wound up again
 };
 
 /// Validates and rewrites. The error names what was refused, with its offset in the module.

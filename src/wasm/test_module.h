@@ -28,6 +28,7 @@ struct TestModule {
   std::vector<Bytes> exports;
   Bytes start;                  // the section's body
   std::vector<Bytes> elements, data;
+  int data_count = -1;          // the section is left out below zero
   Bytes extra;                  // whole sections, appended
 
   static Bytes import(std::string_view module, std::string_view name, uint32_t type) {
@@ -62,6 +63,11 @@ struct TestModule {
     vector(out, 7, exports);
     if (!start.empty()) Writer(out).byte(8).sized(start);
     vector(out, 9, elements);
+    if (data_count >= 0) {
+      Bytes body;
+      Writer(body).u32(uint32_t(data_count));
+      Writer(out).byte(12).sized(body);
+    }
     if (!functions.empty()) {
       Bytes body;
       Writer w(body);

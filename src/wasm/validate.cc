@@ -1,6 +1,8 @@
 #include "wasm/validate.h"
 
-#include "wasm/nan_flow.h"
+#include <algorithm>
+#include <cstring>
+#include <optional>
 
 namespace selvedge::wasm {
 namespace {
@@ -10,6 +12,7 @@ ValType letter_type(char letter) {
     case 'i': return ValType::kI32;
     case 'l': return ValType::kI64;
     case 'f': return ValType::kF32;
+    case 'v': return ValType::kV128;
     default: return ValType::kF64;
   }
 }
@@ -20,6 +23,7 @@ const char* type_name(ValType type) {
     case ValType::kI64: return "i64";
     case ValType::kF32: return "f32";
     case ValType::kF64: return "f64";
+    case ValType::kV128: return "v128";
     case ValType::kUnknown: break;
   }
   return "anything";
@@ -38,6 +42,7 @@ struct Frame {
   bool live = true;  // the code before it could be reached, so the meter knows this frame
   size_t height = 0;
   int64_t block_type = -64;
+  uint32_t loop = LoopPlan::kNoLoop;  // the innermost loop around the code in here: its place in the plan
 };
 
 class Validator {
@@ -49,15 +54,15 @@ class Validator {
         type_(module.types[module.functions[defined]]),
         in_(module.bytes, module.bodies[defined].begin, module.bodies[defined].end),
         meter_(0, 0),
-        flow_(0) {}
+        flow_(0, 0) {}
 
   Result<FunctionPlan> run() {
     Status status = read_locals();
     if (!status.ok()) return named(std::move(status).error());
     plan_.code_at = uint32_t(in_.offset());
-    flow_ = NanFlow(plan_.locals);
-    meter_ = Meter(plan_.code_at, kCostEntry + (plan_.locals >> kCostLocalsShift));
-    plan_.cost_total = kCostEntry + (plan_.locals >> kCostLocalsShift);
+    flow_ = NanFlow(uint32_t(type_.params.size()), uint32_t(locals_.size()));
+    meter_ = Meter(plan_.code_at, kCostEntry + (locals_.size() >> kCostLocalsShift));
+    plan_.cost_total = kCostEntry + (locals_.size() >> kCostLocalsShift);
     frames_.push_back({kEnd, false, true, 0, 0});
     while (!frames_.empty()) {
       auto instruction = read_instruction(in_, limits_.br_table_targets_max);
@@ -68,10 +73,7 @@ class Validator {
     }
     if (!in_.done()) return named(in_.error(Errc::kInvalid, "code after the function's end"));
     plan_.charges = meter_.take();
-    for (const NanFlow::Maker& maker : flow_.finish()) {
-      plan_.canonical.push_back(maker.offset);
-      (maker.is_f32 ? plan_.makes_nan_f32 : plan_.makes_nan_f64) = true;
-    }
+    plan_.canonical = flow_.finish();
     return std::move(plan_);
   }
 
@@ -96,7 +98,7 @@ class Validator {
       }
       locals_.insert(locals_.end(), n, ValType(type));
     }
-    plan_.locals = uint32_t(locals_.size());
+    plan_.locals = locals_;
     return ok();
   }
 
@@ -109,7 +111,7 @@ class Validator {
   Types results_of(const Frame& frame) const {
     if (&frame == &frames_.front()) return type_.results;
     if (frame.block_type >= 0) return module_.types[size_t(frame.block_type)].results;
-    static constexpr ValType kSingle[] = {ValType::kI32, ValType::kI64, ValType::kF32, ValType::kF64};
+    static constexpr ValType kSingle[] = {ValType::kI32, ValType::kI64, ValType::kF32, ValType::kF64, ValType::kV128};
     if (frame.block_type == -64) return {};
     return Types(&kSingle[-1 - frame.block_type], 1);
   }
@@ -152,6 +154,19 @@ class Validator {
     for (size_t i = types.size(); i > 0; --i) TRY(pop(types[i - 1]));
     return ok();
   }
+  LoopPlan* innermost_loop() {
+    const uint32_t loop = frames_.back().loop;
+    return loop == LoopPlan::kNoLoop ? nullptr : &plan_.loops[loop];
+  }
+  static void use(LoopPlan& loop, LoopPlan::Use use) {
+    const auto same = [&](const LoopPlan::Use& known) { return known.local == use.local; };
+    if (loop.uses.size() < kLoopUsesMax && std::none_of(loop.uses.begin(), loop.uses.end(), same)) loop.uses.push_back(use);
+  }
+  /// Something that synchronises fuel runs here.
+  void note_call() {
+    LoopPlan* loop = innermost_loop();
+    if (live() && loop != nullptr) loop->calls = true;
+  }
   bool live() const { return frames_.back().live && !frames_.back().unreachable; }
   void set_unreachable() {
     stack_.resize(frames_.back().height);
@@ -169,7 +184,10 @@ class Validator {
       case kEnd: return close();
       default: break;
     }
-    if (live()) meter_.add(info.cost);
+    if (live()) {
+      meter_.add(info.cost);
+      if (LoopPlan* loop = innermost_loop()) ++loop->instructions;
+    }
     if (info.types != nullptr) return simple(info);
     switch (info.immediate) {
       case Immediate::kLabel: case Immediate::kLabels: return branch();
@@ -182,24 +200,77 @@ class Validator {
       case kUnreachable: return stop({});
       case kReturn: return stop(type_.results);
       case kDrop: TRY(take_any()); return ok();
-      case kSelect: return select();
+      case kSelect: return select(ValType::kUnknown);
+      case kSelectTyped: return select(ValType(at_.index));
       default: return error("not understood");
     }
   }
 
   Status simple(const OpInfo& info) {
+    if (at_.op == kMemoryGrow || is_bulk(at_.op)) note_call();
+    TRY(segments());
     if (info.immediate == Immediate::kMemArg && at_.align > info.align_max) return error("aligned more than its size");
     const char* arrow = info.types;
     while (*arrow != '>') ++arrow;
     for (const char* p = arrow; p != info.types; --p) {
       const Operand operand = TRY(take(letter_type(p[-1])));
-      if (info.nan == Nan::kNone) flow_.see(operand.from);
+      if (const auto shape = ignores(info.nan)) flow_.take(operand.from, *shape);
+      else if (info.nan == Nan::kNone || info.nan == Nan::kNumber) flow_.see(operand.from);
     }
     if (arrow[1] == '\0') return ok();
-    const bool makes = info.nan == Nan::kMakesF32 || info.nan == Nan::kMakesF64;
-    const bool is_f32 = info.nan == Nan::kMakesF32;
-    push(letter_type(arrow[1]), makes && live() ? flow_.result(at_.start, is_f32) : NanFlow::kNowhere);
+    push(letter_type(arrow[1]), live() ? origin(info) : NanFlow::kNowhere);
     return ok();
+  }
+
+  /// In which lanes an instruction takes its operands without telling NaNs apart. Scalars have but one shape for each type.
+  static std::optional<NanShape> ignores(Nan nan) {
+    switch (nan) {
+      case Nan::kMakesF32x4:
+      case Nan::kPromotesF32x4:
+      case Nan::kIgnoresF32x4: return NanShape::kF32x4;
+      case Nan::kMakesF64x2:
+      case Nan::kDemotesF64x2:
+      case Nan::kIgnoresF64x2: return NanShape::kF64x2;
+      default: return std::nullopt;
+    }
+  }
+
+  /// Segments that an instruction names exist.
+  Status segments() {
+    const Immediate what = op_info(at_.op).immediate;
+    const bool data = what == Immediate::kData || what == Immediate::kDataMemory;
+    const bool element = what == Immediate::kElement || what == Immediate::kElementTable;
+    if (data && (!module_.has_data_count || at_.index >= module_.data_count)) return error("there is no such data segment");
+    if (element && at_.index >= module_.elements.size()) return error("there is no such element segment");
+    if ((what == Immediate::kElementTable || what == Immediate::kTableTwo) && !module_.has_table) return error("there is no table");
+    plan_.changes_instance |= live() && (at_.op == kDataDrop || element || at_.op == kTableCopy);
+    return ok();
+  }
+
+  /// Where the result of a simple instruction comes from, as far as NaNs are concerned.
+  NanFlow::Node origin(const OpInfo& info) {
+    switch (info.nan) {
+      case Nan::kMakesF32: return flow_.result(at_.start, NanShape::kF32, loops_);
+      case Nan::kMakesF64: return flow_.result(at_.start, NanShape::kF64, loops_);
+      case Nan::kMakesF32x4:
+      case Nan::kDemotesF64x2: return flow_.result(at_.start, NanShape::kF32x4, loops_);
+      case Nan::kMakesF64x2:
+      case Nan::kPromotesF32x4: return flow_.result(at_.start, NanShape::kF64x2, loops_);
+      case Nan::kNumber: return NanFlow::kNumber;
+      default: break;
+    }
+    if (at_.op == kV128Const) {
+      const ByteView value = module_.bytes.subspan(at_.end - 16, 16);
+      const bool is_zero = std::all_of(value.begin(), value.end(), [](uint8_t byte) { return byte == 0; });
+      return is_zero ? NanFlow::kNumber : NanFlow::kNowhere;
+    }
+    const uint8_t* const bytes = module_.bytes.data() + at_.start + 1;
+    float f32 = 0;
+    double f64 = 0;
+    if (at_.op == kF32Const) std::memcpy(&f32, bytes, sizeof f32);
+    if (at_.op == kF64Const) std::memcpy(&f64, bytes, sizeof f64);
+    const bool is_constant = at_.op == kF32Const || at_.op == kF64Const;
+    return is_constant && f32 == f32 && f64 == f64 ? NanFlow::kNumber : NanFlow::kNowhere;
   }
 
   Status open() {
@@ -215,10 +286,20 @@ class Validator {
       if (at_.op == kLoop) meter_.open_loop(at_.end, cost);
     }
     if (at_.op == kIf) TRY(pop(ValType::kI32));
-    Frame frame{at_.op, false, was_live, 0, at_.block_type};
+    Frame frame{at_.op, false, was_live, 0, at_.block_type, frames_.back().loop};
     const Types params = at_.block_type >= 0 ? Types(module_.types[size_t(at_.block_type)].params) : Types();
     TRY(pop_all(params));
     frame.height = stack_.size();
+    if (at_.op == kLoop && was_live) {
+      if (LoopPlan* outer = innermost_loop()) outer->innermost = false;
+      const uint32_t parent = frame.loop;
+      frame.loop = uint32_t(plan_.loops.size());
+      plan_.loops.emplace_back();
+      plan_.loops.back().parent = parent;
+      plan_.loops.back().begin = at_.end;
+      plan_.loops.back().has_params = !params.empty();
+      ++loops_;
+    }
     frames_.push_back(frame);
     push_all(params);
     return ok();
@@ -256,13 +337,36 @@ class Validator {
     }
     if (frame.live) meter_.close(at_.end);
     frames_.pop_back();
+    if (frame.op == kLoop && frame.live) close_loop(frame);
     if (!outermost) push_all(results);
     return ok();
   }
 
+  /// What is in the inner loop is in the outer one.
+  void close_loop(const Frame& frame) {
+    plan_.loops[frame.loop].end = at_.start;
+    --loops_;
+    LoopPlan* outer = innermost_loop();
+    if (outer == nullptr) return;
+    outer->calls |= plan_.loops[frame.loop].calls;
+    outer->instructions += plan_.loops[frame.loop].instructions;
+    for (const LoopPlan::Use& inner : plan_.loops[frame.loop].uses) use(*outer, inner);
+  }
+
   Status branch_to(uint32_t depth) {
     if (depth >= frames_.size()) return error("there is no such label");
-    if (live()) meter_.branch(uint32_t(frames_.size() - 1 - depth));
+    if (!live()) return ok();
+    const size_t target = frames_.size() - 1 - depth;
+    meter_.branch(uint32_t(target));
+    // A conditional branch that takes operands along leaves no place for a refund, nor does a table of them.
+    LoopPlan* loop = innermost_loop();
+    if (frames_[target].op == kLoop) plan_.loops[frames_[target].loop].begins_again = true;
+    const bool stays = loop == nullptr || frames_[target].loop == frames_.back().loop;
+    if (loop != nullptr && stays && frames_[target].op == kLoop) {
+      if (at_.op == kBr) meter_.going_back();
+      else loop->turns_by_br = false;
+    }
+    if (!stays && (at_.op == kBrTable || (at_.op == kBrIf && !label_types(frames_[target]).empty()))) loop->refundable = false;
     return ok();
   }
 
@@ -312,20 +416,25 @@ class Validator {
 
   Status call() {
     const FunctionType* type = nullptr;
+    note_call();
     if (at_.op == kCall) {
       if (at_.index >= module_.function_count()) return error("there is no such function");
       type = &module_.type_of(at_.index);
       if (at_.index < module_.imports.size()) {
         if (live()) meter_.add(kCostImport);
         plan_.cost_total += kCostImport;
-      } else {
-        plan_.calls |= live();
+      } else if (live()) {
+        plan_.calls = true;
+        plan_.call_sites.push_back({at_.index - uint32_t(module_.imports.size()), false});
       }
     } else {
       if (!module_.has_table) return error("there is no table");
       if (at_.index >= module_.types.size()) return error("there is no such type");
       type = &module_.types[at_.index];
-      plan_.calls |= live();
+      if (live()) {
+        plan_.calls = true;
+        plan_.call_sites.push_back({at_.index, true});
+      }
       TRY(pop(ValType::kI32));
     }
     TRY(pop_all(type->params));
@@ -336,12 +445,14 @@ class Validator {
   Status local() {
     if (at_.index >= locals_.size()) return error("there is no such local");
     const ValType type = locals_[at_.index];
+    if (LoopPlan* loop = innermost_loop(); loop != nullptr && live()) use(*loop, {at_.index, at_.op == kLocalGet});
+    const bool is_float = type == ValType::kF32 || type == ValType::kF64 || type == ValType::kV128;
     if (at_.op == kLocalGet) {
-      push(type, flow_.local(at_.index));
+      push(type, is_float && live() ? flow_.read(at_.start, at_.index, loops_) : NanFlow::kNowhere);
       return ok();
     }
     const Operand operand = TRY(take(type));
-    flow_.store(operand.from, at_.index);
+    if (is_float && live()) flow_.store(operand.from, at_.index);
     if (at_.op == kLocalTee) push(type, operand.from);
     return ok();
   }
@@ -358,9 +469,9 @@ class Validator {
     return ok();
   }
 
-  Status select() {
+  Status select(ValType type) {
     TRY(pop(ValType::kI32));
-    const ValType second = TRY(pop(ValType::kUnknown));
+    const ValType second = TRY(pop(type));
     const ValType first = TRY(pop(second));
     push(first == ValType::kUnknown ? second : first);
     return ok();
@@ -377,6 +488,7 @@ class Validator {
   std::vector<ValType> locals_;
   std::vector<Operand> stack_;
   std::vector<Frame> frames_;
+  uint32_t loops_ = 0;  // open ones
   FunctionPlan plan_;
 };
 

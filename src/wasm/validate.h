@@ -7,6 +7,7 @@
 
 #include "wasm/meter.h"
 #include "wasm/module.h"
+#include "wasm/nan_flow.h"
 
 namespace selvedge::wasm {
 
@@ -17,19 +18,49 @@ constexpr uint64_t kCostImport = 40;          // of calling a host function, bes
 constexpr uint64_t kCostBulkShift = 3;        // memory.copy and fill: 2^-this for each byte
 constexpr uint64_t kCostGrowPage = 8192;      // memory.grow: each page is cleared
 
-/// A function whose whole body costs at most this, and that calls none, is not checked at its entry.
-constexpr uint64_t kUncheckedCostMax = 256;
+/// A loop, and what the emitter has to know to choose its form. Offsets are in the module.
+struct LoopPlan {
+  uint32_t begin = 0, end = 0;  // its body, without the loop instruction and without its end
+  uint32_t instructions = 0;    // reachable ones in the body
+  bool innermost = true;
+  bool calls = false;           // anything that synchronises fuel: calls, memory.grow and bulk memory
+  bool has_params = false;
+  bool begins_again = false;    // something branches to it
+  bool turns_by_br = true;      // and nothing but `br`
+  bool refundable = true;       // before each branch out of it there is a place for a refund
+  uint32_t parent = kNoLoop;    // the loop around it, as its place in the plan
+  struct Use {
+    uint32_t local = 0;
+    bool is_read_first = false;
+  };
+  std::vector<Use> uses;        // of locals, in order; not all when there are more than kLoopUsesMax
+  uint32_t copies = 1;          // how often the body stands in its fast path; and
+  std::vector<uint32_t> saved;  // the locals that are carried over a question for fuel: plan_loops()
+  static constexpr uint32_t kNoLoop = UINT32_MAX;
+};
+constexpr size_t kLoopUsesMax = 64;
+
+struct CallSite {
+  uint32_t callee = 0;  // a defined function, or for an indirect call the type
+  bool indirect = false;
+};
 
 struct FunctionPlan {
   std::vector<Charge> charges;  // in the order of their offsets
+  std::vector<LoopPlan> loops;  // in the order of their beginnings, unreachable ones left out
+  std::vector<CallSite> call_sites;  // reachable ones; host functions left out
   uint32_t code_at = 0;         // offset of the first instruction
-  uint32_t locals = 0;          // parameters included
+  std::vector<ValType> locals;  // parameters included
   uint32_t height_max = 0;      // of the operand stack
+  bool changes_instance = false;  // drops segments or writes to the table
   bool calls = false;           // defined functions, directly or through the table
-  // Offsets of the instructions whose NaN results can be seen and so are made canonical, in order.
-  std::vector<uint32_t> canonical;
-  bool makes_nan_f32 = false, makes_nan_f64 = false;  // of those in `canonical`
+  std::vector<Canonical> canonical;  // in the order of their offsets
   uint64_t cost_total = 0;      // of all instructions, once each
+  // What the call graph says.
+  bool counts_depth = false;    // its frames are counted
+  bool checks_entry = false;        // fuel is compared at its entry,
+  bool checks_after_calls = false;  // at each metered block behind its first call that is in no loop without calls,
+  bool checks_blocks = false;       // at each metered block and before each call
 };
 
 /// Errors: kInvalid, kUnsupported, kLimit, each with function and offset.

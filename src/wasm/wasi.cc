@@ -26,4 +26,9 @@ const char* wasi_signature(std::string_view name) {
   return nullptr;
 }
 
+const char* import_signature(std::string_view module, std::string_view name) {
+  if (module == kWasiModule) return wasi_signature(name);
+  return module == kHostModule && name == kCheckpointName ? "ii>" : nullptr;
+}
+
 }  // namespace selvedge::wasm

@@ -133,7 +133,7 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
     return;
   }
   RunDomain run{id, task.accepted.lease_number, task.accepted.lease_cap, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
-                spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, task.accepted.cpu_permille};
+                spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, task.accepted.cpu_permille, std::move(task.accepted.state)};
   for (const object::TaskInput& input : spec.inputs) append(run.input, *task.inputs.at(input.cid));
   task.inputs.clear();
   task.stage = Task::kRunning;
@@ -144,6 +144,12 @@ void Executor::on_domain(Instant now, const TaskId& id, DomainResult result, Out
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.stage != Task::kRunning) return;
   conclude(now, id, std::move(result), out);
+}
+
+void Executor::on_state(const TaskId& id, uint64_t fuel, Bytes state, Out& out) {
+  auto it = tasks_.find(id);
+  if (it == tasks_.end() || it->second.stage != Task::kRunning || state.size() > kTaskStateBytesMax) return;
+  out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(TaskState{id, fuel, std::move(state)})});
 }
 
 // Binds this machine to the result: the commitment leaves now, the result only when asked for.

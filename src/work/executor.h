@@ -46,6 +46,7 @@ struct RunDomain {
   uint64_t output_bytes_max;
   Duration wall_max;
   uint32_t cpu_permille;
+  Bytes resume{};             // the checkpoint to go on from, or empty
 };
 /// What a domain answered.
 struct DomainResult {
@@ -77,6 +78,7 @@ struct AcceptedOffer {
   uint32_t cpu_permille = 1000;
   std::vector<object::ObjectId> authority{};  // what authorize() rested on
   object::Handle lease_cap{};               // of the lease that it runs under
+  Bytes state{};                            // to go on from, or empty
 };
 
 class Executor {
@@ -90,6 +92,8 @@ class Executor {
   void on_blob(Instant now, const TaskId& task, const codec::Cid& cid, Result<Bytes> content, Out& out);
   void on_rewritten(Instant now, const codec::Cid& module, Result<wasm::Rewritten> rewritten, Out& out);
   void on_domain(Instant now, const TaskId& task, DomainResult result, Out& out);
+  /// The domain wrote down where the task is: its origin keeps that.
+  void on_state(const TaskId& task, uint64_t fuel, Bytes state, Out& out);
   void on_reveal_ask(Instant now, const NodeKey& from, const TaskId& task, Out& out);
   void on_receipt_kept(Instant now, const TaskId& task, const Status& kept, Out& out);
   void on_cancel(const NodeKey& from, const TaskId& task);

@@ -3,8 +3,16 @@
 #include <algorithm>
 
 #include "codec/dag.h"
+#include "wasm/checkpoint.h"
 
 namespace selvedge::work {
+
+namespace {
+
+/// A machine below this is on its way out (its lease ends, its owner is at it): new tasks go there last.
+constexpr uint32_t kPoorScore = 500;
+
+}  // namespace
 
 bool same_result(const object::Reveal& a, const object::Reveal& b) {
   return a.outcome == b.outcome && a.output == b.output && a.trace == b.trace && a.fuel == b.fuel;
@@ -45,7 +53,8 @@ void Jobs::set_executors(Instant now, const std::vector<ExecutorInfo>& infos, Ou
   std::map<NodeKey, Executor> next;
   for (const ExecutorInfo& info : infos) {
     auto it = executors_.find(info.node);
-    next[info.node] = it != executors_.end() ? it->second : Executor{info.owner, 0, Instant{0}};
+    Executor& executor = next[info.node] = it != executors_.end() ? it->second : Executor{info.owner};
+    executor.score = info.score;
   }
   executors_ = std::move(next);
   std::vector<uint64_t> ids;
@@ -64,21 +73,40 @@ void Jobs::set_executors(Instant now, const std::vector<ExecutorInfo>& infos, Ou
       give_up_if_hopeless(id, jobs_.at(id), index, out);
     }
   }
+  for (auto& [id, job] : jobs_) migrate(now, job, out);
   schedule(now, out);
 }
 
-const NodeKey* Jobs::pick(Instant now, const Task& task) const {
+bool Jobs::Attempt::alone() const {
+  return !begun || std::all_of(begun->owners.begin(), begun->owners.end(), [&](const crypto::PublicKey& each) { return each == owner; });
+}
+
+// Whoever went on from a state that others made is not named for what came out: any of them may have lied. All of them are asked later.
+void Jobs::distrust(const Attempt& attempt) {
+  for (auto& [node, executor] : executors_) {
+    if (attempt.involves(executor.owner)) executor.strikes = std::min(executor.strikes + 1, kStrikesMax);
+  }
+}
+
+bool Jobs::Attempt::involves(const crypto::PublicKey& owner_key) const {
+  return owner == owner_key || (begun && std::find(begun->owners.begin(), begun->owners.end(), owner_key) != begun->owners.end());
+}
+
+const NodeKey* Jobs::pick(Instant now, const Task& task, const KeptState* state) const {
   const NodeKey* best = nullptr;
   uint64_t best_score = UINT64_MAX;
   for (const auto& [node, executor] : executors_) {
     if (executor.outstanding >= kOutstandingPerExecutorMax || executor.rest_until > now) continue;
-    const bool owner_taken = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) { return a.owner == executor.owner; });
+    const bool owner_taken = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) { return a.involves(executor.owner); });
     if (owner_taken) continue;
+    if (task.prefer == node) return &node;
     const bool near = std::find(task.unit.near.begin(), task.unit.near.end(), node) != task.unit.near.end();
     // Bytes that need not move are worth waiting a few places in the queue for.
     const bool failed = std::find(task.failed_on.begin(), task.failed_on.end(), node) != task.failed_on.end();
     constexpr uint64_t kLast = 1'000'000;
-    const uint64_t score = executor.outstanding + (near ? 0 : 4) + 8 * executor.strikes + (failed ? kLast : 0);
+    // A state is of use on any machine, so who lost the task is no worse for it than others.
+    const uint64_t score = executor.outstanding + (near ? 0 : 4) + 8 * executor.strikes + (failed && state == nullptr ? kLast : 0) +
+                           (executor.score < kPoorScore ? kLast / 2 : 0);
     if (score < best_score) {
       best = &node;
       best_score = score;
@@ -89,19 +117,153 @@ const NodeKey* Jobs::pick(Instant now, const Task& task) const {
 
 bool Jobs::offer_one(Instant now, uint64_t id, Job& job, uint32_t index, Out& out) {
   Task& task = job.tasks.at(index);
-  const NodeKey* node = pick(now, task);
-  if (node == nullptr) return false;
+  std::optional<KeptState> state = take_state(task);
+  const NodeKey* node = pick(now, task, state ? &*state : nullptr);
+  if (node == nullptr) {
+    if (state) task.states.push_back(std::move(*state));
+    return false;
+  }
   Executor& executor = executors_.at(*node);
   Attempt attempt;
+  attempt.begun = std::move(state);
+  attempt.since = now;
   attempt.node = *node;
   attempt.owner = executor.owner;
   attempt.deadline = now + kAttemptTimeout;
-  task.attempts.push_back(std::move(attempt));
+  task.prefer.reset();
   job.active.insert(index);
   ++executor.outstanding;
   ++job.counts.executions;
-  out.push(MakeOffer{id, index, task.id, *node});
+  out.push(MakeOffer{id, index, task.id, *node, attempt.begun ? attempt.begun->bytes : nullptr});
+  task.attempts.push_back(std::move(attempt));
   return true;
+}
+
+// ---- states
+
+std::optional<KeptState> Jobs::take_state(Task& task) {
+  auto best = task.states.end();
+  for (auto it = task.states.begin(); it != task.states.end(); ++it) {
+    const bool rests_on_it = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) {
+      return std::any_of(it->owners.begin(), it->owners.end(), [&](const crypto::PublicKey& owner) { return a.involves(owner); });
+    });
+    if (!rests_on_it && (best == task.states.end() || it->fuel > best->fuel)) best = it;
+  }
+  if (best == task.states.end()) return std::nullopt;
+  KeptState out = std::move(*best);
+  task.states.erase(best);
+  return out;
+}
+
+bool Jobs::hand_back(Task& task, Attempt& attempt) {
+  const bool progress = attempt.newest.has_value();
+  std::optional<KeptState> state = progress ? std::move(attempt.newest) : std::move(attempt.begun);
+  if (!state || (!progress && ++state->failures >= kStateFailuresMax)) return false;
+  if (task.states.size() >= kAgreeMax) task.states.erase(task.states.begin());
+  task.states.push_back(std::move(*state));
+  return progress;
+}
+
+size_t Jobs::states_bytes() const {
+  size_t total = 0;
+  for (const auto& [id, job] : jobs_) {
+    for (const auto& [index, task] : job.tasks) {
+      for (const KeptState& state : task.states) total += state.bytes->size();
+      for (const Attempt& a : task.attempts) total += (a.begun ? a.begun->bytes->size() : 0) + (a.newest ? a.newest->bytes->size() : 0);
+    }
+  }
+  return total;
+}
+
+void Jobs::on_state(Instant now, const NodeKey& from, TaskState state) {
+  uint64_t id;
+  Job* job;
+  uint32_t index;
+  Task* task = locate(state.task, id, job, index);
+  Attempt* attempt = task == nullptr ? nullptr : task->find(from);
+  if (attempt == nullptr || attempt->stage != Attempt::kOffered || state.state.size() > kTaskStateBytesMax) return;
+  const uint64_t before = attempt->newest ? attempt->newest->fuel : attempt->begun ? attempt->begun->fuel : 0;
+  // Each is a good deal further than the last: so the number of times that a task can be taken up is bounded.
+  if (state.fuel / wasm::kCheckpointFuel <= before / wasm::kCheckpointFuel || state.fuel > task->unit.spec.fuel_limit) return;
+  if (attempt->newest) attempt->newest.reset();
+  if (states_bytes() + state.state.size() > kStatesBytesMax) return;
+  KeptState kept{state.fuel, std::make_shared<const Bytes>(std::move(state.state)), {attempt->owner}, 0};
+  if (attempt->begun) {
+    for (const crypto::PublicKey& owner : attempt->begun->owners) {
+      if (owner != attempt->owner) kept.owners.push_back(owner);
+    }
+  }
+  attempt->newest = std::move(kept);
+  attempt->deadline = now + kAttemptTimeout;
+}
+
+Status Jobs::move(Instant now, const std::string& prefix, const NodeKey& to, Out& out) {
+  const auto executor = executors_.find(to);
+  if (executor == executors_.end()) return fail(Errc::kNotFound, "that machine cannot be asked to run anything now: selvedge grant list shows which can");
+  std::vector<TaskId> found;
+  for (const auto& [task, where] : where_) {
+    if (!prefix.empty() && task.hex().starts_with(prefix)) found.push_back(task);
+  }
+  if (found.empty()) return fail(Errc::kNotFound, "no task that is under way begins with " + prefix + ": selvedge task list shows them");
+  if (found.size() > 1) return fail(Errc::kInvalid, std::to_string(found.size()) + " tasks begin with " + prefix);
+  const Where where = where_.at(found.front());
+  Job& job = jobs_.at(where.job);
+  Task& task = job.tasks.at(where.index);
+  if (task.find(to) != nullptr) return fail(Errc::kInvalid, "it runs there already");
+  Attempt* leaving = nullptr;
+  for (Attempt& each : task.attempts) {
+    const bool others_know = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) { return &a != &each && a.involves(executor->second.owner); });
+    if (each.stage != Attempt::kOffered || others_know) continue;
+    if (leaving == nullptr || (each.newest && !leaving->newest)) leaving = &each;
+  }
+  if (leaving == nullptr) return fail(Errc::kUnavailable, "no execution of it can go there: each is done already, or that machine's owner runs another one of them");
+  const NodeKey from = leaving->node;
+  out.push(SendWork{from, WorkMessages::encode(Cancel{task.id})});
+  task.prefer = to;
+  lose(now, job, where.index, from, "it was moved", Blame::kNobody);
+  schedule(now, out);
+  return ok();
+}
+
+std::vector<RunningTask> Jobs::list() const {
+  std::vector<RunningTask> out;
+  for (const auto& [id, job] : jobs_) {
+    for (const uint32_t index : job.active) {
+      const Task& task = job.tasks.at(index);
+      for (const Attempt& a : task.attempts) {
+        if (a.stage == Attempt::kRevealed) continue;
+        const std::optional<KeptState>& state = a.newest ? a.newest : a.begun;
+        out.push_back({task.id, id, index, a.node, a.stage != Attempt::kOffered, a.since, state ? state->fuel : 0, state ? state->bytes->size() : 0,
+                       task.moves});
+      }
+    }
+  }
+  return out;
+}
+
+// A task that can be taken up again leaves for a machine that is much better, and stays so.
+void Jobs::migrate(Instant now, Job& job, Out& out) {
+  for (const uint32_t index : std::vector<uint32_t>(job.active.begin(), job.active.end())) {
+    Task& task = job.tasks.at(index);
+    for (Attempt& attempt : task.attempts) {
+      const auto here = executors_.find(attempt.node);
+      if (attempt.stage != Attempt::kOffered || !attempt.newest || here == executors_.end()) continue;
+      const NodeKey* best = nullptr;
+      uint32_t best_score = 0;
+      for (const auto& [node, executor] : executors_) {
+        const bool taken = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) { return &a != &attempt && a.involves(executor.owner); });
+        const bool room = executor.outstanding < kOutstandingPerExecutorMax && executor.rest_until <= now;
+        if (taken || !room || node == attempt.node || executor.score <= best_score) continue;
+        best = &node;
+        best_score = executor.score;
+      }
+      if (!attempt.leave.observe(now, attempt.since, here->second.score, best_score)) continue;
+      task.prefer = *best;
+      out.push(SendWork{attempt.node, WorkMessages::encode(Cancel{task.id})});
+      lose(now, job, index, attempt.node, "another machine is much better for it", Blame::kNobody);
+      break;  // the list changed; the next look is soon
+    }
+  }
 }
 
 bool Jobs::any_room(Instant now) const {
@@ -172,9 +334,12 @@ void Jobs::lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std:
   // A refusal says that nothing ran; anything else leaves it open whether it did.
   const bool refused = blame == Blame::kNobody || blame == Blame::kRefused;
   if (!refused && !object::may_retry(task.unit.idempotency)) task.undecided = true;
+  const bool progress = hand_back(task, *task.find(failed));
+  task.moves += task.states.empty() ? 0 : 1;
   remove_attempt(job, index, failed);
   ++job.counts.retries;
   task.last_error = std::move(why);
+  if (progress) blame = Blame::kNobody;  // nothing but the last bit was lost: long tasks run in several goes
   if (blame != Blame::kNobody) {
     ++task.lost;
     if (std::find(task.failed_on.begin(), task.failed_on.end(), failed) == task.failed_on.end()) task.failed_on.push_back(failed);
@@ -334,8 +499,10 @@ void Jobs::accept(Instant now, uint64_t id, Job& job, uint32_t index, const Atte
     if (attempt.stage == Attempt::kRevealed && same_result(attempt.reveal, model.reveal)) {
       result.owners.push_back(attempt.owner);
       result.receipts.push_back(attempt.receipt);
-    } else if (attempt.stage == Attempt::kRevealed) {
+    } else if (attempt.stage == Attempt::kRevealed && attempt.alone()) {
       wrong.push_back(&attempt);
+    } else if (attempt.stage == Attempt::kRevealed) {
+      distrust(attempt);
     }
   }
   out.push(TaskDone{id, index, std::move(result)});
@@ -349,12 +516,16 @@ void Jobs::reject(Instant now, uint64_t id, uint32_t index, const NodeKey& node,
   out.push(TaskRejected{id, index, liar, owner, why, receipt});
   executors_.erase(liar);
   std::vector<std::pair<uint64_t, uint32_t>> relieved;
+  const auto touched = [&owner](const KeptState& state) { return std::find(state.owners.begin(), state.owners.end(), owner) != state.owners.end(); };
   for (auto& [job_id, job] : jobs_) {
+    for (auto& [i, task] : job.tasks) std::erase_if(task.states, touched);
     const std::vector<uint32_t> active(job.active.begin(), job.active.end());
     for (uint32_t i : active) {
       Task& task = job.tasks.at(i);
-      const Attempt* theirs = task.find(liar);
+      Attempt* theirs = task.find(liar);
       if (theirs == nullptr) continue;
+      theirs->newest.reset();
+      theirs->begun.reset();
       // One owner more was wanted to outvote this one, and there may be none left to ask.
       if (theirs->stage == Attempt::kRevealed && task.wanted > job.agree) --task.wanted;
       lose(now, job, i, liar, "its executor was caught giving wrong results");
@@ -420,6 +591,7 @@ void Jobs::on_deadline(Instant now, Out& out) {
       give_up_if_hopeless(id, jobs_.at(id), index, out);
     }
   }
+  for (auto& [id, job] : jobs_) migrate(now, job, out);
   schedule(now, out);
 }
 
@@ -430,7 +602,7 @@ Instant Jobs::next_deadline() const {
     if (!job.cooling.empty()) soonest = std::min(soonest, job.cooling.begin()->first);
     for (uint32_t index : job.active) {
       for (const Attempt& a : job.tasks.at(index).attempts) {
-        if (a.stage != Attempt::kRevealed) soonest = std::min(soonest, a.deadline);
+        if (a.stage != Attempt::kRevealed) soonest = std::min({soonest, a.deadline, a.leave.due(a.since)});
       }
     }
     if (!job.waiting.empty()) {

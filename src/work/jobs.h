@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@
 #include "object/bundle.h"
 #include "object/envelope.h"
 #include "work/messages.h"
+#include "work/migration.h"
 
 namespace selvedge::work {
 
@@ -45,10 +47,25 @@ constexpr size_t kScheduleScanMax = 256;
 /// After this long without any executor that could take a waiting task, the job gives up and says so.
 constexpr Duration kStarvedTimeout = seconds(60);
 
-/// Someone whose machine may be asked now: connected, granted, not caught lying.
+/// States that are kept for tasks, of all jobs together.
+constexpr size_t kStatesBytesMax = 256u << 20;
+/// A state with which nobody got further so often is thrown away.
+constexpr uint32_t kStateFailuresMax = 2;
+
+/// Someone whose machine may be asked now: connected, granted, not caught lying. `score`: how well it would do, on a scale where 1000 is usual; a
+/// task that can be taken up again leaves a machine for one that scores kMigrateTimes as much (migration.h).
 struct ExecutorInfo {
   NodeKey node;
   crypto::PublicKey owner;
+  uint32_t score = 1000;
+};
+
+/// A state of a task, and the owners of all machines it went through: none of them can be a second opinion on what follows from it.
+struct KeptState {
+  uint64_t fuel = 0;
+  std::shared_ptr<const Bytes> bytes;
+  std::vector<crypto::PublicKey> owners;
+  uint32_t failures = 0;   // executions that began with it and got no further
 };
 
 struct TaskUnit {
@@ -64,7 +81,7 @@ struct TaskResult {
   std::vector<Bytes> receipts;      // theirs, signed
 };
 
-struct MakeOffer { uint64_t job; uint32_t index; TaskId task; NodeKey executor; };
+struct MakeOffer { uint64_t job; uint32_t index; TaskId task; NodeKey executor; std::shared_ptr<const Bytes> state{}; };
 struct SendWork { NodeKey to; Bytes message; };
 struct TaskDone { uint64_t job; uint32_t index; TaskResult result; };
 /// `node` revealed a wrong result for the task, or broke its commitment.
@@ -76,6 +93,19 @@ struct TaskRejected {
   std::string why;
   Bytes receipt;   // what it signed: the evidence; empty when it showed none
 };
+/// One execution that is under way, for a person.
+struct RunningTask {
+  TaskId task;
+  uint64_t job = 0;
+  uint32_t index = 0;
+  NodeKey node;
+  bool committed = false;
+  Instant since;
+  uint64_t fuel = 0;         // at the newest state that is kept
+  uint64_t state_bytes = 0;  // 0: none is kept, a loss costs all of it
+  uint32_t moves = 0;        // states that it was taken up from
+};
+
 struct JobCounts {
   uint64_t tasks = 0;
   uint64_t done = 0;
@@ -100,6 +130,12 @@ class Jobs {
   void on_commitment(Instant now, const NodeKey& from, const object::Commitment& commitment, Out& out);
   void on_reveal(Instant now, const NodeKey& from, const object::Reveal& reveal, const object::Signed<object::Receipt>& receipt,
                  Bytes output, Out& out);
+  void on_state(Instant now, const NodeKey& from, TaskState state);
+  /// Takes an execution of the task that begins so in hexadecimal to another machine, where it goes on from its newest state.
+  /// Errors: kNotFound (the task or the machine), kInvalid (several tasks begin so; an owner would check himself), kUnavailable (it is done already).
+  Status move(Instant now, const std::string& task_prefix, const NodeKey& to, Out& out);
+  std::vector<RunningTask> list() const;
+
   void on_deadline(Instant now, Out& out);
   Instant next_deadline() const;
 
@@ -117,15 +153,25 @@ class Jobs {
     object::Reveal reveal;
     Bytes receipt;
     Bytes output;
+    Instant since;
+    std::optional<KeptState> begun;   // what it went on from
+    std::optional<KeptState> newest;  // what it has got to
+    Hysteresis leave;
+    /// All who had a hand in it.
+    bool involves(const crypto::PublicKey& owner_key) const;
+    bool alone() const;
   };
   struct Task {
     TaskUnit unit;
     TaskId id;
     uint32_t wanted = 0;              // attempts that should be alive
     uint32_t lost = 0;
+    uint32_t moves = 0;               // states that were handed on
     bool undecided = false;           // an execution was lost that must not be repeated
     std::vector<Attempt> attempts;    // alive
     std::vector<NodeKey> failed_on;   // executors that lost it: asked again only when nobody else is left
+    std::vector<KeptState> states;    // of executions that were lost, to be taken up by the next ones
+    std::optional<NodeKey> prefer;    // where a person wants it
     std::string last_error;
     Attempt* find(const NodeKey& node);
   };
@@ -143,12 +189,20 @@ class Jobs {
     uint32_t outstanding = 0;
     Instant rest_until{0};            // said it is full, or was late
     uint32_t strikes = 0;             // tasks it let run out of time, one after the other
+    uint32_t score = 1000;
   };
   struct Where { uint64_t job; uint32_t index; };
 
   void schedule(Instant now, Out& out);
   bool offer_one(Instant now, uint64_t id, Job& job, uint32_t index, Out& out);
-  const NodeKey* pick(Instant now, const Task& task) const;
+  const NodeKey* pick(Instant now, const Task& task, const KeptState* state) const;
+  /// The state furthest on that no other execution of the task rests on; taken out of the task's.
+  static std::optional<KeptState> take_state(Task& task);
+  /// Leaves for the next execution what this one got to. Returns whether that is further than it began.
+  static bool hand_back(Task& task, Attempt& attempt);
+  size_t states_bytes() const;
+  void distrust(const Attempt& attempt);
+  void migrate(Instant now, Job& job, Out& out);
   enum class Blame : uint8_t { kAttempt, kRefused, kNobody };
   void lose(Instant now, Job& job, uint32_t index, const NodeKey& node, std::string why, Blame blame = Blame::kAttempt);
   void wake_cooled(Instant now, Job& job);

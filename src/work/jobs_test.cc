@@ -4,6 +4,7 @@
 
 #include "codec/dag.h"
 #include "crypto/sign.h"
+#include "wasm/checkpoint.h"
 #include "work/executor.h"
 
 namespace selvedge::work {
@@ -475,6 +476,187 @@ TEST_F(JobsTest, FewerOwnersThanMustAgreeEndTheJob) {
   EXPECT_EQ(ended_[0].status.error().code, Errc::kUnavailable);
   EXPECT_EQ(now_ - begun, kStarvedTimeout);
   EXPECT_EQ(offers_.size(), 2u);
+}
+
+// ---- tasks that can be taken up again
+
+class JobStatesTest : public JobsTest {
+ protected:
+  /// A state after so many turns of kCheckpointFuel.
+  void state(const Machine& m, const TaskId& task, uint64_t turns, const char* what = "state") {
+    jobs_.on_state(now_, m.key(), TaskState{task, turns * wasm::kCheckpointFuel, to_bytes(view(what))});
+  }
+  Machine& by_key(const NodeKey& key) {
+    for (auto& [n, m] : machines_) {
+      if (m.key() == key) return m;
+    }
+    ADD_FAILURE() << "no such machine";
+    return machines_.begin()->second;
+  }
+  std::string begun_from(const MakeOffer& offer) { return offer.state ? to_string(*offer.state) : ""; }
+  void start_long(uint32_t agree) {
+    std::vector<TaskUnit> units(1);
+    units[0].spec.origin.bytes.fill(99);
+    units[0].spec.fuel_limit = 1'000'000'000'000;
+    jobs_.start(now_, std::move(units), agree, out_).value();
+    settle();
+  }
+};
+
+// req: D6
+TEST_F(JobStatesTest, ALostMachineCostsNoMoreThanSinceItsLastState) {
+  allow({1, 2});
+  start_long(1);
+  const TaskId task = task_of(0);
+  state(by_key(offers_[0].executor), task, 3, "older");
+  state(by_key(offers_[0].executor), task, 5, "newer");
+  const uint8_t left = offers_[0].executor == machine(1).key() ? 2 : 1;
+  allow({left});
+  settle();
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_EQ(offers_[1].executor, machine(left).key());
+  EXPECT_EQ(begun_from(offers_[1]), "newer");
+  ASSERT_EQ(jobs_.list().size(), 1u);
+  EXPECT_EQ(jobs_.list()[0].fuel, 5 * wasm::kCheckpointFuel);
+  commit(machine(left), task);
+  reveal(machine(left), task);
+  settle();
+  EXPECT_EQ(done_.size(), 1u);
+}
+
+// req: D6 D11
+TEST_F(JobStatesTest, WhoseStateItWasIsNoSecondOpinion) {
+  allow({1, 2});
+  start_long(2);
+  ASSERT_EQ(offers_.size(), 2u);
+  const TaskId task = task_of(0);
+  Machine& gone = by_key(offers_[0].executor);
+  Machine& stays = by_key(offers_[1].executor);
+  state(gone, task, 4);
+  allow({uint8_t(&stays == &machine(1) ? 1 : 2), 3});
+  settle();
+  ASSERT_EQ(offers_.size(), 3u);
+  EXPECT_EQ(offers_[2].executor, machine(3).key()) << "and not the one that runs it already";
+  EXPECT_EQ(begun_from(offers_[2]), "state");
+  // Whoever made the state does not judge what followed from it: with the other execution lost there is nobody to ask.
+  allow({3, uint8_t(&gone == &machine(1) ? 1 : 2)});
+  settle();
+  EXPECT_EQ(offers_.size(), 3u);
+  allow({3, 4});
+  settle();
+  ASSERT_EQ(offers_.size(), 4u);
+  EXPECT_EQ(offers_[3].executor, machine(4).key());
+  EXPECT_EQ(begun_from(offers_[3]), "");
+}
+
+// req: D6
+TEST_F(JobStatesTest, NobodyIsNamedForWhatFollowedFromAnothersState) {
+  allow({1, 2});
+  start_long(2);
+  const TaskId task = task_of(0);
+  Machine& liar = by_key(offers_[0].executor);
+  Machine& honest = by_key(offers_[1].executor);
+  state(liar, task, 4, "made up");
+  allow({uint8_t(&honest == &machine(1) ? 1 : 2), 3, 4});
+  settle();
+  ASSERT_EQ(offers_.size(), 3u);
+  Machine& went_on = by_key(offers_[2].executor);
+  went_on.says = "what follows from the lie";
+  for (Machine* m : {&honest, &went_on}) commit(*m, task);
+  for (Machine* m : {&honest, &went_on}) reveal(*m, task);
+  settle();
+  ASSERT_EQ(offers_.size(), 4u);
+  commit(by_key(offers_[3].executor), task);
+  reveal(by_key(offers_[3].executor), task);
+  settle();
+  EXPECT_EQ(done_.size(), 1u);
+  EXPECT_TRUE(rejected_.empty());
+}
+
+// req: D6
+TEST_F(JobStatesTest, AStateThatLeadsNowhereIsThrownAway) {
+  allow({1});
+  start_long(1);
+  const TaskId task = task_of(0);
+  state(machine(1), task, 2, "bad");
+  for (int i = 0; i < 4; ++i) {
+    jobs_.on_offer_answer(now_, machine(1).key(), OfferAnswer{task, uint8_t(Errc::kInternal), "it broke"}, out_);
+    settle();
+    now_ = now_ + seconds(30);
+    jobs_.on_deadline(now_, out_);
+    settle();
+  }
+  ASSERT_GE(offers_.size(), 4u);
+  EXPECT_EQ(begun_from(offers_[1]), "bad");
+  EXPECT_EQ(begun_from(offers_[2]), "bad");
+  EXPECT_EQ(begun_from(offers_[3]), "") << "from the start";
+}
+
+// A machine that sends ever new states and never comes to an end.
+TEST_F(JobStatesTest, StatesThatBringNothingAreNotCounted) {
+  allow({1});
+  start_long(1);
+  const TaskId task = task_of(0);
+  state(machine(1), task, 2, "first");
+  jobs_.on_state(now_, machine(1).key(), TaskState{task, 2 * wasm::kCheckpointFuel + 5, to_bytes(view("hardly further"))});
+  jobs_.on_state(now_, machine(1).key(), TaskState{task, wasm::kCheckpointFuel, to_bytes(view("back"))});
+  jobs_.on_state(now_, machine(1).key(), TaskState{task, UINT64_MAX, to_bytes(view("beyond the limit"))});
+  jobs_.on_state(now_, machine(1).key(), TaskState{task, 9 * wasm::kCheckpointFuel, Bytes(kTaskStateBytesMax + 1)});
+  EXPECT_EQ(jobs_.list()[0].fuel, 2 * wasm::kCheckpointFuel);
+}
+
+// req: D6
+TEST_F(JobStatesTest, APersonMovesATask) {
+  allow({1, 2, 3});
+  start_long(1);
+  const TaskId task = task_of(0);
+  const NodeKey from = offers_[0].executor;
+  const NodeKey to = from == machine(3).key() ? machine(2).key() : machine(3).key();
+  state(by_key(from), task, 6);
+  EXPECT_EQ(jobs_.move(now_, "nothing", to, out_).code(), Errc::kNotFound);
+  EXPECT_EQ(jobs_.move(now_, task.hex(), from, out_).code(), Errc::kInvalid);
+  ASSERT_TRUE(jobs_.move(now_, task.hex().substr(0, 8), to, out_).ok());
+  settle();
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_EQ(offers_[1].executor, to);
+  EXPECT_EQ(begun_from(offers_[1]), "state");
+  EXPECT_EQ(jobs_.list()[0].moves, 1u);
+}
+
+// req: D6
+TEST_F(JobStatesTest, ATaskLeavesAMachineOnlyForAMuchBetterOneThatStaysSo) {
+  const auto scores = [this](uint32_t first, uint32_t second) {
+    jobs_.set_executors(now_, {{machine(1).key(), machine(1).owner, first}, {machine(2).key(), machine(2).owner, second}}, out_);
+    settle();
+  };
+  const auto wait = [this](Duration time) {
+    now_ = now_ + time;
+    jobs_.on_deadline(now_, out_);
+    settle();
+  };
+  scores(1000, 1000);
+  start_long(1);
+  const TaskId task = task_of(0);
+  const bool on_first = offers_[0].executor == machine(1).key();
+  state(by_key(offers_[0].executor), task, 2);
+  wait(kMigrateDwell);
+  const auto other_is = [&](uint32_t score) { on_first ? scores(1000, score) : scores(score, 1000); };
+  other_is(1499);
+  wait(seconds(60));
+  EXPECT_EQ(offers_.size(), 1u) << "not much better";
+  other_is(1500);
+  wait(kMigratePatience - seconds(1));
+  other_is(1000);
+  wait(seconds(2));
+  other_is(1500);
+  wait(kMigratePatience - seconds(1));
+  EXPECT_EQ(offers_.size(), 1u) << "not for long enough";
+  EXPECT_LE(jobs_.next_deadline(), now_ + seconds(1));
+  wait(seconds(1));
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_EQ(begun_from(offers_[1]), "state");
+  wait(seconds(60));
+  EXPECT_EQ(offers_.size(), 2u) << "and there it stays";
 }
 
 }  // namespace selvedge::work

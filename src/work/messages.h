@@ -13,11 +13,16 @@ namespace selvedge::work {
 using NodeKey = crypto::PublicKey;
 using TaskId = object::TaskId;
 
-/// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects.
+/// The state of a run travels in one message; a larger one is not kept.
+constexpr size_t kTaskStateBytesMax = 4u << 20;
+
+/// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects. `state`: a checkpoint of this task to go on from,
+/// or empty. It is not part of what is signed, because the result is the same with it and without.
 struct Offer {
   static constexpr uint8_t kType = 32;
   Bytes offer;
-  template <class V> void visit(V& v) { v("offer", offer); }
+  Bytes state{};
+  template <class V> void visit(V& v) { v("offer", offer); v("state", state); }
 };
 
 /// error 0: taken. Else an Errc: the executor will not run it, and says why.
@@ -58,6 +63,15 @@ struct Cancel {
   template <class V> void visit(V& v) { v("task", task); }
 };
 
-using WorkMessages = codec::MessageSet<Offer, OfferAnswer, Commit, RevealAsk, RevealAnswer, Cancel>;
+/// Where a running task is, now and then: from here it can be taken up again, on this machine or on another.
+struct TaskState {
+  static constexpr uint8_t kType = 38;
+  TaskId task;
+  uint64_t fuel = 0;  // used so far
+  Bytes state;        // wasm/checkpoint.h
+  template <class V> void visit(V& v) { v("task", task); v("fuel", fuel); v("state", state); }
+};
+
+using WorkMessages = codec::MessageSet<Offer, OfferAnswer, Commit, RevealAsk, RevealAnswer, Cancel, TaskState>;
 
 }  // namespace selvedge::work

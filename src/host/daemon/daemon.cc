@@ -269,6 +269,12 @@ void Daemon::perform(node::StartTask& effect) {
   task.wall_max = run.wall_max;
   task.cpu_permille = run.cpu_permille;
   task.handle.bytes = run.lease_cap.bytes;
+  task.resume = std::move(run.resume);
+  if (task.module->resumable) {
+    task.on_checkpoint = [this, id = run.task, lease_cap = run.lease_cap](uint64_t fuel, Bytes state) {
+      input([&](Instant now, node::Node::Out& out) { node_->on_domain_state(now, id, lease_cap, fuel, std::move(state), out); });
+    };
+  }
   pool_.run(run.lease_number, std::move(task), [this, id = run.task](DomainOutcome outcome) {
     work::DomainResult result;
     result.outcome = outcome_of(outcome);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -20,6 +21,7 @@ namespace {
 
 constexpr Duration kWatchPeriod = milliseconds(50);  // how often wall clock and memory of a running task are looked at
 constexpr Duration kIdleMax = seconds(60);           // a process without work is kept this long
+constexpr int64_t kCheckpointMsMax = 3'600'000;
 constexpr Duration kProbeMax = seconds(10);
 // What the engine itself may take besides the guest's linear memory: code, heap, module.
 constexpr uint64_t kRunnerOverheadBytes = 256u << 20;
@@ -42,6 +44,8 @@ std::string refusal(const DomainTask& task) {
   if (task.input.size() > kDomainInputMax) return "more than " + std::to_string(kDomainInputMax) + " bytes of input";
   if (task.output_bytes_max > kDomainOutputMax) return "an output limit above " + std::to_string(kDomainOutputMax) + " bytes";
   if (task.fuel_limit == 0 || task.fuel_limit > INT64_MAX) return "a fuel limit that is not between 1 and 2^63 - 1";
+  if (task.resume.size() > kDomainCheckpointMax) return "a checkpoint of more than " + std::to_string(kDomainCheckpointMax) + " bytes";
+  if (!task.resume.empty() && !task.module->resumable) return "a checkpoint for a module that cannot be taken up again";
   if (task.wall_max <= Duration{}) return "no wall time";
   if (task.cpu_permille < 1 || task.cpu_permille > 1000) return "a processor share that is not between 1 and 1000";
   return "";
@@ -218,7 +222,7 @@ struct DomainPool::Impl {
         const wasm::Rewritten& module = *next.task.module;
         lease->runner->module = module.identity;
         lease->runner->process->send(domain::encode(
-            domain::ModuleFrame{module.identity, module.has_start, module.memory_pages_min, module.module}));
+            domain::ModuleFrame{module.identity, module.has_start, module.needs_fresh_instance, module.resumable, module.memory_pages_min, module.module}));
       }
       begin(*lease->runner, std::move(next));
       return;
@@ -237,6 +241,8 @@ struct DomainPool::Impl {
     frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;
     frame.output_bytes_max = next.task.output_bytes_max;
     frame.cpu_permille = next.task.cpu_permille;
+    frame.resume = std::move(next.task.resume);
+    if (next.task.on_checkpoint) frame.checkpoint_ms = uint32_t(std::clamp<int64_t>(next.task.checkpoint_every.ms(), 1, kCheckpointMsMax));
     runner.started = loop.now();
     runner.deadline = runner.started + next.task.wall_max;
     runner.running = std::move(next);
@@ -287,6 +293,7 @@ struct DomainPool::Impl {
       runner.process->kill();
       return;
     }
+    if (type == FrameType::kCheckpoint) return on_checkpoint(runner, body);
     if (type != FrameType::kResult || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
     auto result = domain::decode_result(body);
     if (!result.ok()) return on_nonsense(runner, result.error().message);
@@ -311,6 +318,15 @@ struct DomainPool::Impl {
     runner.timer.set(loop.now() + kIdleMax);
     answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
     later([this, id = runner.lease] { pump(id); });
+  }
+
+  void on_checkpoint(Runner& runner, ByteView body) {
+    if (!runner.running.has_value() || !runner.running->task.on_checkpoint) return on_nonsense(runner, "a checkpoint that nobody asked for");
+    auto frame = domain::decode_checkpoint_frame(body);
+    if (!frame.ok()) return on_nonsense(runner, frame.error().message);
+    if (!crypto::constant_time_equal(frame->handle, runner.running->task.handle)) return on_nonsense(runner, "a checkpoint without the handle of its task");
+    auto call = [to = runner.running->task.on_checkpoint, fuel = frame->fuel, bytes = std::move(frame->checkpoint)]() mutable { to(fuel, std::move(bytes)); };
+    later(std::move(call));
   }
 
   void on_gone(Runner& runner, int status) {

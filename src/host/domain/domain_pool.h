@@ -41,6 +41,11 @@ struct DomainTask {
   Duration wall_max = seconds(60);
   uint32_t cpu_permille = 1000;            // share of one processor, 1..1000
   DomainHandle handle;
+  /// Called on the loop thread with the run's state as it goes on, if the module is resumable; at least so much time apart, and what a
+  /// checkpoint costs stays below a twentieth of the time between two.
+  std::function<void(uint64_t fuel, Bytes checkpoint)> on_checkpoint;
+  Duration checkpoint_every = seconds(1);
+  Bytes resume;                            // a checkpoint of this very task to go on from, or empty
 };
 
 enum class DomainEnd : uint8_t {
@@ -83,6 +88,7 @@ constexpr size_t kDomainQueueMax = 1024;             // waiting tasks per lease
 constexpr size_t kDomainLeasesMax = 256;             // leases with a process or a queue
 constexpr uint64_t kDomainInputMax = 64u << 20;
 constexpr uint64_t kDomainOutputMax = 64u << 20;
+constexpr uint64_t kDomainCheckpointMax = 48u << 20;  // larger states are not kept
 constexpr size_t kDomainArgsMax = 64;
 constexpr size_t kDomainArgBytesMax = 4096;
 constexpr size_t kDomainErrorsMax = 4096;

@@ -128,12 +128,35 @@ TEST_F(Domain, FuelIsWhatTheSpecificationSays) {
   EXPECT_EQ(fuel_of({0x41, 0x7F, 0x40, 0, 0x1A, 0x0B}, {0}, fine), 2 + 1 + 300u);
   // A host function: call and import. The run ends in it.
   EXPECT_EQ(fuel_of({0x41, 0, 0x10, 0, 0x41, 0, 0x1A, 0x0B}, {0}, fine), 2 + 1 + 4 + 40 + 1u);
-  // Trapping: what was charged since the last loop head or call is not counted.
+  // Trapping: what was charged since the last call, bulk instruction or mark is not counted.
   EXPECT_EQ(fuel_of({0x41, 0, 0x1A, 0x00, 0x0B}, {0}, trap), 0u);
-  EXPECT_EQ(fuel_of({0x03, 0x40, 0x20, 0, 0x41, 1, 0x6A, 0x21, 0, 0x41, 1, 0x41, 5, 0x20, 0, 0x6B, 0x6D, 0x1A, 0x0C, 0,
-                     0x0B, 0x0B},
+  EXPECT_EQ(fuel_of({0x41, 0, 0x41, 0, 0x41, 0xA0, 0x06, 0xFC, 11, 0, 0x41, 1, 0x0D, 0, 0x41, 1, 0x1A, 0x00, 0x0B}, {0}, fine), 2 + 3 + 20 + 100 + 2u);
+  EXPECT_EQ(fuel_of({0x41, 0, 0x41, 0, 0x41, 0xA0, 0x06, 0xFC, 11, 0, 0x41, 0, 0x0D, 0, 0x41, 1, 0x1A, 0x00, 0x0B}, {0}, trap), 2 + 3 + 20 + 100 + 2u);
+  // Ten million turns of eight units, and a trap behind them: one mark of 2^26 was passed.
+  EXPECT_EQ(fuel_of({0x03, 0x40, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x41, 0x80, 0xAD, 0xE2, 0x04, 0x48, 0x0D, 0, 0x0B, 0x00, 0x0B},
                     {1, 1, wasm::testing::kI}, trap),
-            2 + 5 * (1 + 4 + 4 + 8 + 1u));
+            wasm::kFuelMark);
+}
+
+// req: D4
+// A limit ends a run at the same turn of a loop whether its body was copied or not, and never a unit too early.
+TEST_F(Domain, LimitsAreExactInsideLoopsThatWereCopied) {
+  using wasm::testing::kI;
+  TestModule module;
+  module.types = {{0x60, 0, 0}};
+  // A hundred turns, and each turn's number goes to memory.
+  module.function(0, {0x03, 0x40, 0x41, 0, 0x20, 0, 0x41, 1, 0x6A, 0x22, 0, 0x36, 2, 0, 0x20, 0, 0x41, 0xE4, 0, 0x48, 0x0D, 0, 0x0B, 0x0B},
+                  {1, 1, kI});
+  DomainTask task = task_of(hand_made(module));
+  const uint64_t all = run(1, task).fuel;
+  const uint64_t turn = (all - 2) / 100;
+  EXPECT_EQ(all, 2 + 100 * turn);
+  for (const uint64_t limit : {all, all - 1, 2 + 3 * turn, 2 + 3 * turn - 1, 2 + 8 * turn, 2 + 9 * turn + 1, 2 + turn, uint64_t(1)}) {
+    task.fuel_limit = limit;
+    const DomainOutcome out = run(1, task);
+    EXPECT_EQ(out.end, limit == all ? DomainEnd::kExited : DomainEnd::kOutOfFuel) << limit;
+    EXPECT_EQ(out.fuel, limit);
+  }
 }
 
 TEST_F(Domain, FuelOfCallsIsWhatTheSpecificationSays) {

@@ -63,15 +63,17 @@ class In {
 Bytes encode(const HelloFrame& frame) { return Out(FrameType::kHello).u32(frame.layers).done(); }
 
 Bytes encode(const ModuleFrame& frame) {
-  return Out(FrameType::kModule).raw(frame.identity).u8(frame.has_start).u32(frame.pages_min).blob(frame.module).done();
+  Out out(FrameType::kModule);
+  out.raw(frame.identity).u8(frame.has_start).u8(frame.needs_fresh_instance).u8(frame.resumable).u32(frame.pages_min).blob(frame.module);
+  return out.done();
 }
 
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
   out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
-  out.u32(frame.cpu_permille).u32(uint32_t(frame.args.size()));
+  out.u32(frame.cpu_permille).u32(frame.checkpoint_ms).u32(uint32_t(frame.args.size()));
   for (const std::string& arg : frame.args) out.blob(view(arg));
-  return out.blob(frame.input).done();
+  return out.blob(frame.input).blob(frame.resume).done();
 }
 
 Bytes encode(const ResultFrame& frame) {
@@ -80,6 +82,10 @@ Bytes encode(const ResultFrame& frame) {
   out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
   return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
+}
+
+Bytes encode(const CheckpointFrame& frame) {
+  return Out(FrameType::kCheckpoint).raw(frame.handle).u64(frame.fuel).blob(frame.checkpoint).done();
 }
 
 Result<HelloFrame> decode_hello(ByteView body) {
@@ -95,6 +101,8 @@ Result<ModuleFrame> decode_module(ByteView body) {
   ModuleFrame out;
   out.identity = TRY(in.digest());
   out.has_start = TRY(in.flag());
+  out.needs_fresh_instance = TRY(in.flag());
+  out.resumable = TRY(in.flag());
   out.pages_min = TRY(in.u32());
   out.module = to_bytes(TRY(in.blob(kModuleBytesMax)));
   TRY(in.end());
@@ -110,10 +118,12 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
   out.cpu_permille = TRY(in.u32());
+  out.checkpoint_ms = TRY(in.u32());
   const uint32_t args = TRY(in.u32());
   if (args > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
   for (uint32_t i = 0; i < args; ++i) out.args.push_back(to_string(TRY(in.blob(kDomainArgBytesMax))));
   out.input = to_bytes(TRY(in.blob(kDomainInputMax)));
+  out.resume = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());
   return out;
 }
@@ -134,6 +144,16 @@ Result<ResultFrame> decode_result(ByteView body) {
   out.message = to_string(TRY(in.blob(kMessageBytesMax)));
   out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
   out.output = to_bytes(TRY(in.blob(kDomainOutputMax)));
+  TRY(in.end());
+  return out;
+}
+
+Result<CheckpointFrame> decode_checkpoint_frame(ByteView body) {
+  In in(body);
+  CheckpointFrame out;
+  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
+  out.fuel = TRY(in.u64());
+  out.checkpoint = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());
   return out;
 }

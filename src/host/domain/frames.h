@@ -23,6 +23,7 @@ enum class FrameType : uint8_t {
   kModule = 2,  // pool: the module this process is for; once
   kTask = 3,    // pool: run it; answered by one kResult
   kResult = 4,  // runner
+  kCheckpoint = 5,  // runner: the state of the run in progress, as often as the task asks
 };
 
 struct HelloFrame {
@@ -47,6 +48,8 @@ enum LayerBit : uint32_t {
 struct ModuleFrame {
   crypto::Digest identity;
   bool has_start = false;
+  bool needs_fresh_instance = false;
+  bool resumable = false;
   uint32_t pages_min = 0;
   Bytes module;
 };
@@ -60,6 +63,14 @@ struct TaskFrame {
   uint64_t memory_pages_max = 0;
   uint64_t output_bytes_max = 0;
   uint32_t cpu_permille = 1000;
+  uint32_t checkpoint_ms = 0;  // at least so long between two of them; 0: none
+  Bytes resume;                // the checkpoint to go on from; empty: from the start
+};
+
+struct CheckpointFrame {
+  DomainHandle handle;  // of the task
+  uint64_t fuel = 0;
+  Bytes checkpoint;     // wasm::encode
 };
 
 struct ResultFrame {
@@ -81,12 +92,14 @@ Bytes encode(const HelloFrame& frame);
 Bytes encode(const ModuleFrame& frame);
 Bytes encode(const TaskFrame& frame);
 Bytes encode(const ResultFrame& frame);
+Bytes encode(const CheckpointFrame& frame);
 
 /// Errors: kInvalid for a body that is not exactly one such frame, kLimit for one whose parts are too large.
 Result<HelloFrame> decode_hello(ByteView body);
 Result<ModuleFrame> decode_module(ByteView body);
 Result<TaskFrame> decode_task(ByteView body);
 Result<ResultFrame> decode_result(ByteView body);
+Result<CheckpointFrame> decode_checkpoint_frame(ByteView body);
 
 /// Header of a frame. Errors: kLimit.
 struct FrameHeader {

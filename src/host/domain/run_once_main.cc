@@ -1,5 +1,5 @@
-// selvedge-domain-once RUNNER MODULE.wasm FUEL [ARGS...] < input: one task through a real pool, its outcome as JSON.
-// For tests that compare engines and for trying out a guest.
+// selvedge-domain-once [--checkpoint FILE MS] [--resume FILE] RUNNER MODULE.wasm FUEL [ARGS...] < input: one task through a real pool, its
+// outcome as JSON. With --checkpoint the file holds the newest state of the run. For tests that compare engines and for trying out a guest.
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,6 +14,20 @@
 namespace {
 
 using namespace selvedge;
+
+Bytes read_file(const char* path) {
+  std::ifstream in(path, std::ios::binary);
+  return Bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+}
+
+/// Whole or not at all: a reader may come at any time.
+void write_file(const std::string& path, ByteView bytes) {
+  {
+    std::ofstream out(path + ".new", std::ios::binary);
+    out.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  }
+  std::rename((path + ".new").c_str(), path.c_str());
+}
 
 Bytes read_input() {
   Bytes out;
@@ -34,18 +48,25 @@ void print(const host::DomainOutcome& out) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  host::DomainTask task;
+  for (; argc > 3 && argv[1][0] == '-'; argv += 2, argc -= 2) {
+    if (std::string_view(argv[1]) == "--resume") {
+      task.resume = read_file(argv[2]);
+    } else {
+      task.checkpoint_every = milliseconds(std::atoi(argv[3]));
+      task.on_checkpoint = [path = std::string(argv[2])](uint64_t, Bytes state) { write_file(path, state); };
+      ++argv, --argc;
+    }
+  }
   if (argc < 4) {
-    std::fprintf(stderr, "usage: selvedge-domain-once RUNNER MODULE.wasm FUEL [ARGS...] < input\n");
+    std::fprintf(stderr, "usage: selvedge-domain-once [--checkpoint FILE MS] [--resume FILE] RUNNER MODULE.wasm FUEL [ARGS...] < input\n");
     return 2;
   }
-  std::ifstream in(argv[2], std::ios::binary);
-  const Bytes bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  auto rewritten = wasm::rewrite(bytes);
+  auto rewritten = wasm::rewrite(read_file(argv[2]));
   if (!rewritten.ok()) {
     std::fprintf(stderr, "%s: %s\n", argv[2], rewritten.error().message.c_str());
     return 1;
   }
-  host::DomainTask task;
   task.module = std::make_shared<const wasm::Rewritten>(std::move(rewritten).value());
   task.args = {"program"};
   task.args.insert(task.args.end(), argv + 4, argv + argc);

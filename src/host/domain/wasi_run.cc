@@ -119,6 +119,33 @@ WasiAnswer WasiRun::call(WasiFunction function, std::span<const uint64_t> args, 
   return error(kInval);
 }
 
+Bytes WasiRun::save() const {
+  Bytes out;
+  append_u64(out, read_at_);
+  append_u64(out, random_blocks_);
+  append_u32(out, uint32_t(errors_.size()));
+  append(out, view(errors_));
+  append(out, output_);
+  return out;
+}
+
+Status WasiRun::restore(ByteView saved) {
+  constexpr size_t kFixed = 20;
+  if (saved.size() < kFixed) return fail(Errc::kInvalid, "a checkpoint lacks the state of the program's files");
+  const uint64_t read_at = load_u64(saved.data());
+  const uint32_t errors = load_u32(saved.data() + 16);
+  if (read_at > in_.input.size() || errors > in_.errors_bytes_max || errors > saved.size() - kFixed) {
+    return fail(Errc::kInvalid, "a checkpoint's files cannot be");
+  }
+  const ByteView output = saved.subspan(kFixed + errors);
+  if (output.size() > in_.output_bytes_max) return fail(Errc::kLimit, "a checkpoint has more output than the task allows");
+  read_at_ = size_t(read_at);
+  random_blocks_ = load_u64(saved.data() + 8);
+  errors_ = to_string(saved.subspan(kFixed, errors));
+  output_ = to_bytes(output);
+  return ok();
+}
+
 WasiAnswer WasiRun::strings(Memory memory, uint64_t pointers, uint64_t text) {
   for (const std::string& arg : in_.args) {
     if (!inside(memory, pointers, 4) || !inside(memory, text, arg.size() + 1)) return error(kFault);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
 
 namespace selvedge::host::domain {
 
@@ -47,6 +48,10 @@ class WasiRun {
   /// the call. `fuel_used`: called when the guest asks for the time.
   WasiAnswer call(WasiFunction function, std::span<const uint64_t> args, std::span<uint8_t> memory,
                   const std::function<uint64_t()>& fuel_used);
+
+  /// What has happened so far, for a checkpoint, and the way back. Errors: kInvalid, kLimit.
+  Bytes save() const;
+  Status restore(ByteView saved);
 
   int32_t exit_code() const { return exit_code_; }
   const WasiInput& input() const { return in_; }

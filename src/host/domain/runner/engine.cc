@@ -8,7 +8,10 @@
 
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/runner/clock.h"
+#include "wasm/checkpoint.h"
 #include "wasm/rewrite.h"
+#include "wasm/wasi.h"
 
 namespace selvedge::host::domain {
 namespace {
@@ -22,12 +25,10 @@ constexpr uint8_t kWarmUpModule[] = {0,    'a',  's',  'm',  1,    0,    0,    0
 /// A program that grew its memory gets a new instance for its next task; the collector takes the old ones (resident
 /// memory stays flat over a thousand). All the same a process asks to be replaced after so many.
 constexpr int kInstancesMax = 256;
+/// Between two checkpoints lies at least so many times what one takes.
+constexpr uint64_t kCheckpointShare = 20;
 
-uint64_t cpu_now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
-}
+uint64_t cpu_now_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
 /// A JavaScript string for the duration of a scope.
 class Name {
@@ -57,11 +58,21 @@ struct Engine::Impl {
   // The run in progress.
   std::unique_ptr<WasiRun> wasi;
   uint64_t granted = 0, fuel_limit = 0;
+  uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
   bool ended = false;
   DomainEnd end = DomainEnd::kExited;
   std::string message;
   bool comparable = true;
   bool metered = true;
+
+  // Leaving a program's stack and coming back to it (wasm/checkpoint.h).
+  enum class Stack : uint8_t { kRunning, kUnwinding, kRewinding } stack = Stack::kRunning;
+  bool in_main = false;
+  uint32_t area = 0;          // where the program's stack goes
+  uint64_t next_unwind = 0;   // the fuel from which on the next call of checkpoint unwinds
+  OnCheckpoint on_checkpoint;
+  std::optional<crypto::Digest> what;  // task_digest of the run
+  uint64_t checkpoint_pause_ns = 0, next_checkpoint_ns = 0;
 
   // --- calling ---------------------------------------------------------------------------------------------------
 
@@ -119,15 +130,51 @@ struct Engine::Impl {
     if (reason == wasm::YieldReason::kGrow) {
       return self.stop(ctx, exception, DomainEnd::kOutOfMemory, "the host could not provide the memory", false);
     }
-    if (self.granted >= self.fuel_limit || self.ended) {
+    const uint64_t missing = count > 1 ? uint64_t(JSValueToNumber(ctx, args[1], nullptr)) : 0;
+    if (self.ended || missing > self.fuel_limit - self.granted) {
       return self.stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
     }
     if (!self.between()) {
       return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
     }
-    const uint64_t slice = std::min<uint64_t>(kSliceFuel, self.fuel_limit - self.granted);
+    const uint64_t used = self.granted + missing;
+    self.mark = used - used % wasm::kFuelMark;
+    const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
+    const uint64_t slice = std::max(missing, std::min({uint64_t(kSliceFuel), to_mark, self.fuel_limit - self.granted}));
     self.granted += slice;
     return JSValueMakeNumber(ctx, double(slice));
+  }
+
+  // On every machine the stack is unwound at the same calls, so that it makes no difference whether somebody looks.
+  static JSValueRef on_checkpoint_call(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[],
+                                       JSValueRef* exception) {
+    Impl& self = *of(ctx);
+    const JSValueRef nothing = JSValueMakeUndefined(ctx);
+    if (self.ended) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
+    if (!self.module.resumable || !self.in_main || count < 2) return nothing;
+    if (self.stack == Stack::kRewinding) {
+      self.stack = Stack::kRunning;
+      self.call_asyncify(wasm::kAsyncifyStopRewind, false, exception);
+      return nothing;
+    }
+    const uint64_t used = self.fuel_used();
+    if (self.stack != Stack::kRunning || used < self.next_unwind) return nothing;
+    const uint32_t at = uint32_t(int32_t(JSValueToNumber(ctx, args[0], nullptr))), size = uint32_t(int32_t(JSValueToNumber(ctx, args[1], nullptr)));
+    const std::span<uint8_t> memory = self.memory();
+    if (size < wasm::kCheckpointAreaMin || uint64_t(at) + size > memory.size()) return nothing;
+    const uint32_t pointers[] = {at + 8, at + size};
+    for (size_t i = 0; i < 8; ++i) memory[at + i] = uint8_t(pointers[i / 4] >> (8 * (i % 4)));
+    self.area = at;
+    self.next_unwind = (used / wasm::kCheckpointFuel + 1) * wasm::kCheckpointFuel;
+    self.stack = Stack::kUnwinding;
+    self.call_asyncify(wasm::kAsyncifyStartUnwind, true, exception);
+    return nothing;
+  }
+
+  void call_asyncify(const char* name, bool with_area, JSValueRef* exception) {
+    JSObjectRef function = get_object(exports, name);
+    const JSValueRef args[] = {JSValueMakeNumber(context, double(area))};
+    if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, with_area ? 1 : 0, args, exception);
   }
 
   uint64_t fuel_used() {
@@ -197,7 +244,11 @@ struct Engine::Impl {
     }
     JSObjectRef host_module = JSObjectMake(context, nullptr, nullptr);
     set(host_module, wasm::kYieldName, JSObjectMakeFunctionWithCallback(context, Name(wasm::kYieldName), &on_yield));
+    const std::string checkpoint(wasm::kCheckpointName);
+    JSObjectRef own_module = JSObjectMake(context, nullptr, nullptr);
+    set(own_module, checkpoint.c_str(), JSObjectMakeFunctionWithCallback(context, Name(checkpoint.c_str()), &on_checkpoint_call));
     JSObjectRef imports = JSObjectMake(context, nullptr, nullptr);
+    set(imports, std::string(wasm::kHostModule).c_str(), own_module);
     set(imports, "wasi_snapshot_preview1", wasi_module);
     set(imports, wasm::kYieldModule, host_module);
     return imports;
@@ -253,11 +304,12 @@ struct Engine::Impl {
     image.assign(bytes.begin(), bytes.begin() + ptrdiff_t(used));
   }
 
-  /// Memory as after instantiation. A memory that grew cannot shrink: that takes a new instance.
+  /// Memory as after instantiation. A memory that grew cannot shrink, and dropped segments do not come back: that takes a
+  /// new instance.
   Status reset() {
     if (clean) return ok();
     clean = true;
-    if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
+    if (module.needs_fresh_instance || memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) return instantiate();
     const std::span<uint8_t> bytes = memory();
     std::copy(image.begin(), image.end(), bytes.begin());
     std::fill(bytes.begin() + ptrdiff_t(image.size()), bytes.end(), uint8_t(0));
@@ -293,8 +345,125 @@ struct Engine::Impl {
                 std::to_string(task.memory_pages_max);
       return;
     }
-    if (guest_start != nullptr && !call(guest_start, {})) return;
-    call(guest_main, {});
+    if (task.resume.empty()) {
+      if (guest_start != nullptr && !call(guest_start, {})) return;
+    } else {
+      const Status resumed = take_up(task);
+      if (!resumed.ok()) {
+        ended = true;
+        comparable = false;
+        end = DomainEnd::kRefused;
+        message = resumed.error().message;
+        return;
+      }
+    }
+    in_main = true;
+    run_main(!task.resume.empty());
+    in_main = false;
+  }
+
+  /// Calls _start until it returns for good, with its stack unwound and wound up again in between.
+  void run_main(bool rewind) {
+    for (;;) {
+      const JSValueRef address[] = {JSValueMakeNumber(context, double(area))};
+      if (rewind) {
+        stack = Stack::kRewinding;
+        if (!call(get_object(exports, wasm::kAsyncifyStartRewind), address)) return;
+      }
+      if (!call(guest_main, {}) || stack != Stack::kUnwinding) return;
+      if (!call(get_object(exports, wasm::kAsyncifyStopUnwind), {})) return;
+      keep_checkpoint();
+      rewind = true;
+    }
+  }
+
+  JSValueRef call_slot(const char* name, std::span<const JSValueRef> args, JSValueRef* exception) {
+    JSObjectRef function = get_object(exports, name);
+    return function != nullptr ? JSObjectCallAsFunction(context, function, nullptr, args.size(), args.data(), exception) : nullptr;
+  }
+
+  Result<uint64_t> slot(uint32_t index) {
+    JSValueRef exception = nullptr;
+    const JSValueRef args[] = {JSValueMakeNumber(context, index)};
+    const JSValueRef value = call_slot(wasm::kExportSlotGet, args, &exception);
+    if (value == nullptr || exception != nullptr) return fail(Errc::kGuest, "the module's globals cannot be read");
+    return uint64_t(JSValueToInt64(context, value, nullptr));
+  }
+
+  const crypto::Digest& asked() {
+    const WasiInput& in = wasi->input();
+    if (!what) what = wasm::task_digest(in.args, in.input, in.seed);
+    return *what;
+  }
+
+  void keep_checkpoint() {
+    const uint64_t begun = clock_ns(CLOCK_MONOTONIC);
+    if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance) return;
+    wasm::Checkpoint out;
+    out.identity = module.identity;
+    out.task = asked();
+    out.fuel = fuel_used();
+    out.mark = mark;
+    out.area = area;
+    const Result<uint64_t> slots = slot(UINT32_MAX);
+    for (uint32_t i = 0; slots.ok() && i < *slots; ++i) {
+      const Result<uint64_t> bits = slot(i);
+      if (bits.ok()) out.slots.push_back(*bits);
+    }
+    if (!slots.ok() || out.slots.size() != *slots) return;
+    const std::span<uint8_t> bytes = memory();
+    out.pages = uint32_t(bytes.size() / wasm::kPageBytes);
+    out.memory = wasm::memory_runs(bytes);
+    out.host = wasi->save();
+    const Bytes encoded = wasm::encode(out);
+    if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, encoded);
+    const uint64_t done = clock_ns(CLOCK_MONOTONIC);
+    next_checkpoint_ns = done + std::max(checkpoint_pause_ns, (done - begun) * kCheckpointShare);
+  }
+
+  /// Puts everything back to what it was at the checkpoint. Errors: kInvalid, kLimit, kIntegrity (of another task or module).
+  Status take_up(const TaskFrame& task) {
+    const uint32_t pages_max = uint32_t(std::min<uint64_t>(task.memory_pages_max, UINT16_MAX + 1));
+    const wasm::Checkpoint from = TRY(wasm::decode_checkpoint(task.resume, pages_max));
+    if (from.identity != module.identity) return fail(Errc::kIntegrity, "the checkpoint is of another program");
+    if (from.task != asked()) return fail(Errc::kIntegrity, "the checkpoint is of another task");
+    if (from.fuel > fuel_limit || from.pages < module.pages_min || uint64_t(from.area) + wasm::kCheckpointAreaMin > uint64_t(from.pages) * wasm::kPageBytes) {
+      return fail(Errc::kInvalid, "the checkpoint cannot be of this task");
+    }
+    TRY(wasi->restore(from.host));
+    if (TRY(slot(UINT32_MAX)) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
+    for (uint32_t i = 0; i < from.slots.size(); ++i) {
+      JSValueRef exception = nullptr;
+      const JSValueRef args[] = {JSValueMakeNumber(context, i), JSBigIntCreateWithUInt64(context, from.slots[i], nullptr)};
+      call_slot(wasm::kExportSlotSet, args, &exception);
+      if (exception != nullptr) return fail(Errc::kGuest, "the module's globals cannot be set");
+    }
+    TRY(grow_to(from.pages));
+    const std::span<uint8_t> bytes = memory();
+    std::fill(bytes.begin(), bytes.end(), uint8_t(0));
+    for (const wasm::MemoryRun& run : from.memory) std::copy(run.bytes.begin(), run.bytes.end(), bytes.begin() + ptrdiff_t(run.offset));
+    area = from.area;
+    mark = from.mark;
+    granted = from.fuel;
+    next_unwind = (from.fuel / wasm::kCheckpointFuel + 1) * wasm::kCheckpointFuel;
+    JSValueRef exception = nullptr;
+    const JSValueRef none[] = {JSBigIntCreateWithUInt64(context, 0, nullptr)};
+    call_slot(wasm::kExportFuelSet, none, &exception);
+    return exception == nullptr ? ok() : Status(fail(Errc::kGuest, "the fuel cannot be set"));
+  }
+
+  Status grow_to(uint32_t pages) {
+    const uint32_t missing = pages - uint32_t(memory().size() / wasm::kPageBytes);
+    if (missing == 0) return ok();
+    JSObjectRef object = get_object(exports, wasm::kExportMemory);
+    JSObjectRef grow = object != nullptr ? get_object(object, "grow") : nullptr;
+    JSValueRef exception = nullptr;
+    const JSValueRef args[] = {JSValueMakeNumber(context, missing)};
+    if (grow != nullptr) JSObjectCallAsFunction(context, grow, object, 1, args, &exception);
+    if (grow == nullptr || exception != nullptr || memory().size() != uint64_t(pages) * wasm::kPageBytes) {
+      return fail(Errc::kLimit, "the host could not provide the memory of the checkpoint");
+    }
+    return ok();
   }
 
   ResultFrame conclude(uint64_t cpu_start) {
@@ -305,7 +474,8 @@ struct Engine::Impl {
       end = DomainEnd::kOutOfFuel;
       message = "the fuel limit of the task was reached";
     }
-    // By definition: the global is behind when the last check was not at a loop head.
+    // A trap loses what was charged since fuel was last written down, but never a whole mark.
+    used = std::max(used, mark);
     if (end == DomainEnd::kOutOfFuel) used = fuel_limit;
     used = std::min(used, fuel_limit);
     out.end = uint8_t(end);
@@ -376,7 +546,7 @@ Status Engine::load(const ModuleFrame& module) {
   return ok();
 }
 
-ResultFrame Engine::run(TaskFrame task) {
+ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   const uint64_t cpu_start = cpu_now_ns();
   Impl& impl = *impl_;
   ResultFrame refused;
@@ -391,12 +561,19 @@ ResultFrame Engine::run(TaskFrame task) {
     refused.message = "cannot reset the instance: " + reset.error().message;
     return refused;
   }
-  impl.granted = 0;
+  impl.granted = impl.mark = 0;
   impl.fuel_limit = task.fuel_limit;
   impl.ended = false;
   impl.end = DomainEnd::kExited;
   impl.message.clear();
   impl.comparable = true;
+  impl.stack = Impl::Stack::kRunning;
+  impl.area = 0;
+  impl.what.reset();
+  impl.next_unwind = wasm::kCheckpointFuel;
+  impl.on_checkpoint = on_checkpoint;
+  impl.checkpoint_pause_ns = uint64_t(task.checkpoint_ms) * 1'000'000;
+  impl.next_checkpoint_ns = clock_ns(CLOCK_MONOTONIC) + impl.checkpoint_pause_ns;
   WasiInput input{std::move(task.args), std::move(task.input), task.seed, task.output_bytes_max, kDomainErrorsMax};
   impl.wasi = std::make_unique<WasiRun>(std::move(input));
   impl.clean = false;

@@ -16,6 +16,9 @@ namespace selvedge::host::domain {
 /// What happens between two slices of fuel. Returns false to end the process (the pool is gone).
 using BetweenSlices = std::function<bool()>;
 
+/// The run's state at a checkpoint; called only as often as the task asks.
+using OnCheckpoint = std::function<void(uint64_t fuel, Bytes checkpoint)>;
+
 /// Fuel granted at a time: at about 10^9 a second, the runner looks up every few milliseconds.
 constexpr uint32_t kSliceFuel = 2'000'000;
 
@@ -31,7 +34,7 @@ class Engine {
   /// Compiles and instantiates. Once per process. Errors: kGuest (the engine refuses it), kLimit (memory).
   Status load(const ModuleFrame& module);
   /// Runs _start. `reusable` of the answer: whether run() may be called again.
-  ResultFrame run(TaskFrame task);
+  ResultFrame run(TaskFrame task, const OnCheckpoint& on_checkpoint = nullptr);
   /// Resets after a run, in the time nobody waits for: the next run() then starts at once.
   void prepare();
 

@@ -1,7 +1,8 @@
 // selvedge-domain: the process in which one lease's guests run. Started by DomainPool, never by a person, except
 //
 //   selvedge-domain --self-test                       locks itself down and shows what it cannot do any more
-//   selvedge-domain --bench MODULE ROUNDS ARGS...     times it as it is and rewritten, not locked down (bench/domain_bench)
+//   selvedge-domain --bench MODULE ROUNDS ARGS...     times it as it is and rewritten, not locked down (bench/metering_bench)
+//   selvedge-domain --batch < LIST                    runs modules, a line "PATH FUEL" each, not locked down (engine tests)
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -16,18 +17,13 @@
 
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/runner/clock.h"
 #include "host/domain/runner/engine.h"
 #include "host/domain/runner/lockdown.h"
 #include "wasm/rewrite.h"
 
 namespace selvedge::host::domain {
 namespace {
-
-uint64_t clock_ns(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
-}
 
 bool read_all(uint8_t* at, size_t size) {
   while (size > 0) {
@@ -113,7 +109,11 @@ int serve(Engine& engine, Throttle& throttle) {
     const DomainHandle handle = task->handle;
     if (load_error.empty()) {
       throttle.start(task->cpu_permille);
-      result = engine.run(std::move(task).value());
+      OnCheckpoint on_checkpoint;
+      if (task->checkpoint_ms > 0) {
+        on_checkpoint = [&handle](uint64_t fuel, Bytes checkpoint) { write_all(encode(CheckpointFrame{handle, fuel, std::move(checkpoint)})); };
+      }
+      result = engine.run(std::move(task).value(), on_checkpoint);
     } else {
       result.end = uint8_t(DomainEnd::kRefused);
       result.message = load_error;
@@ -150,47 +150,94 @@ Bytes read_file(const char* path) {
   return Bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
 }
 
-/// Prints the median milliseconds of CPU time of the original and of the rewritten module, and the fuel.
+TaskFrame task_of(std::vector<std::string> args, uint64_t fuel_limit) {
+  TaskFrame task;
+  task.args = std::move(args);
+  task.fuel_limit = fuel_limit;
+  task.memory_pages_max = 1024;
+  task.output_bytes_max = 1 << 24;
+  return task;
+}
+
+/// Runs modules one after the other, each in an engine of its own, and prints a line of JSON for each.
+int batch() {
+  char path[4096];
+  unsigned long long fuel = 0;
+  while (std::scanf("%4095s %llu", path, &fuel) == 2) {
+    const auto rewritten = wasm::rewrite(read_file(path));
+    if (!rewritten.ok()) {
+      std::printf("{\"refused\":\"%s\"}\n", errc_name(rewritten.code()));
+      continue;
+    }
+    auto engine = Engine::create([] { return true; });
+    const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
+                             rewritten->module};
+    if (!engine.ok() || !(*engine)->load(module).ok()) {
+      std::printf("{\"refused\":\"engine\"}\n");
+      continue;
+    }
+    const ResultFrame out = (*engine)->run(task_of({"program"}, fuel));
+    std::printf("{\"end\":%u,\"exit_code\":%d,\"fuel\":%llu,\"memory_bytes\":%llu,\"output_sha256\":\"%s\",\"trace\":\"%s\",\"message\":\"%s\"}\n",
+                out.end, out.exit_code, static_cast<unsigned long long>(out.fuel), static_cast<unsigned long long>(out.memory_bytes),
+                crypto::sha256(out.output).hex().c_str(), out.trace.hex().c_str(), out.message.c_str());
+  }
+  return 0;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Processor time of one call on this thread, in milliseconds.
+template <class Work>
+double timed_ms(Work work) {
+  const uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  work();
+  return double(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
+}
+
+/// Prints the median milliseconds of the original and of the rewritten module, the median of the ratios of
+/// neighbouring runs, and the fuel.
 int bench(int argc, char** argv) {
+  constexpr int kWarmUp = 3;  // runs in which the optimising compiler takes over
   const Bytes original = read_file(argv[2]);
-  ModuleFrame module;
   const auto rewritten = wasm::rewrite(original);
   if (!rewritten.ok()) {
     std::fprintf(stderr, "%s\n", rewritten.error().message.c_str());
     return 1;
   }
-  module.identity = rewritten->identity;
-  module.has_start = rewritten->has_start;
-  module.pages_min = rewritten->memory_pages_min;
-  module.module = rewritten->module;
+  const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
+                           rewritten->module};
   const int rounds = std::max(1, std::atoi(argv[3]));
-  const std::vector<std::string> args(argv + 3, argv + argc);
+  std::vector<std::string> args = {"program"};
+  args.insert(args.end(), argv + 4, argv + argc);
   auto plain = Engine::create([] { return true; });
   auto metered = Engine::create([] { return true; });
   if (!plain.ok() || !metered.ok() || !(*metered)->load(module).ok()) return 1;
-  std::vector<uint64_t> plain_ns, metered_ns;
+  std::vector<double> plain_ms, metered_ms, ratios;
   uint64_t fuel = 0;
-  for (int i = 0; i < rounds; ++i) {
-    uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    const Status done = (*plain)->run_unmetered(original, args);
-    plain_ns.push_back(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start);
-    if (!done.ok()) std::fprintf(stderr, "%s\n", done.error().message.c_str());
-    TaskFrame task;
-    task.args = args;
-    task.fuel_limit = UINT64_MAX / 2;
-    task.memory_pages_max = 65536;
-    task.output_bytes_max = 1 << 20;
-    start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    const ResultFrame result = (*metered)->run(std::move(task));
-    metered_ns.push_back(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start);
-    if (result.end != uint8_t(DomainEnd::kExited)) std::fprintf(stderr, "%s\n", result.message.c_str());
-    fuel = result.fuel;
+  bool failed = false;
+  for (int i = -kWarmUp; i < rounds; ++i) {
+    double ms[2];
+    // Who goes first changes, so that neither profits from the other's caches.
+    for (const int which : {i & 1, 1 - (i & 1)}) {
+      Status done = ok();
+      ResultFrame result;
+      ms[which] = timed_ms([&] {
+        if (which == 0) done = (*plain)->run_unmetered(original, args);
+        else result = (*metered)->run(task_of(args, UINT64_MAX / 2));
+      });
+      if (which == 1) fuel = result.fuel;
+      failed |= !done.ok() || (which == 1 && result.end != uint8_t(DomainEnd::kExited));
+    }
+    if (i < 0) continue;
+    plain_ms.push_back(ms[0]);
+    metered_ms.push_back(ms[1]);
+    ratios.push_back(ms[1] / ms[0]);
   }
-  std::sort(plain_ns.begin(), plain_ns.end());
-  std::sort(metered_ns.begin(), metered_ns.end());
-  std::printf("%.3f %.3f %llu\n", double(plain_ns[plain_ns.size() / 2]) / 1e6,
-              double(metered_ns[metered_ns.size() / 2]) / 1e6, static_cast<unsigned long long>(fuel));
-  return 0;
+  std::printf("%.3f %.3f %.4f %llu\n", median(plain_ms), median(metered_ms), median(ratios), static_cast<unsigned long long>(fuel));
+  return failed ? 1 : 0;
 }
 
 }  // namespace
@@ -205,6 +252,7 @@ int main(int argc, char** argv) {
   using namespace selvedge::host::domain;
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "--bench" && argc >= 5) return bench(argc, argv);
+  if (mode == "--batch") return batch();
   if (mode == "--self-test") {
     if (dup2(STDOUT_FILENO, kRunnerSocket) < 0) return 2;
     return run_domain(true, 0);

@@ -1,0 +1,117 @@
+#include "wasm/checkpoint.h"
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "wasm/rewrite.h"
+
+namespace selvedge::wasm {
+namespace {
+
+constexpr std::string_view kCheckpointMagic = "selvedge checkpoint 1\n";
+
+bool is_zero(ByteView block) {
+  return std::all_of(block.begin(), block.end(), [](uint8_t b) { return b == 0; });
+}
+
+class In {
+ public:
+  explicit In(ByteView bytes) : left_(bytes) {}
+  Result<ByteView> raw(size_t size) {
+    if (size > left_.size()) return fail(Errc::kInvalid, "a checkpoint is cut off");
+    const ByteView out = left_.first(size);
+    left_ = left_.subspan(size);
+    return out;
+  }
+  Result<uint32_t> u32() { return load_u32(TRY(raw(4)).data()); }
+  Result<uint64_t> u64() { return load_u64(TRY(raw(8)).data()); }
+  Result<crypto::Digest> digest() { return crypto::Digest::from(TRY(raw(crypto::Digest::kSize))); }
+  ByteView rest() { return std::exchange(left_, {}); }
+
+ private:
+  ByteView left_;
+};
+
+Result<MemoryRun> decode_run(In& in, uint64_t after, uint64_t memory_bytes) {
+  MemoryRun run;
+  run.offset = TRY(in.u32());
+  const uint32_t size = TRY(in.u32());
+  if (run.offset % kCheckpointBlock != 0 || size % kCheckpointBlock != 0 || size == 0) return fail(Errc::kInvalid, "a checkpoint's memory is not in whole blocks");
+  if (uint64_t(run.offset) + size > memory_bytes) return fail(Errc::kInvalid, "a checkpoint has more memory than it says");
+  if (run.offset < after) return fail(Errc::kNonCanonical, "a checkpoint's memory is not in order");
+  run.bytes = to_bytes(TRY(in.raw(size)));
+  for (size_t at = 0; at < size; at += kCheckpointBlock) {
+    if (is_zero(ByteView(run.bytes).subspan(at, kCheckpointBlock))) return fail(Errc::kNonCanonical, "a checkpoint spells out zeros");
+  }
+  return run;
+}
+
+}  // namespace
+
+crypto::Digest task_digest(const std::vector<std::string>& args, ByteView input, uint64_t seed) {
+  Bytes number;
+  append_u64(number, seed);
+  return crypto::Sha256().update(view("selvedge checkpoint task")).update(digest_args(args).view()).update(crypto::sha256(input).view()).update(number).finish();
+}
+
+std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory) {
+  std::vector<MemoryRun> out;
+  for (size_t at = 0; at + kCheckpointBlock <= memory.size(); at += kCheckpointBlock) {
+    const ByteView block(memory.data() + at, kCheckpointBlock);
+    if (is_zero(block)) continue;
+    const bool joins = !out.empty() && out.back().offset + out.back().bytes.size() == at;
+    if (!joins) out.push_back({uint32_t(at), {}});
+    append(out.back().bytes, block);
+  }
+  return out;
+}
+
+Bytes encode(const Checkpoint& checkpoint) {
+  Bytes out = to_bytes(view(kCheckpointMagic));
+  append(out, checkpoint.identity);
+  append(out, checkpoint.task);
+  append_u64(out, checkpoint.fuel);
+  append_u64(out, checkpoint.mark);
+  append_u32(out, checkpoint.area);
+  append_u32(out, checkpoint.pages);
+  append_u32(out, uint32_t(checkpoint.slots.size()));
+  for (const uint64_t slot : checkpoint.slots) append_u64(out, slot);
+  append_u32(out, uint32_t(checkpoint.memory.size()));
+  for (const MemoryRun& run : checkpoint.memory) {
+    append_u32(out, run.offset);
+    append_u32(out, uint32_t(run.bytes.size()));
+    append(out, run.bytes);
+  }
+  append(out, checkpoint.host);
+  return out;
+}
+
+Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max) {
+  In in(bytes);
+  const ByteView magic = TRY(in.raw(kCheckpointMagic.size()));
+  if (!std::equal(magic.begin(), magic.end(), kCheckpointMagic.begin())) return fail(Errc::kInvalid, "this is no checkpoint");
+  Checkpoint out;
+  out.identity = TRY(in.digest());
+  out.task = TRY(in.digest());
+  out.fuel = TRY(in.u64());
+  out.mark = TRY(in.u64());
+  out.area = TRY(in.u32());
+  out.pages = TRY(in.u32());
+  if (out.pages > pages_max) return fail(Errc::kLimit, "a checkpoint takes more memory than the task allows");
+  if (out.fuel > INT64_MAX || out.mark > out.fuel || out.mark % kFuelMark != 0) return fail(Errc::kInvalid, "a checkpoint's fuel cannot be");
+  const uint32_t slots = TRY(in.u32());
+  if (slots > kCheckpointSlotsMax) return fail(Errc::kLimit, "a checkpoint has too many globals");
+  for (uint32_t i = 0; i < slots; ++i) out.slots.push_back(TRY(in.u64()));
+  const uint32_t runs = TRY(in.u32());
+  const uint64_t memory_bytes = uint64_t(out.pages) * kPageBytes;
+  if (runs > memory_bytes / kCheckpointBlock) return fail(Errc::kLimit, "a checkpoint's memory is in too many pieces");
+  uint64_t after = 0;  // runs that touch would be one
+  for (uint32_t i = 0; i < runs; ++i) {
+    out.memory.push_back(TRY(decode_run(in, after, memory_bytes)));
+    after = uint64_t(out.memory.back().offset) + out.memory.back().bytes.size() + kCheckpointBlock;
+  }
+  out.host = to_bytes(in.rest());
+  return out;
+}
+
+}  // namespace selvedge::wasm

@@ -1,0 +1,73 @@
+#include "wasm/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "wasm/rewrite.h"
+
+namespace selvedge::wasm {
+namespace {
+
+Checkpoint example() {
+  Checkpoint out;
+  out.identity.bytes.fill(1);
+  out.task.bytes.fill(2);
+  out.fuel = 3 * kFuelMark + 7;
+  out.mark = 2 * kFuelMark;
+  out.area = 4096;
+  out.slots = {1, UINT64_MAX, 0x7FF8000000000001};
+  out.pages = 2;
+  Bytes memory(2 * kPageBytes);
+  memory[5] = memory[kCheckpointBlock] = memory[9 * kCheckpointBlock + 17] = 1;
+  out.memory = memory_runs(memory);
+  out.host = {1, 2, 3};
+  return out;
+}
+
+// req: D6
+TEST(Checkpoint, ComesBackAsItWas) {
+  const Checkpoint made = example();
+  ASSERT_EQ(made.memory.size(), 2u) << "blocks side by side are one run";
+  EXPECT_EQ(made.memory[0].bytes.size(), 2 * kCheckpointBlock);
+  EXPECT_EQ(made.memory[1].offset, 9 * kCheckpointBlock);
+  const auto back = decode_checkpoint(encode(made), 2);
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(encode(*back), encode(made));
+  EXPECT_EQ(back->slots, made.slots);
+  EXPECT_EQ(back->host, made.host);
+  EXPECT_EQ(decode_checkpoint(encode(made), 1).code(), Errc::kLimit);
+}
+
+TEST(Checkpoint, OneStateHasOneEncoding) {
+  Checkpoint zeros = example();
+  zeros.memory.push_back({20 * kCheckpointBlock, Bytes(kCheckpointBlock)});
+  EXPECT_EQ(decode_checkpoint(encode(zeros), 2).code(), Errc::kNonCanonical);
+  Checkpoint split = example();
+  split.memory.insert(split.memory.begin() + 1, {kCheckpointBlock, Bytes(split.memory[0].bytes.begin() + kCheckpointBlock, split.memory[0].bytes.end())});
+  split.memory[0].bytes.resize(kCheckpointBlock);
+  EXPECT_EQ(decode_checkpoint(encode(split), 2).code(), Errc::kNonCanonical);
+  Checkpoint swapped = example();
+  std::swap(swapped.memory[0], swapped.memory[1]);
+  EXPECT_EQ(decode_checkpoint(encode(swapped), 2).code(), Errc::kNonCanonical);
+  Checkpoint beyond = example();
+  beyond.memory[1].offset = 2 * kPageBytes;
+  EXPECT_EQ(decode_checkpoint(encode(beyond), 2).code(), Errc::kInvalid);
+  Checkpoint odd = example();
+  odd.mark = 5;
+  EXPECT_EQ(decode_checkpoint(encode(odd), 2).code(), Errc::kInvalid);
+}
+
+TEST(Checkpoint, EveryTruncationIsRefused) {
+  const Bytes whole = encode(example());
+  const size_t fixed = whole.size() - example().host.size();
+  for (size_t size = 0; size < fixed; ++size) EXPECT_FALSE(decode_checkpoint(ByteView(whole).first(size), 2).ok()) << size;
+}
+
+TEST(Checkpoint, ATaskIsItsArgumentsInputAndSeed) {
+  const crypto::Digest task = task_digest({"a", "b"}, view("in"), 1);
+  EXPECT_NE(task, task_digest({"ab"}, view("in"), 1));
+  EXPECT_NE(task, task_digest({"a", "b"}, view("int"), 1));
+  EXPECT_NE(task, task_digest({"a", "b"}, view("in"), 2));
+}
+
+}  // namespace
+}  // namespace selvedge::wasm

@@ -1,0 +1,93 @@
+"""Long runs that go on: after kill -9 of their machine, and when a person moves them."""
+
+import shutil
+import subprocess
+import unittest
+
+import fabric
+from fabric import COMMAND, FabricTest, guest
+
+ROUNDS = "1500"  # some seconds
+BUNDLE = '''
+name = "longrun"
+version = "1"
+[needs]
+permissions = ["compute", "storage"]
+[[entry]]
+name = "queens"
+module = "longrun.wasm"
+'''
+
+
+class Resume(FabricTest):
+    def setUp(self):
+        super().setUp()
+        self.origin, self.hosts = self.fabric(hosts=2)
+        self.path("bundle/bundle.toml", BUNDLE.encode())
+        shutil.copy(guest("longrun"), self.path("bundle/longrun.wasm"))
+        self.bundle = self.path("longrun.bundle")
+        self.expect(self.origin.run("bundle", "build", self.path("bundle/bundle.toml"), "--resumable", "-o", self.bundle), 0)
+
+    def begin(self):
+        return subprocess.Popen([COMMAND, "--home", self.origin.home, "run", self.bundle, "--verify", "1", "--fuel", "1000000000000", "--", ROUNDS],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def end(self, process):
+        """Its output, and what the receipt says of it."""
+        out, errors = process.communicate(timeout=fabric.DEADLINE_SECONDS)
+        self.assertEqual(process.returncode, 0, errors.decode())
+        receipt = self.origin.ask("receipts")["receipts"][-1]["receipt"]
+        return out, {part: receipt[part] for part in ("fuel", "trace", "output", "outcome")}
+
+    def task(self):
+        tasks = self.origin.ask("task.list")["tasks"]
+        return tasks[0] if tasks else None
+
+    def kept(self):
+        task = self.task()
+        return task is not None and task["state_bytes"] > 0
+
+    def machine(self, key):
+        return next(host for host in self.hosts if host.key == key)
+
+    # req: D6
+    def test_a_killed_machine_costs_what_came_since_the_last_state(self):
+        whole, first = self.end(self.begin())
+        self.assertIn(b"queens", whole)
+        running = self.begin()
+        self.until("a state", self.kept)
+        task = self.task()
+        self.machine(task["node"]).kill()
+        self.until("its return", lambda: self.task() is None or self.task()["node"] != task["node"])
+        again = self.task()
+        self.assertIsNotNone(again, "it went on and did not begin anew")
+        self.assertEqual(again["moves"], 1)
+        self.assertGreaterEqual(again["fuel"], task["fuel"])
+        self.assertEqual(self.end(running), (whole, first), "as if nothing had happened")
+
+    # req: D6
+    def test_a_person_moves_a_task(self):
+        running = self.begin()
+        self.until("a state", self.kept)
+        task = self.task()
+        here, there = task["node"], next(host.key for host in self.hosts if host.key != task["node"])
+        self.expect(self.origin.run("task", "move", task["task"][:8], here[:8]), fabric.INVALID, "runs there already")
+        self.expect(self.origin.run("task", "move", "ffff", there[:8]), fabric.NOT_FOUND, "selvedge task list")
+        self.expect(self.origin.run("task", "move", task["task"][:8], self.origin.key[:8]), fabric.NOT_FOUND, "selvedge grant list")
+        moved = self.origin.run("task", "move", task["task"][:8], there[:8])
+        self.expect(moved, 0)
+        self.assertEqual((self.task()["node"], self.task()["moves"]), (there, 1))
+        shown = self.origin.run("task", "list").stdout.decode()
+        self.assertIn(there[:6], shown)
+        output, _ = self.end(running)
+        self.assertIn(b"queens", output)
+        self.assertIn(b"Nothing is under way", self.origin.run("task", "list").stdout)
+
+    def test_what_cannot_be_made_resumable_is_said(self):
+        shutil.copy(guest("hello"), self.path("bundle/longrun.wasm"))
+        refused = self.origin.run("bundle", "build", self.path("bundle/bundle.toml"), "--resumable", "-o", self.path("other.bundle"))
+        self.expect(refused, fabric.INVALID, "selvedge_checkpoint()")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
