@@ -430,6 +430,23 @@ TEST(Emit, NansAreMadeCanonicalWhereTheirBitsCanBeSeen) {
   EXPECT_EQ(count(accepted(with_code(bits)).module, nan), 0u);
 }
 
+TEST(Emit, WhatEnginesFoldWronglyIsNoConstant) {
+  // The sign of copysign; what both operands are known of, like a shift of more than 31 bits.
+  const Bytes f64 = {0x44, 0, 0, 0, 0, 0, 0, 0, 0x80};
+  Bytes copysign, hidden = f64;
+  Writer(copysign).raw(f64).raw(f64).byte(0xA6).byte(0x1A).byte(0x0B);
+  Writer(hidden).raw(Bytes{0x21, 1, 0x20, 1, 0xA6});
+  EXPECT_EQ(count(accepted(with_code(copysign)).module, hidden), 1u);
+  const auto shift = [&](Bytes first) {
+    Bytes code;
+    Writer(code).raw(first).raw(Bytes{0x41, 33, 0x76, 0x1A, 0x0B});
+    return accepted(with_code(code, {1, 1, kI})).module;
+  };
+  EXPECT_EQ(count(shift({0x41, 1}), {0x41, 33, 0x21, 2, 0x20, 2, 0x76}), 1u);
+  EXPECT_EQ(count(shift({0x41, 1, 0x41, 1, 0x6A}), {0x41, 33, 0x21, 2, 0x20, 2, 0x76}), 1u);  // an engine adds them up
+  EXPECT_EQ(count(shift({0x20, 0}), {0x41, 33, 0x76}), 1u);
+}
+
 TEST(Emit, NansAreFollowedThroughLocals) {
   const Bytes nan = {0x44, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F};
   const Bytes locals = {1, 3, kD};

@@ -5,7 +5,6 @@ import { createHash } from 'node:crypto';
 const PAGES_MAX = (64 << 20) / 65536;
 const OUTPUT_MAX = 16 << 20;
 const MARK = 1n << 26n;
-const SLICE = 77_777; // not the runner's, because slices must not show
 export const ENDS = ['exited', 'trapped', 'out_of_fuel', 'out_of_memory', 'output_too_large'];
 const EPOCH_NS = 1_577_836_800n * 1_000_000_000n;
 
@@ -116,8 +115,8 @@ function wasi(run) {
 }
 
 /// What a domain process answers, and besides: the trap's kind, the instance's exports, what was granted so far,
-/// and a way to call exports afterwards without a limit.
-export function runHere(module, identity, args, input, fuelLimit) {
+/// and a way to call exports afterwards without a limit. `sliceMax` is not the runner's, because slices must not show.
+export function runHere(module, identity, args, input, fuelLimit, sliceMax = 77_777) {
   const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, granted: 0n, mark: 0n };
   run.used = () => run.granted - run.exports.__sv_fuel_get();
   const yieldFuel = (reason, missing) => {
@@ -128,7 +127,7 @@ export function runHere(module, identity, args, input, fuelLimit) {
     const used = run.granted + BigInt(missing);
     run.mark = used - (used % MARK);
     let slice = MARK - (run.granted % MARK);
-    for (const least of [BigInt(SLICE), left]) if (least < slice) slice = least;
+    for (const least of [BigInt(sliceMax), left]) if (least < slice) slice = least;
     if (BigInt(missing) > slice) slice = BigInt(missing);
     run.granted += slice;
     return Number(slice);

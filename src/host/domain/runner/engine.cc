@@ -383,6 +383,13 @@ Status Engine::load(const ModuleFrame& module) {
   return ok();
 }
 
+void Engine::forget() {
+  impl_->hold(impl_->memory_view, nullptr);
+  impl_->hold(impl_->exports, nullptr);
+  impl_->hold(impl_->wasm_module, nullptr);
+  impl_->clean = false;
+}
+
 ResultFrame Engine::run(TaskFrame task) {
   const uint64_t cpu_start = cpu_now_ns();
   Impl& impl = *impl_;
