@@ -30,10 +30,10 @@ struct EmitInput {
 struct Layout {
   uint32_t yield_function = 0;  // the last import
   uint32_t slow_function = 0, bulk_function = 0, elements_function = 0, grow_function = 0, begin_function = 0, get_function = 0,
-           set_function = 0;
+           set_function = 0, state_function = 0;
   uint32_t fuel_global = 0, depth_global = 0, pages_global = 0;
   uint32_t saved_globals[kSavedTypes] = {};  // for each type the first of those that carry locals over a question
-  uint32_t type_ii_i = 0, type_i_i = 0, type_l_l = 0, type_i = 0, type_to_l = 0, type_l = 0;
+  uint32_t type_ii_i = 0, type_i_i = 0, type_l_l = 0, type_i = 0, type_to_l = 0, type_l = 0, type_i_l = 0;
 };
 
 /// Errors: kLimit when a function or the module becomes too large; kInternal when plan and body do not fit, which would

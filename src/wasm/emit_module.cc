@@ -78,6 +78,30 @@ Bytes begin_body(const Module& module, const Layout& at) {
   return c.done();
 }
 
+/// (n) -> the n-th word of the mutable globals, or how many there are.
+Bytes state_body(const Module& module) {
+  Code c;
+  int32_t words = 0;
+  const auto word = [&](uint32_t global, auto convert) {
+    c.op(kLocalGet, 0).i32(words++).op(kI32Eq).block(kIf).op(kGlobalGet, global);
+    convert();
+    c.op(kReturn).op(kEnd);
+  };
+  for (uint32_t i = 0; i < module.globals.size(); ++i) {
+    if (!module.globals[i].is_mutable) continue;
+    switch (module.globals[i].type) {
+      case ValType::kI32: word(i, [&] { c.op(kI64ExtendI32U); }); break;
+      case ValType::kF32: word(i, [&] { c.op(kI32ReinterpretF32).op(kI64ExtendI32U); }); break;
+      case ValType::kF64: word(i, [&] { c.op(kI64ReinterpretF64); }); break;
+      case ValType::kV128:
+        for (uint8_t half = 0; half < 2; ++half) word(i, [&] { c.raw(Bytes{0xFD, 0x1D, half}); });  // i64x2.extract_lane
+        break;
+      default: word(i, [] {}); break;
+    }
+  }
+  return c.i64(words).done();
+}
+
 class Assembler {
  public:
   explicit Assembler(const EmitInput& input) : module_(input.module), plans_(input.plans), limits_(input.limits), types_(input.module.types) {}
@@ -111,6 +135,7 @@ class Assembler {
     at_.type_i = types_.index_of({{ValType::kI32}, {}});
     at_.type_to_l = types_.index_of({{}, {ValType::kI64}});
     at_.type_l = types_.index_of({{ValType::kI64}, {}});
+    at_.type_i_l = types_.index_of({{ValType::kI32}, {ValType::kI64}});
     at_.yield_function = uint32_t(module_.imports.size());
     const uint32_t helpers = module_.function_count() + 1;
     at_.slow_function = helpers;
@@ -120,6 +145,7 @@ class Assembler {
     at_.begin_function = helpers + 4;
     at_.get_function = helpers + 5;
     at_.set_function = helpers + 6;
+    at_.state_function = helpers + 7;
     at_.fuel_global = uint32_t(module_.globals.size());
     at_.depth_global = at_.fuel_global + 1;
     at_.pages_global = at_.fuel_global + 2;
@@ -185,7 +211,7 @@ class Assembler {
   void functions() {
     Bytes body;
     Writer w(body);
-    const uint32_t helper_types[] = {at_.type_l_l, at_.type_i_i, at_.type_i_i, at_.type_i_i, at_.type_i, at_.type_to_l, at_.type_l};
+    const uint32_t helper_types[] = {at_.type_l_l, at_.type_i_i, at_.type_i_i, at_.type_i_i, at_.type_i, at_.type_to_l, at_.type_l, at_.type_i_l};
     w.u32(uint32_t(module_.functions.size() + std::size(helper_types)));
     for (const uint32_t type : module_.functions) w.u32(type);
     for (const uint32_t type : helper_types) w.u32(type);
@@ -225,7 +251,7 @@ class Assembler {
   void exports() {
     Bytes body;
     Writer w(body);
-    w.u32(uint32_t(module_.exports.size() + 4 + module_.has_start));
+    w.u32(uint32_t(module_.exports.size() + 5 + module_.has_start));
     for (const Export& item : module_.exports) {
       const bool function = item.kind == ExternKind::kFunction;
       w.name(item.name).byte(uint8_t(item.kind)).u32(function ? moved(item.index) : item.index);
@@ -234,6 +260,7 @@ class Assembler {
     w.name(kExportBegin).byte(0).u32(at_.begin_function);
     w.name(kExportFuelGet).byte(0).u32(at_.get_function);
     w.name(kExportFuelSet).byte(0).u32(at_.set_function);
+    w.name(kExportState).byte(0).u32(at_.state_function);
     if (module_.has_start) w.name(kExportStart).byte(0).u32(moved(module_.start));
     section(7, body);
   }
@@ -283,7 +310,8 @@ std::vector<Bytes> emit_helpers(const Module& module, const Layout& layout) {
           grow_body(layout),
           begin_body(module, layout),
           Code().op(kGlobalGet, layout.fuel_global).done(),
-          Code().op(kLocalGet, 0).op(kGlobalSet, layout.fuel_global).done()};
+          Code().op(kLocalGet, 0).op(kGlobalSet, layout.fuel_global).done(),
+          state_body(module)};
 }
 
 Result<Bytes> emit_module(const EmitInput& input) { return Assembler(input).assemble(); }

@@ -1,9 +1,15 @@
 // selvedge-rewrite IN.wasm OUT.wasm: rewrites a module and prints what it became, as JSON. For tests and for people
-// who want to see what will run. With --batch it does so for each line "IN OUT" of its input.
+// who want to see what will run. With --batch it does so for each line "IN OUT" of its input;
+// --bench MODULE ROUNDS prints the module's bytes and how many millions a second it rewrites.
+#include <time.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "wasm/rewrite.h"
 
@@ -26,6 +32,24 @@ selvedge::Result<std::string> rewrite_file(const std::string& from, const std::s
          ",\"pages_max\":" + std::to_string(rewritten.memory_pages_max) + "}";
 }
 
+/// Millions of bytes a second, the median of so many rounds.
+int bench(const char* path, int rounds) {
+  std::ifstream in(path, std::ios::binary);
+  const selvedge::Bytes bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::vector<double> speeds;
+  for (int i = 0; i < rounds; ++i) {
+    timespec start{}, end{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    const bool is_ok = selvedge::wasm::rewrite(bytes).ok();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    if (!is_ok) return 1;
+    speeds.push_back(double(bytes.size()) * 1e3 / (double(end.tv_sec - start.tv_sec) * 1e9 + double(end.tv_nsec - start.tv_nsec)));
+  }
+  std::sort(speeds.begin(), speeds.end());
+  std::printf("%zu %.1f\n", bytes.size(), speeds[speeds.size() / 2]);
+  return 0;
+}
+
 int batch() {
   char from[4096], to[4096];
   while (std::scanf("%4095s %4095s", from, to) == 2) {
@@ -40,6 +64,7 @@ int batch() {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string(argv[1]) == "--batch") return batch();
+  if (argc == 4 && std::string(argv[1]) == "--bench") return bench(argv[2], std::max(1, std::atoi(argv[3])));
   if (argc != 3) {
     std::fprintf(stderr, "usage: selvedge-rewrite IN.wasm OUT.wasm\n");
     return 2;

@@ -5,6 +5,8 @@ import { createHash } from 'node:crypto';
 const PAGES_MAX = (64 << 20) / 65536;
 const OUTPUT_MAX = 16 << 20;
 const MARK = 1n << 26n;
+// Of segments, docs/spec/trace.md.
+const SEGMENT_MIN = 4n * MARK, SEGMENT_PER_BYTE = 64n, SEGMENT_PART_SHIFT = 10n;
 export const ENDS = ['exited', 'trapped', 'out_of_fuel', 'out_of_memory', 'output_too_large'];
 const EPOCH_NS = 1_577_836_800n * 1_000_000_000n;
 
@@ -114,18 +116,36 @@ function wasi(run) {
   };
 }
 
-/// What a domain process answers, and besides: the trap's kind, the instance's exports, what was granted so far,
+/// Where the segment ends that begins at so much fuel, with so large a memory.
+function boundary(fuel, memoryBytes) {
+  let length = SEGMENT_MIN;
+  for (const least of [SEGMENT_PER_BYTE * BigInt(memoryBytes), fuel >> SEGMENT_PART_SHIFT]) if (least > length) length = least;
+  return ((fuel + length + MARK - 1n) / MARK) * MARK;
+}
+
+/// What a domain process answers, and besides: the segments' fuel and digests, the trap's kind, the instance's exports, what was granted so far,
 /// and a way to call exports afterwards without a limit. `sliceMax` is not the runner's, because slices must not show.
 export function runHere(module, identity, args, input, fuelLimit, sliceMax = 77_777) {
-  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, granted: 0n, mark: 0n };
+  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, outputHash: createHash('sha256'), granted: 0n, mark: 0n, segments: [] };
   run.used = () => run.granted - run.exports.__sv_fuel_get();
+  const endSegment = (used) => {
+    const { __sv_state: state, __sv_memory: memory } = run.exports;
+    const words = Array.from({ length: Number(state(-1)) }, (_, i) => number(state(i)));
+    const written = run.output.splice(0);
+    run.outputHash.update(Buffer.concat(written));
+    run.chain = sha256(tag('selvedge.wasm.segment'), run.chain, number(used), sha256(tag('selvedge.wasm.words'), ...words), sha256(new Uint8Array(memory.buffer)),
+      sha256(...written), number(run.readAt), number(run.randomBlocks));
+    run.boundary = boundary(used, memory.buffer.byteLength);
+    run.segments.push([used, run.chain.toString('hex')]);
+  };
   const yieldFuel = (reason, missing) => {
     if (reason === 1) throw new Ended(1);
     if (reason === 2) throw new Error('the engine could not grow the memory');
     const left = fuelLimit - run.granted;
     if (BigInt(missing) > left) throw new Ended(2);
     const used = run.granted + BigInt(missing);
-    run.mark = used - (used % MARK);
+    if (used > 0n) run.mark = used - 1n - ((used - 1n) % MARK);
+    if (run.mark >= run.boundary) endSegment(used);
     let slice = MARK - (run.granted % MARK);
     for (const least of [BigInt(sliceMax), left]) if (least < slice) slice = least;
     if (BigInt(missing) > slice) slice = BigInt(missing);
@@ -133,6 +153,9 @@ export function runHere(module, identity, args, input, fuelLimit, sliceMax = 77_
     return Number(slice);
   };
   run.exports = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi(run), __sv_host: { yield: yieldFuel } }).exports;
+  const argsDigest = sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
+  run.chain = sha256(tag('selvedge.wasm.task'), identity, argsDigest, sha256(input), number(run.seed));
+  run.boundary = boundary(0n, run.exports.__sv_memory.buffer.byteLength);
   let end = 0;
   let exitCode = 0;
   let trap = '';
@@ -149,15 +172,13 @@ export function runHere(module, identity, args, input, fuelLimit, sliceMax = 77_
   let fuel = counted > run.mark ? counted : run.mark;
   if (fuel > fuelLimit || end === 2) [end, fuel] = [2, fuelLimit];
   if (end !== 0) exitCode = 0;
-  const output = sha256(...run.output);
-  const argsDigest = sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
+  const output = run.outputHash.update(Buffer.concat(run.output)).digest();
   const memory = new Uint8Array(run.exports.__sv_memory.buffer);
-  const trace = sha256(tag('selvedge.wasm.trace'), identity, argsDigest, sha256(input), number(run.seed), number(end),
-    number(exitCode >>> 0), number(fuel), output, sha256(memory));
+  const trace = sha256(tag('selvedge.wasm.trace'), run.chain, number(end), number(exitCode >>> 0), number(fuel), output, sha256(memory));
   const answer = { end: ENDS[end], exit_code: exitCode, fuel: Number(fuel), memory_bytes: memory.length,
     output_sha256: output.toString('hex'), trace: trace.toString('hex') };
   const unlimited = () => (fuelLimit = 1n << 60n);
-  return { answer, trap, exports: run.exports, granted: () => run.granted, unlimited };
+  return { answer, trap, segments: run.segments, exports: run.exports, granted: () => run.granted, unlimited };
 }
 
 /// One name for a trap, whatever the engine calls it: V8, JavaScriptCore or wabt's interpreter.

