@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "wasm/rewrite.h"
 
 namespace selvedge::wasm {
@@ -48,12 +47,6 @@ Result<MemoryRun> decode_run(In& in, uint64_t after, uint64_t memory_bytes) {
 
 }  // namespace
 
-crypto::Digest task_digest(const std::vector<std::string>& args, ByteView input, uint64_t seed) {
-  Bytes number;
-  append_u64(number, seed);
-  return crypto::Sha256().update(view("selvedge checkpoint task")).update(digest_args(args).view()).update(crypto::sha256(input).view()).update(number).finish();
-}
-
 std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory) {
   std::vector<MemoryRun> out;
   for (size_t at = 0; at + kCheckpointBlock <= memory.size(); at += kCheckpointBlock) {
@@ -68,10 +61,16 @@ std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory) {
 
 Bytes encode(const Checkpoint& checkpoint) {
   Bytes out = to_bytes(view(kCheckpointMagic));
-  append(out, checkpoint.identity);
   append(out, checkpoint.task);
   append_u64(out, checkpoint.fuel);
   append_u64(out, checkpoint.mark);
+  append_u64(out, checkpoint.boundary);
+  append_u64(out, checkpoint.output_hashed);
+  append_u32(out, uint32_t(checkpoint.segments.size()));
+  for (const Segment& segment : checkpoint.segments) {
+    append_u64(out, segment.fuel);
+    append(out, segment.digest);
+  }
   append_u32(out, checkpoint.area);
   append_u32(out, checkpoint.pages);
   append_u32(out, uint32_t(checkpoint.slots.size()));
@@ -91,10 +90,17 @@ Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max) {
   const ByteView magic = TRY(in.raw(kCheckpointMagic.size()));
   if (!std::equal(magic.begin(), magic.end(), kCheckpointMagic.begin())) return fail(Errc::kInvalid, "this is no checkpoint");
   Checkpoint out;
-  out.identity = TRY(in.digest());
   out.task = TRY(in.digest());
   out.fuel = TRY(in.u64());
   out.mark = TRY(in.u64());
+  out.boundary = TRY(in.u64());
+  out.output_hashed = TRY(in.u64());
+  const uint32_t segments = TRY(in.u32());
+  if (segments > kSegmentsMax) return fail(Errc::kLimit, "a checkpoint has too many segments");
+  for (uint32_t i = 0; i < segments; ++i) {
+    const uint64_t fuel = TRY(in.u64());
+    out.segments.push_back({fuel, TRY(in.digest())});
+  }
   out.area = TRY(in.u32());
   out.pages = TRY(in.u32());
   if (out.pages > pages_max) return fail(Errc::kLimit, "a checkpoint takes more memory than the task allows");

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "crypto/types.h"
+#include "wasm/trace.h"
 
 namespace selvedge::wasm {
 
@@ -30,19 +30,18 @@ struct MemoryRun {
 };
 
 struct Checkpoint {
-  crypto::Digest identity;   // of the rewritten module
-  crypto::Digest task;       // task_digest(): what it was asked to do
+  crypto::Digest task;       // segment_start(): the program, and what it was asked to do
   uint64_t fuel = 0;         // used so far
   uint64_t mark = 0;         // the last multiple of kFuelMark that a check found passed
+  uint64_t boundary = 0;     // where the segment of the trace ends that it is in
+  uint64_t output_hashed = 0;  // how much of the output went into segments that ended
+  std::vector<Segment> segments;
   uint32_t area = 0;         // where in the memory the stack lies
   std::vector<uint64_t> slots;
   uint32_t pages = 0;
   std::vector<MemoryRun> memory;
   Bytes host;                // of what the host keeps for the program: WasiRun::save
 };
-
-/// What a run was asked to do: arguments, input and seed.
-crypto::Digest task_digest(const std::vector<std::string>& args, ByteView input, uint64_t seed);
 
 /// The blocks of `memory` that are not all zeros, neighbours joined.
 std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory);

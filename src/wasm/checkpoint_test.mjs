@@ -19,7 +19,7 @@ const domain = (...options) =>
 const rewritten = execFileSync(join(bin, 'selvedge-rewrite'), [path, join(folder, 'module.wasm')]).toString();
 const identity = Buffer.from(JSON.parse(rewritten).identity, 'hex');
 const module = new WebAssembly.Module(readFileSync(join(folder, 'module.wasm')));
-const here = (options) => runHere(module, identity, ['program', ...ARGS], Buffer.alloc(0), FUEL, options).answer;
+const here = (options) => runHere(module, identity, ['program', ...ARGS], Buffer.alloc(0), FUEL, undefined, options).answer;
 const same = (a, b, what) => {
   for (const part of ['end', 'exit_code', 'output_sha256', 'trace']) assert.strictEqual(a[part], b[part], `${what}: ${part}`);
   assert.strictEqual(Number(a.fuel), Number(b.fuel), `${what}: fuel`);
@@ -31,7 +31,7 @@ try {
   const kept = join(folder, 'state');
   same(domain('--checkpoint', kept, '20'), whole, 'a run that is looked at');
   const state = readFileSync(kept);
-  const fuel = state.readBigUInt64BE(22 + 64);
+  const fuel = state.readBigUInt64BE(22 + 32);
   assert.ok(fuel > 0n && fuel < BigInt(whole.fuel));
 
   let mine;
@@ -47,7 +47,7 @@ try {
   }
 
   // No changed byte of what says which run it is gets through; a changed stack is the program's own affair and no danger.
-  for (const at of [0, 30, 60, 100]) {
+  for (const at of [0, 30, 50]) {
     const changed = Buffer.from(state);
     changed[at] ^= 1;
     writeFileSync(kept, changed);

@@ -21,7 +21,8 @@ class FunctionEmitter {
     if (plan_.counts_depth) enter_depth();
     labels_.push_back({open_, !type_.results.empty()});
     while (!finished_) TRY(instruction(TRY(read_instruction(in_, UINT32_MAX))));
-    const bool done = next_charge_ == plan_.charges.size() && next_canonical_ == plan_.canonical.size() && next_loop_ == plan_.loops.size();
+    const bool done = next_charge_ == plan_.charges.size() && next_canonical_ == plan_.canonical.size() &&
+                      next_opaque_ == plan_.opaque.size() && next_loop_ == plan_.loops.size();
     if (!done) return fail(Errc::kInternal, "the rewriter lost its place; report this module");
     return std::move(out_);
   }
@@ -46,9 +47,11 @@ class FunctionEmitter {
   Status locals() {
     const uint32_t groups = TRY(in_.u32());
     bool needs[4] = {false, false, false, false};
+    bool hides[kSavedTypes] = {};
+    for (const Opaque& opaque : plan_.opaque) hides[saved_type(opaque.type)] = true;
     for (const Canonical& canonical : plan_.canonical) needs[size_t(canonical.shape)] |= !canonical.is_read;
     const bool needs_vector = needs[size_t(NanShape::kF32x4)] || needs[size_t(NanShape::kF64x2)];
-    w_.u32(groups + 1 + uint32_t(plan_.counts_depth) + uint32_t(needs[0]) + uint32_t(needs[1]) + uint32_t(needs_vector));
+    w_.u32(groups + 1 + uint32_t(plan_.counts_depth) + uint32_t(std::count(hides, hides + kSavedTypes, true)) + uint32_t(needs[0]) + uint32_t(needs[1]) + uint32_t(needs_vector));
     for (uint32_t i = 0; i < groups; ++i) {
       w_.u32(TRY(in_.u32()));
       w_.byte(TRY(in_.byte()));
@@ -60,6 +63,9 @@ class FunctionEmitter {
     };
     fuel_ = add(ValType::kI64);
     if (plan_.counts_depth) depth_ = add(ValType::kI32);
+    for (size_t i = 0; i < kSavedTypes; ++i) {
+      if (hides[i]) hidden_[i] = add(ValType(uint8_t(ValType::kI32) - i));
+    }
     if (needs[0]) nan_[0] = add(ValType::kF32);
     if (needs[1]) nan_[1] = add(ValType::kF64);
     if (needs_vector) nan_[2] = nan_[3] = add(ValType::kV128);
@@ -136,6 +142,7 @@ class FunctionEmitter {
         fuel_at_ = Fuel::kGlobalOnly;
         return ok();
       default:
+        hide_constant(at);
         copy(at);
         canonical(at);
         return ok();
@@ -330,7 +337,7 @@ class FunctionEmitter {
   ///               block: loop { pay for all copies, or leave; copy; copy; ...; again }
   ///               take that back but for one turn; again }
   Status copied_loop(const Instruction& at, const LoopPlan& plan, uint64_t cost) {
-    const size_t charges = next_charge_, canonical = next_canonical_;
+    const size_t charges = next_charge_, canonical = next_canonical_, opaque = next_opaque_;
     uint64_t inner = 0;  // what one turn may cost besides
     for (size_t i = charges; i < plan_.charges.size() && plan_.charges[i].at < plan.end; ++i) inner += plan_.charges[i].cost;
     const uint64_t turn = plan.refundable ? cost + common_cost(plan) : 0;  // paid ahead for each copy
@@ -348,6 +355,7 @@ class FunctionEmitter {
     for (uint32_t left = plan.copies; left > 0; --left) {
       next_charge_ = charges;
       next_canonical_ = canonical;
+      next_opaque_ = opaque;
       copy.cost = plan.refundable ? 0 : cost;
       copy.common = plan.refundable ? turn - cost : 0;
       copy.refund = plan.refundable ? left * turn - cost : 0;
@@ -477,7 +485,14 @@ class FunctionEmitter {
     fuel_at_ = Fuel::kBoth;
   }
 
-  // --- NaN -------------------------------------------------------------------------------------------------------
+  // --- constants and NaN -----------------------------------------------------------------------------------------
+
+  /// Carries the last operand through a local, so that no engine takes it for a constant.
+  void hide_constant(const Instruction& at) {
+    if (next_opaque_ == plan_.opaque.size() || plan_.opaque[next_opaque_].offset != at.start) return;
+    const uint32_t local = hidden_[saved_type(plan_.opaque[next_opaque_++].type)];
+    w_.byte(kLocalSet).u32(local).byte(kLocalGet).u32(local);
+  }
 
   /// Gives a NaN its one representation where someone can see it.
   void canonical(const Instruction& at) {
@@ -514,11 +529,11 @@ class FunctionEmitter {
   Reader in_;
   Bytes out_;
   Writer w_;
-  uint32_t fuel_ = 0, depth_ = 0, nan_[4] = {0, 0, 0, 0};  // locals
+  uint32_t fuel_ = 0, depth_ = 0, nan_[4] = {}, hidden_[kSavedTypes] = {};  // locals
   Fuel fuel_at_ = Fuel::kGlobalOnly;
   uint32_t open_ = 0;  // labels open in the output
   std::vector<Label> labels_;
-  size_t next_charge_ = 0, next_canonical_ = 0, next_loop_ = 0;
+  size_t next_charge_ = 0, next_canonical_ = 0, next_opaque_ = 0, next_loop_ = 0;
   size_t copy_label_ = 0;  // where the label of the body that is being copied stands in labels_
   Copy copy_;
   uint32_t loops_without_calls_ = 0;

@@ -18,6 +18,7 @@ const CASES = [
   ['spin', [], '', 5_000_000n], ['flood', ['300']],
   ['kernels', ['mix', '20']], ['kernels', ['matmul', '5']], ['kernels', ['sieve', '3']], ['kernels', ['sort', '5']],
   ['kernels', ['interpret', '20']], ['kernels', ['fib', '24']],
+  ['kernels', ['mix', '1000']], ['kernels', ['sort', '300']], ['kernels', ['interpret', '300']], // some segments long
 ];
 
 const work = mkdtempSync(join(tmpdir(), 'selvedge-engines-'));
@@ -30,12 +31,12 @@ try {
       const said = JSON.parse(execFileSync(join(binDir, 'selvedge-rewrite'), [join(guestsDir, `${guest}.wasm`), out]));
       modules.set(guest, [new WebAssembly.Module(readFileSync(out)), Buffer.from(said.identity, 'hex')]);
     }
-    const { answer: here } = runHere(...modules.get(guest), ['program', ...args], Buffer.from(input), limit);
+    const { answer: here, segments } = runHere(...modules.get(guest), ['program', ...args], Buffer.from(input), limit);
     const there = JSON.parse(execFileSync(join(binDir, 'selvedge-domain-once'),
       [join(binDir, 'selvedge-domain'), join(guestsDir, `${guest}.wasm`), String(limit), ...args],
       { input, stdio: ['pipe', 'pipe', 'ignore'] }));
     const same = JSON.stringify(here) === JSON.stringify(there);
-    console.log(`${same ? 'same     ' : 'DIFFERENT'} ${guest} ${args.join(' ')}: ${here.end}, fuel ${here.fuel}`);
+    console.log(`${same ? 'same     ' : 'DIFFERENT'} ${guest} ${args.join(' ')}: ${here.end}, fuel ${here.fuel}, ${segments.length} segments`);
     if (same) continue;
     ++failures;
     console.log('  v8 ', here, '\n  jsc', there);

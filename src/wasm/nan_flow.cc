@@ -2,16 +2,27 @@
 
 namespace selvedge::wasm {
 
-/// What is taken as another shape than it was made in is seen. There are four shapes, so this ends after a few rounds.
+/// What is taken as another shape than it was made in is seen. Shapes spread from local to local, and there are four, so each
+/// copy is looked at a few times at most: a stranger's module decides how long the chains are.
 void NanFlow::find_shapes() {
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (Local& local : locals_) {
-      uint8_t shapes = local.shapes;
-      for (const Node source : local.sources) shapes |= shapes_of(nodes_[source]);
-      changed |= shapes != local.shapes;
-      local.shapes = shapes;
+  std::vector<std::vector<uint32_t>> copied_to(locals_.size());
+  std::vector<uint32_t> open;
+  const auto add_shapes = [&](uint32_t local, uint8_t shapes) {
+    if ((locals_[local].shapes | shapes) == locals_[local].shapes) return;
+    locals_[local].shapes |= shapes;
+    open.push_back(local);
+  };
+  for (uint32_t local = 0; local < locals_.size(); ++local) {
+    for (const Node source : locals_[local].sources) {
+      const Value& value = nodes_[source];
+      if (value.local == kNoLocal) add_shapes(local, bit(value.shape));
+      else copied_to[value.local].push_back(local);
     }
+  }
+  while (!open.empty()) {
+    const uint32_t local = open.back();
+    open.pop_back();
+    for (const uint32_t to : copied_to[local]) add_shapes(to, locals_[local].shapes);
   }
   for (Value& value : nodes_) {
     const uint8_t shapes = shapes_of(value);

@@ -199,10 +199,18 @@ Result<Instruction> read_labels(Reader& in, Instruction out, uint32_t labels_max
 }
 
 /// The index of the one memory or table.
-Status read_zero(Reader& in, const char* what) {
+Status not_zero(size_t at, const char* what) {
+  return Reader::error_at(at, Errc::kUnsupported, std::string("a second ") + what + " is not in the profile");
+}
+/// Longer spellings of zero are not accepted by all engines.
+Status read_memory(Reader& in) {
   const size_t start = in.offset();
-  if (TRY(in.u32()) != 0) return Reader::error_at(start, Errc::kUnsupported, std::string("a second ") + what + " is not in the profile");
-  return ok();
+  return TRY(in.byte()) == 0 ? ok() : not_zero(start, "memory");
+}
+/// Here they are: linkers leave room for a number.
+Status read_table(Reader& in) {
+  const size_t start = in.offset();
+  return TRY(in.u32()) == 0 ? ok() : not_zero(start, "table");
 }
 
 Status read_mem_arg(Reader& in, Instruction& out) {
@@ -263,18 +271,18 @@ Result<Instruction> read_instruction(Reader& in, uint32_t labels_max) {
     case Immediate::kData:
     case Immediate::kElement:
     case Immediate::kGlobal: out.index = TRY(in.u32()); break;
-    case Immediate::kCallIndirect: out.index = TRY(in.u32()); TRY(read_zero(in, "table")); break;
+    case Immediate::kCallIndirect: out.index = TRY(in.u32()); TRY(read_table(in)); break;
     case Immediate::kMemArg: TRY(read_mem_arg(in, out)); break;
     case Immediate::kMemLane: TRY(read_mem_arg(in, out)); TRY(read_lanes(in, out, 1)); break;
     case Immediate::kLane: TRY(read_lanes(in, out, 1)); break;
     case Immediate::kShuffle: TRY(read_lanes(in, out, 16)); break;
     case Immediate::kV128: TRY(in.bytes(16)); break;
     case Immediate::kSelectTypes: TRY(read_select_types(in, out)); break;
-    case Immediate::kDataMemory: out.index = TRY(in.u32()); TRY(read_zero(in, "memory")); break;
-    case Immediate::kElementTable: out.index = TRY(in.u32()); TRY(read_zero(in, "table")); break;
-    case Immediate::kTableTwo: TRY(read_zero(in, "table")); TRY(read_zero(in, "table")); break;
-    case Immediate::kMemoryTwo: TRY(read_zero(in, "memory")); [[fallthrough]];
-    case Immediate::kMemory: TRY(read_zero(in, "memory")); break;
+    case Immediate::kDataMemory: out.index = TRY(in.u32()); TRY(read_memory(in)); break;
+    case Immediate::kElementTable: out.index = TRY(in.u32()); TRY(read_table(in)); break;
+    case Immediate::kTableTwo: TRY(read_table(in)); TRY(read_table(in)); break;
+    case Immediate::kMemoryTwo: TRY(read_memory(in)); [[fallthrough]];
+    case Immediate::kMemory: TRY(read_memory(in)); break;
     case Immediate::kI32: TRY(in.s32()); break;
     case Immediate::kI64: TRY(in.s64()); break;
     case Immediate::kF32: TRY(in.bytes(4)); break;

@@ -4,12 +4,13 @@
 //
 // The numeric instructions are read from the rewriter's own tables, so that each one that is accepted is tested.
 import { readFileSync } from 'node:fs';
+import { leb, sleb } from './surgery.mjs';
 
 const here = new URL('.', import.meta.url);
 const TYPES = { i: 0x7f, l: 0x7e, f: 0x7d, d: 0x7c, v: 0x7b };
 
 /// [bytes, operand letters, result letter, immediate, lanes, alignment]
-function numericRows() {
+export function numericRows() {
   const table = readFileSync(new URL('opcodes.cc', here), 'utf8');
   const rows = [];
   const rowsOf = (name) => [...table.slice(table.indexOf(`${name}[] = {`)).split('};')[0].matchAll(/\{"([\w.]+)", "([a-z]*)>([a-z]?)", \d+/g)];
@@ -19,7 +20,7 @@ function numericRows() {
   return rows;
 }
 
-function vectorRows() {
+export function vectorRows() {
   const text = readFileSync(new URL('opcodes_simd.h', here), 'utf8');
   const rows = [];
   for (const m of text.matchAll(/\{0x(\w\w), "[\w.]+", "([a-z]*)>([a-z]?)"(?:, Immediate::k(\w+))?(?:, (\d+))?(?:, (\d+))?(?:, Nan::\w+)?(?:, (\d+))?\}/g)) {
@@ -29,37 +30,49 @@ function vectorRows() {
   return rows;
 }
 
-function leb(value) {
-  const out = [];
-  for (value >>>= 0; value >= 0x80; value >>>= 7) out.push((value & 0x7f) | 0x80);
-  return [...out, value];
-}
-function sleb(value) {
-  const out = [];
-  for (value = BigInt(value); ; value >>= 7n) {
-    const low = Number(value & 0x7fn);
-    if ((value >> 6n === 0n) || (value >> 6n === -1n)) return [...out, low];
-    out.push(low | 0x80);
-  }
-}
 const sized = (bytes) => [...leb(bytes.length), ...bytes];
 const vector = (items) => [...leb(items.length), ...items.flat()];
 
 let scalars, vectors;
+const chosen = {};
 
+function rowsFor(letters) {
+  const rows = [...scalars, ...vectors].filter((row) => [...row[1], ...row[2]].every((letter) => letters.includes(letter)));
+  return { byResult: Object.fromEntries([...letters].map((t) => [t, rows.filter((r) => r[2] === t)])), stores: rows.filter((r) => r[2] === '') };
+}
+
+/// a * b modulo 2^64, in halves: BigInt would take most of the time in which modules are made.
+function product(ah, al, bh, bl) {
+  const a0 = al & 0xffff, a1 = al >>> 16, b0 = bl & 0xffff, b1 = bl >>> 16;
+  const low = a0 * b0;
+  const middle = a1 * b0 + (low >>> 16);
+  const other = a0 * b1 + (middle & 0xffff);
+  const high = a1 * b1 + Math.floor(middle / 65536) + Math.floor(other / 65536);
+  return [(high + Math.imul(ah, bl) + Math.imul(al, bh)) >>> 0, (((other & 0xffff) << 16) | (low & 0xffff)) >>> 0];
+}
+
+/// SplitMix64.
 class Random {
   constructor(seed) {
-    this.state = (BigInt(seed) * 0x9e3779b97f4a7c15n + 0x1234567n) & 0xffffffffffffffffn;
+    const start = (BigInt(seed) * 0x9e3779b97f4a7c15n + 0x1234567n) & 0xffffffffffffffffn;
+    [this.high, this.low] = [Number(start >> 32n), Number(start & 0xffffffffn)];
+  }
+  step() {
+    const low = this.low + 0x7f4a7c15;
+    this.low = low >>> 0;
+    this.high = (this.high + 0x9e3779b9 + (low > 0xffffffff ? 1 : 0)) >>> 0;
+    let [h, l] = product((this.high ^ (this.high >>> 30)) >>> 0, (this.low ^ ((this.high << 2) | (this.low >>> 30))) >>> 0, 0xbf58476d, 0x1ce4e5b9);
+    [h, l] = product((h ^ (h >>> 27)) >>> 0, (l ^ ((h << 5) | (l >>> 27))) >>> 0, 0x94d049bb, 0x133111eb);
+    this.out = (l ^ ((h << 1) | (l >>> 31))) >>> 0;
+    return (h ^ (h >>> 31)) >>> 0;
   }
   next() {
-    this.state = (this.state + 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn;
-    let z = this.state;
-    z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & 0xffffffffffffffffn;
-    z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & 0xffffffffffffffffn;
-    return z ^ (z >> 31n);
+    const high = this.step();
+    return (BigInt(high) << 32n) | BigInt(this.out);
   }
   below(n) {
-    return Number((this.next() >> 11n) % BigInt(n));
+    const high = this.step();
+    return (high * 2097152 + (this.out >>> 11)) % n;
   }
   pick(list) {
     return list[this.below(list.length)];
@@ -83,9 +96,7 @@ class Generator {
     vectors ??= vectorRows();
     // Else a function calls only those before it: wabt's interpreter has a small stack, whatever it is told.
     this.isRecursive = this.random.chance(35);
-    const rows = [...scalars, ...vectors].filter((row) => [...row[1], ...row[2]].every((letter) => this.letters.includes(letter)));
-    this.byResult = Object.fromEntries([...this.letters].map((t) => [t, rows.filter((r) => r[2] === t)]));
-    this.stores = rows.filter((r) => r[2] === '');
+    Object.assign(this, (chosen[this.letters] ??= rowsFor(this.letters)));
   }
 
   // --- expressions: each leaves one value -----------------------------------------------------------------------------

@@ -2,24 +2,13 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "wasm/emit.h"
+#include "wasm/hashing.h"
 #include "wasm/loops.h"
 #include "wasm/wasi.h"
 
 namespace selvedge::wasm {
 namespace {
-
-void tag(crypto::Sha256& hash, std::string_view name) {
-  const uint8_t length = uint8_t(name.size());
-  hash.update(ByteView(&length, 1)).update(view(name));
-}
-
-void number(crypto::Sha256& hash, uint64_t value) {
-  uint8_t bytes[8];
-  store_u64(bytes, value);
-  hash.update(bytes);
-}
 
 crypto::Digest identity_of(const crypto::Digest& original, uint32_t pages_max) {
   crypto::Sha256 hash;
@@ -69,7 +58,14 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   const Module parsed = TRY(parse_module(module, limits));
   std::vector<FunctionPlan> plans;
   plans.reserve(parsed.bodies.size());
-  for (uint32_t i = 0; i < parsed.bodies.size(); ++i) plans.push_back(TRY(validate_function(parsed, i, limits)));
+  size_t locals = 0;
+  for (uint32_t i = 0; i < parsed.bodies.size(); ++i) {
+    plans.push_back(TRY(validate_function(parsed, i, limits)));
+    locals += plans.back().locals.size();
+    if (locals > limits.locals_total_max) {
+      return fail(Errc::kLimit, "more than " + std::to_string(limits.locals_total_max) + " locals in all functions");
+    }
+  }
   TRY(plan_entries(parsed, plans));
   plan_loops(parsed, plans);
   Rewritten out;
@@ -84,29 +80,6 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   out.has_entry = exports_function(parsed, "_start", {{}, {}});
   out.resumable = is_resumable(parsed);
   return out;
-}
-
-crypto::Digest digest_args(const std::vector<std::string>& args) {
-  crypto::Sha256 hash;
-  tag(hash, "selvedge.wasm.args");
-  number(hash, args.size());
-  for (const std::string& arg : args) {
-    number(hash, arg.size());
-    hash.update(view(arg));
-  }
-  return hash.finish();
-}
-
-crypto::Digest trace_commitment(const TraceParts& parts) {
-  crypto::Sha256 hash;
-  tag(hash, "selvedge.wasm.trace");
-  hash.update(parts.identity.view()).update(parts.args.view()).update(parts.input.view());
-  number(hash, parts.seed);
-  number(hash, parts.end);
-  number(hash, uint32_t(parts.exit_code));
-  number(hash, parts.fuel);
-  hash.update(parts.output.view()).update(parts.memory.view());
-  return hash.finish();
 }
 
 }  // namespace selvedge::wasm

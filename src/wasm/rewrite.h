@@ -65,6 +65,7 @@ struct RewriteLimits {
   uint32_t functions_max = 50'000;
   uint32_t function_bytes_max = 1u << 20;
   uint32_t locals_max = 4096;          // parameters included
+  uint32_t locals_total_max = 1u << 21;  // of all functions: a few bytes of a module declare thousands
   uint32_t params_max = 128;           // of one function type; results alike
   uint32_t globals_max = 4096;
   uint32_t exports_max = 4096;
@@ -103,22 +104,5 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits = {});
 
 /// SHA-256 over the version's cost table; part of every identity.
 crypto::Digest cost_table_digest();
-
-/// What a run is committed to. Two honest executors of one task produce equal values on any engine.
-struct TraceParts {
-  crypto::Digest identity;
-  crypto::Digest args;       // digest_args
-  crypto::Digest input;      // SHA-256 of standard input
-  uint64_t seed = 0;
-  uint8_t end = 0;           // how the run ended, and with what code
-  int32_t exit_code = 0;
-  uint64_t fuel = 0;
-  crypto::Digest output;     // SHA-256 of standard output
-  crypto::Digest memory;     // SHA-256 of the linear memory at the end
-};
-/// spec: docs/spec/metering.md, "Trace commitment".
-crypto::Digest trace_commitment(const TraceParts& parts);
-/// Length-prefixed, so that ("ab","c") and ("a","bc") differ.
-crypto::Digest digest_args(const std::vector<std::string>& args);
 
 }  // namespace selvedge::wasm

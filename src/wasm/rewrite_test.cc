@@ -281,6 +281,12 @@ TEST(Refuse, WhatIsTooLarge) {
   refused(many, Errc::kInvalid);
 }
 
+TEST(Refuse, ManyLocalsInFewBytes) {
+  TestModule module = with_code({0x0B});
+  for (int i = 0; i < 600; ++i) module.function(0, {0x0B}, {1, 0x80, 0x20, kD});  // 4,096 each
+  refused(module, Errc::kLimit);
+}
+
 TEST(Refuse, NumbersThatAreTooLong) {
   TestModule module = with_code({0x41, 0x80, 0x80, 0x80, 0x80, 0x08, 0x1A, 0x0B});
   refused(module, Errc::kInvalid);  // i32.const with bits beyond the 32nd that do not repeat the sign
@@ -430,6 +436,23 @@ TEST(Emit, NansAreMadeCanonicalWhereTheirBitsCanBeSeen) {
   EXPECT_EQ(count(accepted(with_code(bits)).module, nan), 0u);
 }
 
+TEST(Emit, WhatEnginesFoldWronglyIsNoConstant) {
+  // The sign of copysign; what both operands are known of, like a shift of more than 31 bits.
+  const Bytes f64 = {0x44, 0, 0, 0, 0, 0, 0, 0, 0x80};
+  Bytes copysign, hidden = f64;
+  Writer(copysign).raw(f64).raw(f64).byte(0xA6).byte(0x1A).byte(0x0B);
+  Writer(hidden).raw(Bytes{0x21, 1, 0x20, 1, 0xA6});
+  EXPECT_EQ(count(accepted(with_code(copysign)).module, hidden), 1u);
+  const auto shift = [&](Bytes first) {
+    Bytes code;
+    Writer(code).raw(first).raw(Bytes{0x41, 33, 0x76, 0x1A, 0x0B});
+    return accepted(with_code(code, {1, 1, kI})).module;
+  };
+  EXPECT_EQ(count(shift({0x41, 1}), {0x41, 33, 0x21, 2, 0x20, 2, 0x76}), 1u);
+  EXPECT_EQ(count(shift({0x41, 1, 0x41, 1, 0x6A}), {0x41, 33, 0x21, 2, 0x20, 2, 0x76}), 1u);  // an engine adds them up
+  EXPECT_EQ(count(shift({0x20, 0}), {0x41, 33, 0x76}), 1u);
+}
+
 TEST(Emit, NansAreFollowedThroughLocals) {
   const Bytes nan = {0x44, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F};
   const Bytes locals = {1, 3, kD};
@@ -457,6 +480,19 @@ TEST(Emit, NansAreFollowedThroughLocals) {
   EXPECT_EQ(seen({}, {0x02, 0x40, 0x0B, 0x1A, 0x0B}), 0u);
   EXPECT_EQ(seen({0x20, 0}, {0x41, 0, 0x1B, 0x1A, 0x0B}), 1u);
   EXPECT_EQ(seen({0x20, 0}, {0x9A, 0xA0, 0x1A, 0x0B}), 1u);  // negated: its sign could be asked for
+}
+
+TEST(Emit, ALongWayFromLocalToLocalTakesNoLongTime) {
+  // local0 = local1; local1 = local2; ...; the last one = a sum, which is stored from local0. Thirty times.
+  constexpr uint32_t kLocals = 4000;
+  Bytes code;
+  Writer w(code);
+  for (int times = 0; times < 30; ++times) {
+    for (uint32_t i = 0; i + 1 < kLocals; ++i) w.byte(kLocalGet).u32(i + 1).byte(kLocalSet).u32(i);
+  }
+  w.byte(kLocalGet).u32(0).byte(kLocalGet).u32(0).byte(0xA0).byte(kLocalSet).u32(kLocals - 1);
+  w.byte(kI32Const).byte(0).byte(kLocalGet).u32(0).byte(0x39).byte(3).byte(0).byte(kEnd);
+  EXPECT_EQ(count(accepted(with_code(code, {1, 0xA0, 0x1F, kD})).module, {0x44, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F}), 1u);
 }
 
 /// The number of `v128.const` of the canonical NaN in lanes.
@@ -573,26 +609,6 @@ TEST(CallGraph, WhatMayCostMuchIsCompared) {
   EXPECT_LE(most, 3 * kUncheckedCostMax);
   EXPECT_FALSE(plans.back().checks_entry);
   EXPECT_TRUE(std::any_of(plans.begin(), plans.end(), [](const FunctionPlan& plan) { return plan.checks_entry; }));
-}
-
-TEST(Trace, EveryPartCounts) {
-  TraceParts base;
-  const auto differs = [&](auto change) {
-    TraceParts other = base;
-    change(other);
-    EXPECT_NE(trace_commitment(other), trace_commitment(base));
-  };
-  differs([](TraceParts& p) { p.identity.bytes[31] = 1; });
-  differs([](TraceParts& p) { p.args.bytes[0] = 1; });
-  differs([](TraceParts& p) { p.input.bytes[0] = 1; });
-  differs([](TraceParts& p) { p.seed = 1; });
-  differs([](TraceParts& p) { p.end = 1; });
-  differs([](TraceParts& p) { p.exit_code = -1; });
-  differs([](TraceParts& p) { p.fuel = 1; });
-  differs([](TraceParts& p) { p.output.bytes[0] = 1; });
-  differs([](TraceParts& p) { p.memory.bytes[0] = 1; });
-  EXPECT_NE(digest_args({"ab", "c"}), digest_args({"a", "bc"}));
-  EXPECT_NE(digest_args({}), digest_args({""}));
 }
 
 }  // namespace

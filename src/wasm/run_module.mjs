@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 const PAGES_MAX = (64 << 20) / 65536;
 const OUTPUT_MAX = 16 << 20;
 const MARK = 1n << 26n;
-const SLICE = 77_777; // not the runner's, because slices must not show
+// Of segments, docs/spec/trace.md.
+const SEGMENT_MIN = 4n * MARK, SEGMENT_PER_BYTE = 64n, SEGMENT_PART_SHIFT = 10n;
 export const ENDS = ['exited', 'trapped', 'out_of_fuel', 'out_of_memory', 'output_too_large'];
 const EPOCH_NS = 1_577_836_800n * 1_000_000_000n;
 
@@ -119,7 +120,7 @@ const CHECKPOINT_FUEL = 1n << 26n;
 const BLOCK = 4096;
 
 /// docs/spec/checkpoints.md: the state of a run whose stack lies in its memory.
-function encodeCheckpoint(run, identity) {
+function encodeCheckpoint(run) {
   const u32 = (value) => {
     const out = Buffer.alloc(4);
     out.writeUInt32BE(value >>> 0);
@@ -137,22 +138,23 @@ function encodeCheckpoint(run, identity) {
   }
   const slots = Array.from({ length: Number(x.__sv_slot_get(-1)) }, (_, i) => number(x.__sv_slot_get(i)));
   return Buffer.concat([
-    Buffer.from('selvedge checkpoint 1\n'), identity, taskDigest(run), number(run.used()), number(run.mark), u32(run.area), u32(memory.length / 65536),
+    Buffer.from('selvedge checkpoint 1\n'), run.task, number(run.used()), number(run.mark), number(run.boundary), number(run.outputHashed),
+    u32(run.segments.length), ...run.segments.flatMap(([fuel, digest]) => [number(fuel), Buffer.from(digest, 'hex')]), u32(run.area), u32(memory.length / 65536),
     u32(slots.length), ...slots, u32(runs.length), ...runs.flatMap(({ at, size }) => [u32(at), u32(size), memory.subarray(at, at + size)]),
-    number(run.readAt), number(run.randomBlocks), u32(0), ...run.output,
+    number(run.readAt), number(run.randomBlocks), u32(0), ...run.written, ...run.output,
   ]);
 }
 
-const argsDigest = (args) => sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
-const taskDigest = (run) => sha256('selvedge checkpoint task', argsDigest(run.args), sha256(run.input), number(run.seed));
-
 /// Puts an instance that has begun back to a checkpoint.
 function takeUp(run, bytes) {
-  let at = 22 + 64; // behind the magic words, the identity and the task
+  let at = 22 + 32; // behind the magic words and the task
   const u32 = () => bytes.readUInt32BE((at += 4) - 4);
   const u64 = () => bytes.readBigUInt64BE((at += 8) - 8);
   const x = run.exports;
-  [run.granted, run.mark, run.area] = [u64(), u64(), u32()];
+  [run.granted, run.mark, run.boundary, run.outputHashed] = [u64(), u64(), u64(), Number(u64())];
+  for (let left = u32(); left > 0; --left) run.segments.push([u64(), bytes.subarray(at, (at += 32)).toString('hex')]);
+  if (run.segments.length > 0) run.chain = Buffer.from(run.segments.at(-1)[1], 'hex');
+  run.area = u32();
   const pages = u32();
   const slots = u32();
   for (let i = 0; i < slots; ++i) x.__sv_slot_set(i, BigInt.asIntN(64, u64()));
@@ -165,14 +167,16 @@ function takeUp(run, bytes) {
   }
   [run.readAt, run.randomBlocks] = [Number(u64()), u64()];
   at += 4 + bytes.readUInt32BE(at); // what the program said on its standard error
-  run.output = [bytes.subarray(at)];
+  run.written = [bytes.subarray(at, at + run.outputHashed)];
+  run.outputHash.update(run.written[0]);
+  run.output = [bytes.subarray(at + run.outputHashed)];
   run.outputBytes = bytes.length - at;
   run.nextUnwind = (run.granted / CHECKPOINT_FUEL + 1n) * CHECKPOINT_FUEL;
   x.__sv_fuel_set(0n);
 }
 
 /// Calls _start until it returns for good. `onCheckpoint(fuel, encode)` sees each place where the stack is put aside.
-function runMain(run, identity, rewind, onCheckpoint) {
+function runMain(run, rewind, onCheckpoint) {
   for (;;) {
     if (rewind) {
       run.stack = 'rewinding';
@@ -181,26 +185,47 @@ function runMain(run, identity, rewind, onCheckpoint) {
     run.exports._start();
     if (run.stack !== 'unwinding') return;
     run.exports.asyncify_stop_unwind();
-    onCheckpoint?.(run.used(), () => encodeCheckpoint(run, identity));
+    onCheckpoint?.(run.used(), () => encodeCheckpoint(run));
     rewind = true;
   }
 }
 
-/// What a domain process answers, and besides: the trap's kind, the instance's exports, what was granted so far,
-/// and a way to call exports afterwards without a limit. `resume`: the checkpoint to go on from.
-export function runHere(module, identity, args, input, fuelLimit, { resume, onCheckpoint } = {}) {
-  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, granted: 0n, mark: 0n,
-    stack: 'running', area: 0, nextUnwind: CHECKPOINT_FUEL };
+/// Where the segment ends that begins at so much fuel, with so large a memory.
+function boundary(fuel, memoryBytes) {
+  let length = SEGMENT_MIN;
+  for (const least of [SEGMENT_PER_BYTE * BigInt(memoryBytes), fuel >> SEGMENT_PART_SHIFT]) if (least > length) length = least;
+  return ((fuel + length + MARK - 1n) / MARK) * MARK;
+}
+
+/// What a domain process answers, and besides: the segments' fuel and digests, the trap's kind, the instance's exports, what was granted so far,
+/// and a way to call exports afterwards without a limit. `sliceMax` is not the runner's, because slices must not show. `resume`: the checkpoint
+/// to go on from.
+export function runHere(module, identity, args, input, fuelLimit, sliceMax = 77_777, { resume, onCheckpoint } = {}) {
+  const run = { args, input, seed: 0n, readAt: 0, randomBlocks: 0n, output: [], outputBytes: 0, outputHash: createHash('sha256'), granted: 0n, mark: 0n, segments: [],
+    written: [], outputHashed: 0, stack: 'running', area: 0, nextUnwind: CHECKPOINT_FUEL };
   run.used = () => run.granted - run.exports.__sv_fuel_get();
+  const endSegment = (used) => {
+    const { __sv_slot_get: state, __sv_memory: memory } = run.exports;
+    const words = Array.from({ length: Number(state(-1)) }, (_, i) => number(state(i)));
+    const written = run.output.splice(0);
+    run.outputHash.update(Buffer.concat(written));
+    run.written.push(...written);
+    run.outputHashed = run.outputBytes;
+    run.chain = sha256(tag('selvedge.wasm.segment'), run.chain, number(used), sha256(tag('selvedge.wasm.words'), ...words), sha256(new Uint8Array(memory.buffer)),
+      sha256(...written), number(run.readAt), number(run.randomBlocks));
+    run.boundary = boundary(used, memory.buffer.byteLength);
+    run.segments.push([used, run.chain.toString('hex')]);
+  };
   const yieldFuel = (reason, missing) => {
     if (reason === 1) throw new Ended(1);
     if (reason === 2) throw new Error('the engine could not grow the memory');
     const left = fuelLimit - run.granted;
     if (BigInt(missing) > left) throw new Ended(2);
     const used = run.granted + BigInt(missing);
-    run.mark = used - (used % MARK);
+    if (used > 0n) run.mark = used - 1n - ((used - 1n) % MARK);
+    if (run.mark >= run.boundary) endSegment(used);
     let slice = MARK - (run.granted % MARK);
-    for (const least of [BigInt(SLICE), left]) if (least < slice) slice = least;
+    for (const least of [BigInt(sliceMax), left]) if (least < slice) slice = least;
     if (BigInt(missing) > slice) slice = BigInt(missing);
     run.granted += slice;
     return Number(slice);
@@ -225,6 +250,9 @@ export function runHere(module, identity, args, input, fuelLimit, { resume, onCh
   run.exports = new WebAssembly.Instance(module, {
     wasi_snapshot_preview1: wasi(run), __sv_host: { yield: yieldFuel }, selvedge: { checkpoint },
   }).exports;
+  const argsDigest = sha256(tag('selvedge.wasm.args'), number(args.length), ...args.flatMap((a) => [number(Buffer.byteLength(a)), a]));
+  run.chain = run.task = sha256(tag('selvedge.wasm.task'), identity, argsDigest, sha256(input), number(run.seed));
+  run.boundary = boundary(0n, run.exports.__sv_memory.buffer.byteLength);
   let end = 0;
   let exitCode = 0;
   let trap = '';
@@ -233,7 +261,7 @@ export function runHere(module, identity, args, input, fuelLimit, { resume, onCh
     if (resume) takeUp(run, resume);
     else run.exports.__sv_start?.();
     run.inMain = true;
-    runMain(run, identity, Boolean(resume), onCheckpoint);
+    runMain(run, Boolean(resume), onCheckpoint);
   } catch (error) {
     if (error instanceof Ended) [end, exitCode, trap] = [error.end, error.exitCode, error.end === 1 ? 'depth' : ''];
     else if (error instanceof WebAssembly.RuntimeError) [end, trap] = [1, trapKind(error.message)];
@@ -243,14 +271,13 @@ export function runHere(module, identity, args, input, fuelLimit, { resume, onCh
   let fuel = counted > run.mark ? counted : run.mark;
   if (fuel > fuelLimit || end === 2) [end, fuel] = [2, fuelLimit];
   if (end !== 0) exitCode = 0;
-  const output = sha256(...run.output);
+  const output = run.outputHash.update(Buffer.concat(run.output)).digest();
   const memory = new Uint8Array(run.exports.__sv_memory.buffer);
-  const trace = sha256(tag('selvedge.wasm.trace'), identity, argsDigest(args), sha256(input), number(run.seed), number(end),
-    number(exitCode >>> 0), number(fuel), output, sha256(memory));
+  const trace = sha256(tag('selvedge.wasm.trace'), run.chain, number(end), number(exitCode >>> 0), number(fuel), output, sha256(memory));
   const answer = { end: ENDS[end], exit_code: exitCode, fuel: Number(fuel), memory_bytes: memory.length,
     output_sha256: output.toString('hex'), trace: trace.toString('hex') };
   const unlimited = () => (fuelLimit = 1n << 60n);
-  return { answer, trap, exports: run.exports, granted: () => run.granted, unlimited };
+  return { answer, trap, segments: run.segments, exports: run.exports, granted: () => run.granted, unlimited };
 }
 
 /// One name for a trap, whatever the engine calls it: V8, JavaScriptCore or wabt's interpreter.

@@ -34,6 +34,7 @@ using Types = std::span<const ValType>;
 struct Operand {
   ValType type = ValType::kUnknown;
   NanFlow::Node from = NanFlow::kNowhere;
+  bool is_constant = false;  // an engine may know its value
 };
 
 struct Frame {
@@ -119,12 +120,12 @@ class Validator {
 
   // --- operands --------------------------------------------------------------------------------------------------
 
-  void push(ValType type, NanFlow::Node from = NanFlow::kNowhere) {
-    stack_.push_back({type, from});
+  void push(ValType type, NanFlow::Node from = NanFlow::kNowhere, bool is_constant = false) {
+    stack_.push_back({type, from, is_constant});
     if (stack_.size() > plan_.height_max) plan_.height_max = uint32_t(stack_.size());
   }
-  void push_all(Types types) {
-    for (const ValType type : types) push(type);
+  void push_all(Types types, bool are_constant = false) {
+    for (const ValType type : types) push(type, NanFlow::kNowhere, are_constant);
   }
   Result<Operand> take_any() {
     const Frame& frame = frames_.back();
@@ -212,15 +213,26 @@ class Validator {
     if (info.immediate == Immediate::kMemArg && at_.align > info.align_max) return error("aligned more than its size");
     const char* arrow = info.types;
     while (*arrow != '>') ++arrow;
+    bool constants[3] = {true, true, true};  // from the last operand on
     for (const char* p = arrow; p != info.types; --p) {
       const Operand operand = TRY(take(letter_type(p[-1])));
+      constants[arrow - p] = operand.is_constant;
       if (const auto shape = ignores(info.nan)) flow_.take(operand.from, *shape);
       else if (info.nan == Nan::kNone || info.nan == Nan::kNumber) flow_.see(operand.from);
     }
+    const bool all = constants[0] && constants[1] && constants[2];
+    if (live() && (copies_sign(at_.op) ? constants[0] : all && is_misread(at_.op))) plan_.opaque.push_back({at_.start, letter_type(arrow[-1])});
     if (arrow[1] == '\0') return ok();
-    push(letter_type(arrow[1]), live() ? origin(info) : NanFlow::kNowhere);
+    push(letter_type(arrow[1]), live() ? origin(info) : NanFlow::kNowhere, all);
     return ok();
   }
+
+  /// What JavaScriptCore's first compiler gets wrong when it knows the operands. spec: docs/spec/metering.md, "Mistakes of engines".
+  static bool is_misread(uint16_t op) {
+    const bool divides = (op >= kI32DivU && op <= kI32RemU) || (op >= kI64DivU && op <= kI64RemU);
+    return divides || op == kI32ShrU || op == kF32Min || op == kF32Max || op == kF64Min || op == kF64Max;
+  }
+  static bool copies_sign(uint16_t op) { return op == kF32Copysign || op == kF64Copysign; }
 
   /// In which lanes an instruction takes its operands without telling NaNs apart. Scalars have but one shape for each type.
   static std::optional<NanShape> ignores(Nan nan) {
@@ -378,7 +390,7 @@ class Validator {
     const Types types = label_types(frames_[frames_.size() - 1 - at_.index]);
     TRY(pop_all(types));
     if (was_live) meter_.branched(at_.end);
-    if (at_.op == kBrIf) push_all(types);
+    if (at_.op == kBrIf) push_all(types, true);
     else set_unreachable();
     return ok();
   }
@@ -453,7 +465,7 @@ class Validator {
     }
     const Operand operand = TRY(take(type));
     if (is_float && live()) flow_.store(operand.from, at_.index);
-    if (at_.op == kLocalTee) push(type, operand.from);
+    if (at_.op == kLocalTee) push(type, operand.from, operand.is_constant);
     return ok();
   }
 
@@ -473,7 +485,7 @@ class Validator {
     TRY(pop(ValType::kI32));
     const ValType second = TRY(pop(type));
     const ValType first = TRY(pop(second));
-    push(first == ValType::kUnknown ? second : first);
+    push(first == ValType::kUnknown ? second : first, NanFlow::kNowhere, true);
     return ok();
   }
 

@@ -45,6 +45,12 @@ struct CallSite {
   bool indirect = false;
 };
 
+/// The last operand of the instruction at this offset, which an engine must not take for a constant.
+struct Opaque {
+  uint32_t offset = 0;
+  ValType type = ValType::kI32;
+};
+
 struct FunctionPlan {
   std::vector<Charge> charges;  // in the order of their offsets
   std::vector<LoopPlan> loops;  // in the order of their beginnings, unreachable ones left out
@@ -55,6 +61,7 @@ struct FunctionPlan {
   bool changes_instance = false;  // drops segments or writes to the table
   bool calls = false;           // defined functions, directly or through the table
   std::vector<Canonical> canonical;  // in the order of their offsets
+  std::vector<Opaque> opaque;        // the same
   uint64_t cost_total = 0;      // of all instructions, once each
   // What the call graph says.
   bool counts_depth = false;    // its frames are counted

@@ -312,7 +312,10 @@ struct DomainPool::Impl {
     out.cpu_ns = result->cpu_ns;
     out.wall_ns = uint64_t((loop.now() - runner.started).ns);
     out.memory_peak_bytes = result->memory_bytes;
-    if (result->comparable) out.trace = result->trace;
+    if (result->comparable) {
+      out.trace = result->trace;
+      out.segments = std::move(result->segments);
+    }
     runner.retired |= !result->reusable;
     // The watch of the task that ended must not go off before pump() runs: it would take the process for an idle one.
     runner.timer.set(loop.now() + kIdleMax);

@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "crypto/types.h"
 #include "wasm/rewrite.h"
+#include "wasm/trace.h"
 
 namespace selvedge::host {
 
@@ -72,6 +73,7 @@ struct DomainOutcome {
   uint64_t wall_ns = 0;
   uint64_t memory_peak_bytes = 0;  // linear memory at the end (it never shrinks)
   DomainHandle handle;             // of the task
+  std::vector<wasm::Segment> segments;  // the chain that the trace ends; spec: docs/spec/trace.md
   crypto::Digest trace;            // zero when the end says nothing about the program: never compare then
 };
 

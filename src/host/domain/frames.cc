@@ -81,6 +81,8 @@ Bytes encode(const ResultFrame& frame) {
   out.raw(frame.handle);
   out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
+  out.u32(uint32_t(frame.segments.size()));
+  for (const wasm::Segment& segment : frame.segments) out.u64(segment.fuel).raw(segment.digest);
   return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
 }
 
@@ -141,6 +143,12 @@ Result<ResultFrame> decode_result(ByteView body) {
   out.comparable = TRY(in.flag());
   out.reusable = TRY(in.flag());
   out.trace = TRY(in.digest());
+  const uint32_t segments = TRY(in.u32());
+  if (segments > wasm::kSegmentsMax) return fail(Errc::kLimit, "too many segments");
+  for (uint32_t i = 0; i < segments; ++i) {
+    const uint64_t fuel = TRY(in.u64());
+    out.segments.push_back({fuel, TRY(in.digest())});
+  }
   out.message = to_string(TRY(in.blob(kMessageBytesMax)));
   out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
   out.output = to_bytes(TRY(in.blob(kDomainOutputMax)));

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "crypto/types.h"
 #include "host/domain/domain_pool.h"
+#include "wasm/trace.h"
 
 namespace selvedge::host::domain {
 
@@ -83,6 +84,7 @@ struct ResultFrame {
   bool comparable = false;  // the trace says something about the program
   bool reusable = false;    // the process may run another task
   crypto::Digest trace;
+  std::vector<wasm::Segment> segments;
   std::string message;
   std::string errors;
   Bytes output;

@@ -42,6 +42,10 @@ void print(const host::DomainOutcome& out) {
               host::domain_end_name(out.end), out.exit_code, static_cast<unsigned long long>(out.fuel),
               static_cast<unsigned long long>(out.memory_peak_bytes), crypto::sha256(out.output).hex().c_str(),
               out.trace.hex().c_str());
+  // Segments go to the errors, where a person who compares two machines looks.
+  for (const wasm::Segment& segment : out.segments) {
+    std::fprintf(stderr, "segment %llu %s\n", static_cast<unsigned long long>(segment.fuel), segment.digest.hex().c_str());
+  }
   std::fprintf(stderr, "%s%s\n", out.errors.c_str(), out.message.c_str());
 }
 

@@ -58,6 +58,8 @@ class WasiRun {
   const Bytes& output() const { return output_; }
   Bytes take_output() { return std::move(output_); }
   const std::string& errors() const { return errors_; }
+  uint64_t input_bytes_read() const { return read_at_; }
+  uint64_t random_blocks_drawn() const { return random_blocks_; }
 
  private:
   using Memory = std::span<uint8_t>;

@@ -11,6 +11,7 @@
 #include "host/domain/runner/clock.h"
 #include "wasm/checkpoint.h"
 #include "wasm/rewrite.h"
+#include "wasm/trace.h"
 #include "wasm/wasi.h"
 
 namespace selvedge::host::domain {
@@ -50,7 +51,7 @@ struct Engine::Impl {
   BetweenSlices between;
   ModuleFrame module;
   JSObjectRef wasm_module = nullptr, exports = nullptr, memory_view = nullptr;  // protected from collection
-  JSObjectRef begin = nullptr, fuel_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
+  JSObjectRef begin = nullptr, fuel_get = nullptr, slot_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
   Bytes image;  // the memory after instantiation, up to its last byte that is not zero
   int instances = 0;
   bool clean = false;  // memory and instance are as after instantiation
@@ -59,6 +60,10 @@ struct Engine::Impl {
   std::unique_ptr<WasiRun> wasi;
   uint64_t granted = 0, fuel_limit = 0;
   uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
+  crypto::Digest chain;  // of the segments that ended; spec: docs/spec/trace.md
+  uint64_t boundary = 0;  // where the next one ends
+  size_t output_hashed = 0;
+  std::vector<wasm::Segment> segments;
   bool ended = false;
   DomainEnd end = DomainEnd::kExited;
   std::string message;
@@ -71,7 +76,7 @@ struct Engine::Impl {
   uint32_t area = 0;          // where the program's stack goes
   uint64_t next_unwind = 0;   // the fuel from which on the next call of checkpoint unwinds
   OnCheckpoint on_checkpoint;
-  std::optional<crypto::Digest> what;  // task_digest of the run
+  crypto::Digest task_chain;  // the trace's beginning: names program, arguments, input and seed
   uint64_t checkpoint_pause_ns = 0, next_checkpoint_ns = 0;
 
   // --- calling ---------------------------------------------------------------------------------------------------
@@ -138,7 +143,8 @@ struct Engine::Impl {
       return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
     }
     const uint64_t used = self.granted + missing;
-    self.mark = used - used % wasm::kFuelMark;
+    if (used > 0) self.mark = (used - 1) - (used - 1) % wasm::kFuelMark;
+    if (self.mark >= self.boundary) self.end_segment(used);
     const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
     const uint64_t slice = std::max(missing, std::min({uint64_t(kSliceFuel), to_mark, self.fuel_limit - self.granted}));
     self.granted += slice;
@@ -175,6 +181,19 @@ struct Engine::Impl {
     JSObjectRef function = get_object(exports, name);
     const JSValueRef args[] = {JSValueMakeNumber(context, double(area))};
     if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, with_area ? 1 : 0, args, exception);
+  /// At the first check beyond a boundary.
+  void end_segment(uint64_t used) {
+    wasm::SegmentState now;
+    now.fuel = used;
+    now.globals = wasm::digest_words(slots());
+    now.memory = crypto::sha256(memory());
+    now.output = crypto::sha256(ByteView(wasi->output()).subspan(output_hashed));
+    now.input_bytes = wasi->input_bytes_read();
+    now.random_blocks = wasi->random_blocks_drawn();
+    output_hashed = wasi->output().size();
+    chain = wasm::segment_next(chain, now);
+    boundary = wasm::segment_boundary(used, memory().size());
+    if (segments.size() < wasm::kSegmentsMax) segments.push_back({used, chain});
   }
 
   uint64_t fuel_used() {
@@ -287,8 +306,9 @@ struct Engine::Impl {
     if (!metered) return ok();
     begin = get_object(exports, wasm::kExportBegin);
     fuel_get = get_object(exports, wasm::kExportFuelGet);
+    slot_get = get_object(exports, wasm::kExportSlotGet);
     guest_start = module.has_start ? get_object(exports, wasm::kExportStart) : nullptr;
-    if (begin == nullptr || fuel_get == nullptr || (module.has_start && guest_start == nullptr)) {
+    if (begin == nullptr || fuel_get == nullptr || slot_get == nullptr || (module.has_start && guest_start == nullptr)) {
       return fail(Errc::kGuest, "the module was not rewritten");
     }
     if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) {
@@ -377,40 +397,37 @@ struct Engine::Impl {
     }
   }
 
-  JSValueRef call_slot(const char* name, std::span<const JSValueRef> args, JSValueRef* exception) {
-    JSObjectRef function = get_object(exports, name);
-    return function != nullptr ? JSObjectCallAsFunction(context, function, nullptr, args.size(), args.data(), exception) : nullptr;
+  uint64_t slot(uint32_t index) {
+    const JSValueRef args[] = {JSValueMakeNumber(context, double(int32_t(index)))};
+    JSValueRef word = JSObjectCallAsFunction(context, slot_get, nullptr, 1, args, nullptr);
+    return word != nullptr ? uint64_t(JSValueToInt64(context, word, nullptr)) : 0;
   }
-
-  Result<uint64_t> slot(uint32_t index) {
+  /// The program's mutable globals.
+  std::vector<uint64_t> slots() {
+    std::vector<uint64_t> out(slot(UINT32_MAX));
+    for (size_t i = 0; i < out.size(); ++i) out[i] = slot(uint32_t(i));
+    return out;
+  }
+  Status call_with_bits(const char* name, std::vector<JSValueRef> args, uint64_t bits) {
     JSValueRef exception = nullptr;
-    const JSValueRef args[] = {JSValueMakeNumber(context, index)};
-    const JSValueRef value = call_slot(wasm::kExportSlotGet, args, &exception);
-    if (value == nullptr || exception != nullptr) return fail(Errc::kGuest, "the module's globals cannot be read");
-    return uint64_t(JSValueToInt64(context, value, nullptr));
-  }
-
-  const crypto::Digest& asked() {
-    const WasiInput& in = wasi->input();
-    if (!what) what = wasm::task_digest(in.args, in.input, in.seed);
-    return *what;
+    args.push_back(JSBigIntCreateWithUInt64(context, bits, nullptr));
+    JSObjectRef function = get_object(exports, name);
+    if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, args.size(), args.data(), &exception);
+    return function != nullptr && exception == nullptr ? ok() : Status(fail(Errc::kGuest, "the module's state cannot be set"));
   }
 
   void keep_checkpoint() {
     const uint64_t begun = clock_ns(CLOCK_MONOTONIC);
     if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance) return;
     wasm::Checkpoint out;
-    out.identity = module.identity;
-    out.task = asked();
+    out.task = task_chain;
     out.fuel = fuel_used();
     out.mark = mark;
+    out.boundary = boundary;
+    out.output_hashed = output_hashed;
+    out.segments = segments;
     out.area = area;
-    const Result<uint64_t> slots = slot(UINT32_MAX);
-    for (uint32_t i = 0; slots.ok() && i < *slots; ++i) {
-      const Result<uint64_t> bits = slot(i);
-      if (bits.ok()) out.slots.push_back(*bits);
-    }
-    if (!slots.ok() || out.slots.size() != *slots) return;
+    out.slots = slots();
     const std::span<uint8_t> bytes = memory();
     out.pages = uint32_t(bytes.size() / wasm::kPageBytes);
     out.memory = wasm::memory_runs(bytes);
@@ -425,19 +442,14 @@ struct Engine::Impl {
   Status take_up(const TaskFrame& task) {
     const uint32_t pages_max = uint32_t(std::min<uint64_t>(task.memory_pages_max, UINT16_MAX + 1));
     const wasm::Checkpoint from = TRY(wasm::decode_checkpoint(task.resume, pages_max));
-    if (from.identity != module.identity) return fail(Errc::kIntegrity, "the checkpoint is of another program");
-    if (from.task != asked()) return fail(Errc::kIntegrity, "the checkpoint is of another task");
+    if (from.task != task_chain) return fail(Errc::kIntegrity, "the checkpoint is of another task or program");
     if (from.fuel > fuel_limit || from.pages < module.pages_min || uint64_t(from.area) + wasm::kCheckpointAreaMin > uint64_t(from.pages) * wasm::kPageBytes) {
       return fail(Errc::kInvalid, "the checkpoint cannot be of this task");
     }
     TRY(wasi->restore(from.host));
-    if (TRY(slot(UINT32_MAX)) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
-    for (uint32_t i = 0; i < from.slots.size(); ++i) {
-      JSValueRef exception = nullptr;
-      const JSValueRef args[] = {JSValueMakeNumber(context, i), JSBigIntCreateWithUInt64(context, from.slots[i], nullptr)};
-      call_slot(wasm::kExportSlotSet, args, &exception);
-      if (exception != nullptr) return fail(Errc::kGuest, "the module's globals cannot be set");
-    }
+    if (from.output_hashed > wasi->output().size()) return fail(Errc::kInvalid, "a checkpoint has less output than it hashed");
+    if (slot(UINT32_MAX) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
+    for (uint32_t i = 0; i < from.slots.size(); ++i) TRY(call_with_bits(wasm::kExportSlotSet, {JSValueMakeNumber(context, i)}, from.slots[i]));
     TRY(grow_to(from.pages));
     const std::span<uint8_t> bytes = memory();
     std::fill(bytes.begin(), bytes.end(), uint8_t(0));
@@ -446,10 +458,11 @@ struct Engine::Impl {
     mark = from.mark;
     granted = from.fuel;
     next_unwind = (from.fuel / wasm::kCheckpointFuel + 1) * wasm::kCheckpointFuel;
-    JSValueRef exception = nullptr;
-    const JSValueRef none[] = {JSBigIntCreateWithUInt64(context, 0, nullptr)};
-    call_slot(wasm::kExportFuelSet, none, &exception);
-    return exception == nullptr ? ok() : Status(fail(Errc::kGuest, "the fuel cannot be set"));
+    boundary = from.boundary;
+    output_hashed = size_t(from.output_hashed);
+    segments = from.segments;
+    if (!segments.empty()) chain = segments.back().digest;
+    return call_with_bits(wasm::kExportFuelSet, {}, 0);
   }
 
   Status grow_to(uint32_t pages) {
@@ -487,17 +500,9 @@ struct Engine::Impl {
     out.message = message;
     out.errors = wasi->errors();
     if (comparable) {
-      wasm::TraceParts parts;
-      parts.identity = module.identity;
-      parts.args = wasm::digest_args(wasi->input().args);
-      parts.input = crypto::sha256(wasi->input().input);
-      parts.seed = wasi->input().seed;
-      parts.end = out.end;
-      parts.exit_code = out.exit_code;
-      parts.fuel = used;
-      parts.output = crypto::sha256(wasi->output());
-      parts.memory = crypto::sha256(memory());
-      out.trace = wasm::trace_commitment(parts);
+      out.trace = wasm::trace_commitment(
+          chain, {out.end, out.exit_code, used, crypto::sha256(wasi->output()), crypto::sha256(memory())});
+      out.segments = std::move(segments);
     }
     out.output = wasi->take_output();
     wasi.reset();
@@ -546,6 +551,13 @@ Status Engine::load(const ModuleFrame& module) {
   return ok();
 }
 
+void Engine::forget() {
+  impl_->hold(impl_->memory_view, nullptr);
+  impl_->hold(impl_->exports, nullptr);
+  impl_->hold(impl_->wasm_module, nullptr);
+  impl_->clean = false;
+}
+
 ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   const uint64_t cpu_start = cpu_now_ns();
   Impl& impl = *impl_;
@@ -562,6 +574,10 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
     return refused;
   }
   impl.granted = impl.mark = 0;
+  impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, wasm::digest_args(task.args), crypto::sha256(task.input), task.seed});
+  impl.boundary = wasm::segment_boundary(0, uint64_t(impl.module.pages_min) * wasm::kPageBytes);
+  impl.output_hashed = 0;
+  impl.segments.clear();
   impl.fuel_limit = task.fuel_limit;
   impl.ended = false;
   impl.end = DomainEnd::kExited;
@@ -569,7 +585,6 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   impl.comparable = true;
   impl.stack = Impl::Stack::kRunning;
   impl.area = 0;
-  impl.what.reset();
   impl.next_unwind = wasm::kCheckpointFuel;
   impl.on_checkpoint = on_checkpoint;
   impl.checkpoint_pause_ns = uint64_t(task.checkpoint_ms) * 1'000'000;

@@ -33,6 +33,8 @@ class Engine {
 
   /// Compiles and instantiates. Once per process. Errors: kGuest (the engine refuses it), kLimit (memory).
   Status load(const ModuleFrame& module);
+  /// Makes room for another module. For tests of many: a domain process has one.
+  void forget();
   /// Runs _start. `reusable` of the answer: whether run() may be called again.
   ResultFrame run(TaskFrame task, const OnCheckpoint& on_checkpoint = nullptr);
   /// Resets after a run, in the time nobody waits for: the next run() then starts at once.

@@ -159,8 +159,10 @@ TaskFrame task_of(std::vector<std::string> args, uint64_t fuel_limit) {
   return task;
 }
 
-/// Runs modules one after the other, each in an engine of its own, and prints a line of JSON for each.
+/// Runs modules one after the other in one engine and prints a line of JSON for each.
 int batch() {
+  auto engine = Engine::create([] { return true; });
+  if (!engine.ok()) return 4;
   char path[4096];
   unsigned long long fuel = 0;
   while (std::scanf("%4095s %llu", path, &fuel) == 2) {
@@ -169,10 +171,10 @@ int batch() {
       std::printf("{\"refused\":\"%s\"}\n", errc_name(rewritten.code()));
       continue;
     }
-    auto engine = Engine::create([] { return true; });
     const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
                              rewritten->module};
-    if (!engine.ok() || !(*engine)->load(module).ok()) {
+    (*engine)->forget();
+    if (!(*engine)->load(module).ok()) {
       std::printf("{\"refused\":\"engine\"}\n");
       continue;
     }
