@@ -181,6 +181,8 @@ struct Engine::Impl {
     JSObjectRef function = get_object(exports, name);
     const JSValueRef args[] = {JSValueMakeNumber(context, double(area))};
     if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, with_area ? 1 : 0, args, exception);
+  }
+
   /// At the first check beyond a boundary.
   void end_segment(uint64_t used) {
     wasm::SegmentState now;
@@ -408,11 +410,15 @@ struct Engine::Impl {
     for (size_t i = 0; i < out.size(); ++i) out[i] = slot(uint32_t(i));
     return out;
   }
-  Status call_with_bits(const char* name, std::vector<JSValueRef> args, uint64_t bits) {
-    JSValueRef exception = nullptr;
-    args.push_back(JSBigIntCreateWithUInt64(context, bits, nullptr));
+  /// Calls an export whose last argument is 64 bits wide, and the first one, if there is one, a small number.
+  Status call_with_bits(const char* name, std::optional<uint32_t> first, uint64_t bits) {
     JSObjectRef function = get_object(exports, name);
-    if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, args.size(), args.data(), &exception);
+    JSValueRef exception = nullptr;
+    JSValueRef args[2] = {};  // on the stack, where the collector looks
+    size_t count = 0;
+    if (first) args[count++] = JSValueMakeNumber(context, *first);
+    args[count++] = JSBigIntCreateWithUInt64(context, bits, nullptr);
+    if (function != nullptr) JSObjectCallAsFunction(context, function, nullptr, count, args, &exception);
     return function != nullptr && exception == nullptr ? ok() : Status(fail(Errc::kGuest, "the module's state cannot be set"));
   }
 
@@ -449,7 +455,7 @@ struct Engine::Impl {
     TRY(wasi->restore(from.host));
     if (from.output_hashed > wasi->output().size()) return fail(Errc::kInvalid, "a checkpoint has less output than it hashed");
     if (slot(UINT32_MAX) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
-    for (uint32_t i = 0; i < from.slots.size(); ++i) TRY(call_with_bits(wasm::kExportSlotSet, {JSValueMakeNumber(context, i)}, from.slots[i]));
+    for (uint32_t i = 0; i < from.slots.size(); ++i) TRY(call_with_bits(wasm::kExportSlotSet, i, from.slots[i]));
     TRY(grow_to(from.pages));
     const std::span<uint8_t> bytes = memory();
     std::fill(bytes.begin(), bytes.end(), uint8_t(0));
@@ -462,7 +468,7 @@ struct Engine::Impl {
     output_hashed = size_t(from.output_hashed);
     segments = from.segments;
     if (!segments.empty()) chain = segments.back().digest;
-    return call_with_bits(wasm::kExportFuelSet, {}, 0);
+    return call_with_bits(wasm::kExportFuelSet, std::nullopt, 0);
   }
 
   Status grow_to(uint32_t pages) {
