@@ -16,7 +16,10 @@ class Out {
   Out& u32(uint32_t v) { append_u32(bytes_, v); return *this; }
   Out& u64(uint64_t v) { append_u64(bytes_, v); return *this; }
   Out& raw(ByteView v) { append(bytes_, v); return *this; }
-  Out& blob(ByteView v) { return u32(uint32_t(v.size())).raw(v); }
+  Out& blob(ByteView v) {
+    bytes_.reserve(bytes_.size() + sizeof(uint32_t) + v.size());
+    return u32(uint32_t(v.size())).raw(v);
+  }
   Bytes done() {
     store_u32(bytes_.data(), uint32_t(bytes_.size() - kFrameHeaderBytes));
     return std::move(bytes_);

@@ -438,8 +438,8 @@ struct Engine::Impl {
     out.pages = uint32_t(bytes.size() / wasm::kPageBytes);
     out.memory = wasm::memory_runs(bytes);
     out.host = wasi->save();
-    const Bytes encoded = wasm::encode(out);
-    if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, encoded);
+    Bytes encoded = wasm::encode(out);
+    if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, std::move(encoded));
     const uint64_t done = clock_ns(CLOCK_MONOTONIC);
     next_checkpoint_ns = done + std::max(checkpoint_pause_ns, (done - begun) * kCheckpointShare);
   }
