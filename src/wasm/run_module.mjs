@@ -6,7 +6,7 @@ const PAGES_MAX = (64 << 20) / 65536;
 const OUTPUT_MAX = 16 << 20;
 const MARK = 1n << 26n;
 // Of segments, docs/spec/trace.md.
-const SEGMENT_MIN = 4n * MARK, SEGMENT_PER_BYTE = 64n, SEGMENT_PART_SHIFT = 10n;
+const SEGMENT_MIN = 4n * MARK, SEGMENT_PER_BYTE = 512n, SEGMENT_PART_SHIFT = 10n;
 export const ENDS = ['exited', 'trapped', 'out_of_fuel', 'out_of_memory', 'output_too_large'];
 const EPOCH_NS = 1_577_836_800n * 1_000_000_000n;
 

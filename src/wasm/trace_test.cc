@@ -41,7 +41,7 @@ TEST(Trace, EveryPartCounts) {
 TEST(Trace, BoundariesGrowWithMemoryAndWithTheRun) {
   EXPECT_EQ(segment_boundary(0, 0), 1ull << 28);
   EXPECT_EQ(segment_boundary((1ull << 28) + 5, 65536), (1ull << 29) + kFuelMark);  // up to the next mark
-  EXPECT_EQ(segment_boundary(0, 64u << 20), 1ull << 32);
+  EXPECT_EQ(segment_boundary(0, 64u << 20), 1ull << 35);
   EXPECT_EQ(segment_boundary(1ull << 48, 0), (1ull << 48) + (1ull << 38));
   EXPECT_EQ(segment_boundary(UINT64_MAX - 7, 0), UINT64_MAX);
 }

@@ -36,11 +36,17 @@ class Reader {
     at_ += n;
     return out;
   }
-  Result<uint32_t> u32() { return uint32_t(TRY(unsigned_leb(32))); }
-  Result<int32_t> s32() { return int32_t(TRY(signed_leb(32))); }
-  Result<int64_t> s64() { return signed_leb(64); }
+  Result<uint32_t> u32() {
+    if (is_short()) return module_[at_++];
+    return uint32_t(TRY(unsigned_leb(32)));
+  }
+  Result<int32_t> s32() {
+    if (is_short()) return int32_t(short_signed());
+    return int32_t(TRY(signed_leb(32)));
+  }
+  Result<int64_t> s64() { return is_short() ? Result<int64_t>(short_signed()) : signed_leb(64); }
   /// The signed 33-bit number of a block type.
-  Result<int64_t> s33() { return signed_leb(33); }
+  Result<int64_t> s33() { return is_short() ? Result<int64_t>(short_signed()) : signed_leb(33); }
   /// A vector's length; what names it in the error. Refuses more than `max` before anything is done for it.
   Result<uint32_t> count(uint32_t max, const char* what) {
     const size_t start = at_;
@@ -63,6 +69,9 @@ class Reader {
   static bool is_utf8(ByteView text);
 
  private:
+  // Most numbers of a module are one byte.
+  bool is_short() const { return at_ < end_ && module_[at_] < 0x80; }
+  int64_t short_signed() { return int8_t(uint8_t(module_[at_++] << 1)) >> 1; }
   Result<uint64_t> unsigned_leb(unsigned bits) {
     uint64_t value = 0;
     for (unsigned shift = 0;; shift += 7) {

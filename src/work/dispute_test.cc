@@ -16,22 +16,22 @@ crypto::Digest digest(std::string_view what, uint64_t index) {
 }
 
 /// A run: what stands at each boundary, and the trace behind the last one.
-struct Run {
+struct History {
   std::vector<crypto::Digest> chain;  // from index 1 on
   crypto::Digest trace;
   crypto::Digest at(uint64_t index) const { return index <= chain.size() ? chain[index - 1] : trace; }
   TraceClaim claim() const { return {trace, chain.size()}; }
 };
 
-Run honest(uint64_t segments) {
-  Run out{{}, digest("end", segments)};
+History honest(uint64_t segments) {
+  History out{{}, digest("end", segments)};
   for (uint64_t i = 1; i <= segments; ++i) out.chain.push_back(digest("true", i));
   return out;
 }
 
 /// An executor that answers from a run of its own making, or in its own way.
-struct Executor {
-  Run run;
+struct Party {
+  History run;
   std::function<std::optional<crypto::Digest>(uint64_t index)> answer;
   std::optional<crypto::Digest> say(uint64_t index) const { return answer ? answer(index) : run.at(index); }
 };
@@ -43,7 +43,7 @@ struct Outcome {
 };
 
 /// The judge, with the truth at hand. Sides answer in an order that the seed gives.
-Outcome judge(const Run& truth, const Executor& first, const Executor& second, uint64_t seed = 1) {
+Outcome judge(const History& truth, const Party& first, const Party& second, uint64_t seed = 1) {
   Rng rng(seed);
   Instant now = Instant::from_unix_seconds(1'800'000'000);
   Dispute::Out out;
@@ -83,7 +83,7 @@ Outcome judge(const Run& truth, const Executor& first, const Executor& second, u
 }
 
 /// Another run from boundary `from` on; from == chain.size() + 1 means that only the end is another.
-Run wrong_from(Run run, uint64_t from) {
+History wrong_from(History run, uint64_t from) {
   for (uint64_t i = from; i <= run.chain.size(); ++i) run.chain[i - 1] = digest("false", i);
   run.trace = digest("false end", 0);
   return run;
@@ -91,7 +91,7 @@ Run wrong_from(Run run, uint64_t from) {
 
 // req: D11
 TEST(Dispute, FindsTheFirstBoundaryAtWhichTheyDiffer) {
-  const Run truth = honest(1000);
+  const History truth = honest(1000);
   for (const uint64_t from : {1u, 2u, 499u, 500u, 501u, 1000u, 1001u}) {
     const Outcome out = judge(truth, {wrong_from(truth, from), {}}, {truth, {}});
     EXPECT_EQ(out.settled.wrong, (std::array<bool, 2>{true, false})) << from;
@@ -103,15 +103,15 @@ TEST(Dispute, FindsTheFirstBoundaryAtWhichTheyDiffer) {
 }
 
 TEST(Dispute, ARunWithoutBoundariesIsReplayedAtOnce) {
-  const Run truth = honest(0);
+  const History truth = honest(0);
   const Outcome out = judge(truth, {truth, {}}, {wrong_from(truth, 1), {}});
   EXPECT_EQ(out.settled.wrong, (std::array<bool, 2>{false, true}));
   EXPECT_EQ(out.questions, 0u);
 }
 
 TEST(Dispute, EndingEarlierOrLaterIsADifferenceToo) {
-  const Run truth = honest(10);
-  Run shorter = wrong_from(honest(4), 5), longer = wrong_from(honest(12), 13);
+  const History truth = honest(10);
+  History shorter = wrong_from(honest(4), 5), longer = wrong_from(honest(12), 13);
   EXPECT_EQ(judge(truth, {truth, {}}, {shorter, {}}).settled.wrong, (std::array<bool, 2>{false, true}));
   EXPECT_EQ(judge(truth, {truth, {}}, {shorter, {}}).settled.index, 5u);
   EXPECT_EQ(judge(truth, {longer, {}}, {truth, {}}).settled.wrong, (std::array<bool, 2>{true, false}));
@@ -119,25 +119,25 @@ TEST(Dispute, EndingEarlierOrLaterIsADifferenceToo) {
 }
 
 TEST(Dispute, SilenceIsWrong) {
-  const Run truth = honest(8), other = wrong_from(truth, 3);
-  const Executor silent{other, [](uint64_t) { return std::nullopt; }};
+  const History truth = honest(8), other = wrong_from(truth, 3);
+  const Party silent{other, [](uint64_t) { return std::nullopt; }};
   EXPECT_EQ(judge(truth, {truth, {}}, silent).settled.wrong, (std::array<bool, 2>{false, true}));
   EXPECT_EQ(judge(truth, {truth, {}}, silent).settled.found, Found::kSilent);
-  Executor another = silent;
+  Party another = silent;
   another.run.trace = digest("another end", 0);
   EXPECT_EQ(judge(truth, silent, another).settled.wrong, (std::array<bool, 2>{true, true}));
 }
 
 TEST(Dispute, BothMayBeWrong) {
-  const Run truth = honest(8);
-  Run first = wrong_from(truth, 3), second = wrong_from(truth, 3);
+  const History truth = honest(8);
+  History first = wrong_from(truth, 3), second = wrong_from(truth, 3);
   for (crypto::Digest& one : second.chain) one.bytes[0] ^= one == truth.chain[0] || one == truth.chain[1] ? 0 : 1;
   second.trace.bytes[0] ^= 1;
   EXPECT_EQ(judge(truth, {first, {}}, {second, {}}).settled.wrong, (std::array<bool, 2>{true, true}));
 }
 
 TEST(Dispute, TwoAnswersToOneQuestionAreWrong) {
-  const Run truth = honest(4), other = wrong_from(truth, 2);
+  const History truth = honest(4), other = wrong_from(truth, 2);
   Dispute::Out out;
   const Instant now = Instant::from_unix_seconds(1);
   auto dispute = Dispute::open(now, {truth.claim(), other.claim()}, out);
@@ -159,7 +159,7 @@ TEST(Dispute, TwoAnswersToOneQuestionAreWrong) {
 }
 
 TEST(Dispute, NobodyIsWrongWhenTheJudgeCannotTell) {
-  const Run truth = honest(0);
+  const History truth = honest(0);
   Dispute::Out out;
   auto dispute = Dispute::open(Instant::from_unix_seconds(1), {truth.claim(), wrong_from(truth, 1).claim()}, out);
   out.take();
@@ -171,7 +171,7 @@ TEST(Dispute, NobodyIsWrongWhenTheJudgeCannotTell) {
 
 TEST(Dispute, ImpossibleAndEmptyClaims) {
   Dispute::Out out;
-  const Run truth = honest(3);
+  const History truth = honest(3);
   EXPECT_EQ(Dispute::open({}, {truth.claim(), truth.claim()}, out).code(), Errc::kInvalid);
   const auto dispute = Dispute::open({}, {truth.claim(), TraceClaim{digest("x", 1), wasm::kSegmentsMax}}, out);
   EXPECT_TRUE(dispute->settled());
@@ -183,10 +183,10 @@ TEST(Dispute, ImpossibleAndEmptyClaims) {
 TEST(Dispute, AnHonestSideIsNeverWrongAndALiarAlwaysIs) {
   for (uint64_t seed = 1; seed <= 3000; ++seed) {
     Rng rng(seed);
-    const Run truth = honest(rng.below(70));
-    const Run lie = wrong_from(honest(rng.below(70)), 1 + rng.below(80));
+    const History truth = honest(rng.below(70));
+    const History lie = wrong_from(honest(rng.below(70)), 1 + rng.below(80));
     const uint64_t kind = rng.below(4);
-    const Executor liar{lie, [&](uint64_t index) -> std::optional<crypto::Digest> {
+    const Party liar{lie, [&](uint64_t index) -> std::optional<crypto::Digest> {
                           const uint64_t choice = kind == 3 ? rng.below(4) : kind;
                           if (choice == 0) return truth.at(index);
                           if (choice == 1) return lie.at(index);
