@@ -497,7 +497,7 @@ TEST_F(Domain, AShareOfTheProcessorIsKept) {
   DomainTask task = task_of(guest("spin"));
   task.fuel_limit = 400'000'000;
   const DomainOutcome full = run(1, task);
-  task.cpu_permille = 200;
+  pool_.pace(1, {.permille = 200});
   const DomainOutcome slow = run(1, task);
   EXPECT_EQ(slow.trace, full.trace);
   // A fifth of the processor takes five times its processor time on the wall, less what came after the last slice.

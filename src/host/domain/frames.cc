@@ -69,7 +69,7 @@ Bytes encode(const ModuleFrame& frame) {
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
   out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
-  out.u32(frame.cpu_permille).u32(uint32_t(frame.args.size()));
+  out.u32(uint32_t(frame.args.size()));
   for (const std::string& arg : frame.args) out.blob(view(arg));
   return out.blob(frame.input).done();
 }
@@ -77,9 +77,13 @@ Bytes encode(const TaskFrame& frame) {
 Bytes encode(const ResultFrame& frame) {
   Out out(FrameType::kResult);
   out.raw(frame.handle);
-  out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
+  out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.memory_bytes);
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
   return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
+}
+
+Bytes encode(const PaceFrame& frame) {
+  return Out(FrameType::kPace).u32(frame.permille).u32(frame.burst_us).u32(frame.slice_us).done();
 }
 
 Result<HelloFrame> decode_hello(ByteView body) {
@@ -109,7 +113,6 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.fuel_limit = TRY(in.u64());
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
-  out.cpu_permille = TRY(in.u32());
   const uint32_t args = TRY(in.u32());
   if (args > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
   for (uint32_t i = 0; i < args; ++i) out.args.push_back(to_string(TRY(in.blob(kDomainArgBytesMax))));
@@ -126,7 +129,6 @@ Result<ResultFrame> decode_result(ByteView body) {
   if (out.end > uint8_t(DomainEnd::kRefused)) return fail(Errc::kInvalid, "a result with an unknown end");
   out.exit_code = int32_t(TRY(in.u32()));
   out.fuel = TRY(in.u64());
-  out.cpu_ns = TRY(in.u64());
   out.memory_bytes = TRY(in.u64());
   out.comparable = TRY(in.flag());
   out.reusable = TRY(in.flag());
@@ -135,6 +137,17 @@ Result<ResultFrame> decode_result(ByteView body) {
   out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
   out.output = to_bytes(TRY(in.blob(kDomainOutputMax)));
   TRY(in.end());
+  return out;
+}
+
+Result<PaceFrame> decode_pace(ByteView body) {
+  In in(body);
+  PaceFrame out;
+  out.permille = TRY(in.u32());
+  out.burst_us = TRY(in.u32());
+  out.slice_us = TRY(in.u32());
+  TRY(in.end());
+  if (out.permille < 1 || out.permille > 1000) return fail(Errc::kInvalid, "a share that is not between 1 and 1000");
   return out;
 }
 

@@ -1,7 +1,6 @@
 #include "host/domain/runner/engine.h"
 
 #include <JavaScriptCore/JavaScript.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -22,12 +21,6 @@ constexpr uint8_t kWarmUpModule[] = {0,    'a',  's',  'm',  1,    0,    0,    0
 /// A program that grew its memory gets a new instance for its next task; the collector takes the old ones (resident
 /// memory stays flat over a thousand). All the same a process asks to be replaced after so many.
 constexpr int kInstancesMax = 256;
-
-uint64_t cpu_now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
-}
 
 /// A JavaScript string for the duration of a scope.
 class Name {
@@ -56,7 +49,7 @@ struct Engine::Impl {
 
   // The run in progress.
   std::unique_ptr<WasiRun> wasi;
-  uint64_t granted = 0, fuel_limit = 0;
+  uint64_t granted = 0, fuel_limit = 0, slice = 0;
   bool ended = false;
   DomainEnd end = DomainEnd::kExited;
   std::string message;
@@ -122,12 +115,11 @@ struct Engine::Impl {
     if (self.granted >= self.fuel_limit || self.ended) {
       return self.stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
     }
-    if (!self.between()) {
-      return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
-    }
-    const uint64_t slice = std::min<uint64_t>(kSliceFuel, self.fuel_limit - self.granted);
-    self.granted += slice;
-    return JSValueMakeNumber(ctx, double(slice));
+    const uint64_t next = self.between(self.slice);
+    if (next == 0) return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
+    self.slice = std::min(next, self.fuel_limit - self.granted);
+    self.granted += self.slice;
+    return JSValueMakeNumber(ctx, double(self.slice));
   }
 
   uint64_t fuel_used() {
@@ -297,7 +289,18 @@ struct Engine::Impl {
     call(guest_main, {});
   }
 
-  ResultFrame conclude(uint64_t cpu_start) {
+  /// The digest of all memory, at the pace of the run: there may be gigabytes of it.
+  crypto::Digest memory_digest() {
+    constexpr size_t kStep = 1u << 20;
+    crypto::Sha256 hash;
+    for (std::span<const uint8_t> rest = memory(); !rest.empty(); rest = rest.subspan(std::min(kStep, rest.size()))) {
+      hash.update(rest.first(std::min(kStep, rest.size())));
+      comparable = comparable && between(0) != 0;
+    }
+    return hash.finish();
+  }
+
+  ResultFrame conclude() {
     ResultFrame out;
     uint64_t used = fuel_used();
     if (comparable && used > fuel_limit) {
@@ -312,6 +315,7 @@ struct Engine::Impl {
     out.exit_code = end == DomainEnd::kExited ? wasi->exit_code() : 0;
     out.fuel = used;
     out.memory_bytes = memory().size();
+    const crypto::Digest memory_hash = comparable ? memory_digest() : crypto::Digest();
     out.comparable = comparable;
     out.reusable = comparable && instances < kInstancesMax;
     out.message = message;
@@ -326,12 +330,11 @@ struct Engine::Impl {
       parts.exit_code = out.exit_code;
       parts.fuel = used;
       parts.output = crypto::sha256(wasi->output());
-      parts.memory = crypto::sha256(memory());
+      parts.memory = memory_hash;
       out.trace = wasm::trace_commitment(parts);
     }
     out.output = wasi->take_output();
     wasi.reset();
-    out.cpu_ns = cpu_now_ns() - cpu_start;
     return out;
   }
 };
@@ -377,7 +380,6 @@ Status Engine::load(const ModuleFrame& module) {
 }
 
 ResultFrame Engine::run(TaskFrame task) {
-  const uint64_t cpu_start = cpu_now_ns();
   Impl& impl = *impl_;
   ResultFrame refused;
   refused.end = uint8_t(DomainEnd::kRefused);
@@ -392,6 +394,7 @@ ResultFrame Engine::run(TaskFrame task) {
     return refused;
   }
   impl.granted = 0;
+  impl.slice = 0;
   impl.fuel_limit = task.fuel_limit;
   impl.ended = false;
   impl.end = DomainEnd::kExited;
@@ -401,7 +404,7 @@ ResultFrame Engine::run(TaskFrame task) {
   impl.wasi = std::make_unique<WasiRun>(std::move(input));
   impl.clean = false;
   impl.execute(task);
-  return impl.conclude(cpu_start);
+  return impl.conclude();
 }
 
 void Engine::prepare() {
