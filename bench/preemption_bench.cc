@@ -73,9 +73,9 @@ class Crowd {
     clockid_t clock;
     timespec used{};
     while (used.tv_sec == 0 && used.tv_nsec < 40'000'000) {
-      loop_.run_once();
-      const timespec nap{0, 1'000'000};
-      nanosleep(&nap, nullptr);
+      host::Loop::Timer timer(loop_, [this] { loop_.stop(); });
+      timer.set(loop_.now() + milliseconds(1));
+      loop_.run();
       if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &used);
     }
   }

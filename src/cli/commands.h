@@ -66,6 +66,8 @@ struct GrantGiveOptions {
   std::string memory = "256M";
   std::string storage = "1G";
   std::string duration = "1h";
+  uint32_t battery_percent_min = 0;
+  bool only_while_charging = false;
 };
 struct GrantAskOptions {
   std::string node;
@@ -101,6 +103,7 @@ struct LeaseOptions {
 };
 struct ReceiptsOptions {
   bool all = false;
+  std::vector<std::string> by;   // of host, origin, lease, day, module; empty: host, origin, module
 };
 struct IdentityRequestOptions {
   std::string origin;

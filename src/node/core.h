@@ -33,6 +33,7 @@ struct NodeConfig {
   const crypto::SealKeyPair* seal = nullptr;
   const crypto::Verifier* verifier = nullptr;
   Instant started;                        // now, when the node is made
+  uint32_t processors = 1;                // of this machine
   crypto::Seed zone_secret;               // of the owner's private zone, epoch 1
   crypto::Seed random;                    // seeds every generator of the node
   std::vector<std::string> addresses;     // where this node can be dialled, for its tickets

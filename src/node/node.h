@@ -57,6 +57,10 @@ class Node {
   void on_file_written(Instant now, uint64_t token, const Status& status, Out& out);
   /// `lease_cap` is what came back from the domain: without the handle of a lease in force the result does not count.
   void on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out);
+  /// What the machine's kernel shows, whenever it changed, and every second while frames suffer.
+  void on_signals(Instant now, const work::Signals& signals, Out& out);
+  /// A domain of the lease did what its pace or its limits do not allow.
+  void on_violation(Instant now, uint64_t lease_number, work::Violation violation, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);
 
   /// Answered by exactly one Answer or Refuse; long ones send Progress first.

@@ -11,7 +11,8 @@ constexpr uint32_t kForInteractionPermille[] = {1000, 500, 100, 50};
 constexpr uint32_t kForMemoryPermille[] = {1000, 500, 0, 0};
 constexpr uint32_t kForHeatPermille[] = {1000, 500, 200, 0};
 constexpr uint32_t kForDrainPermille[] = {1000, 700, 300, 0};
-constexpr uint32_t kFramesPermilleMin = 20;
+// Ordinary threads outrank the fabric's anyway (host/domain): with less there is little to win.
+constexpr uint32_t kFramesPermilleMin = 200;
 // A burst keeps others from the processor for at most a slice when somebody is there.
 constexpr Duration kBurstBesidePerson = milliseconds(2);
 }  // namespace

@@ -523,7 +523,7 @@ void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
   std::vector<Impl::Pending> waiting;
   while (slot != nullptr && !slot->queue.empty()) waiting.push_back(slot->queue.pop());
   std::unique_ptr<Impl::Runner> runner = slot != nullptr ? std::move(slot->runner) : nullptr;
-  if (slot != nullptr) impl_->leases.erase(lease);
+  impl_->forget_if_unused(lease);
   if (runner == nullptr || runner->gone) {
     for (Impl::Pending& pending : waiting) {
       impl_->answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
@@ -550,6 +550,16 @@ void DomainPool::pace(uint64_t lease, const DomainPace& pace) {
 }
 
 void DomainPool::watch_violations(std::function<void(uint64_t, DomainViolation)> violated) { impl_->violated = std::move(violated); }
+
+void DomainPool::drop_idle() {
+  std::vector<uint64_t> emptied;
+  for (auto& [id, lease] : impl_->leases) {
+    if (lease.runner == nullptr || lease.runner->running.has_value() || !lease.queue.empty()) continue;
+    impl_->retire(std::move(lease.runner));
+    emptied.push_back(id);
+  }
+  for (uint64_t id : emptied) impl_->forget_if_unused(id);
+}
 
 size_t DomainPool::processes() const {
   size_t n = impl_->dying.size();

@@ -125,10 +125,13 @@ class DomainPool {
   /// this call until nothing of the process ran any more (zero when there was none). The lease may be used again afterwards.
   void stop(uint64_t lease, std::function<void(Duration)> stopped);
 
-  /// Sets the pace of the lease's domain, now and for what it runs later, until stop().
+  /// Sets the pace of the lease's domain, now and for what it runs later. The default pace forgets the lease.
   void pace(uint64_t lease, const DomainPace& pace);
   /// Called on the loop thread when a domain breaks its pace or a limit.
   void watch_violations(std::function<void(uint64_t lease, DomainViolation)> violated);
+
+  /// Ends processes that have nothing to do.
+  void drop_idle();
 
   /// Live runner processes.
   size_t processes() const;
