@@ -17,7 +17,12 @@ class PaceTest : public ::testing::Test {
     group_.link(ada_, host_);
     group_.at(host_).hold_tasks = true;
   }
-  void give(GrantGiveRequest shape = {}) { lease_ = group_.grant(host_, ada_, shape); }
+  void give(uint32_t cpu_permille, uint32_t battery_percent_min = 0) {
+    GrantGiveRequest shape;
+    shape.cpu_permille = cpu_permille;
+    shape.battery_percent_min = battery_percent_min;
+    lease_ = group_.grant(host_, ada_, shape);
+  }
   RequestId run() {
     group_.put_file(ada_, "/program.wasm", testing::tiny_module());
     group_.put_file(ada_, "/input", to_bytes(view("some input")));
@@ -47,7 +52,7 @@ class PaceTest : public ::testing::Test {
 
 // req: D1
 TEST_F(PaceTest, ALeasesShareIsTheGrants) {
-  give({.cpu_permille = 200});
+  give(200);
   ASSERT_EQ(group_.at(host_).paces.size(), 1u);
   EXPECT_EQ(pace().permille, 200u);
   group_.answer(host_, LeaseChangeRequest{lease_, LeaseAction::kRevoke});
@@ -56,7 +61,7 @@ TEST_F(PaceTest, ALeasesShareIsTheGrants) {
 
 // req: D7, D15
 TEST_F(PaceTest, WhatRunsSlowsAtOnceAndTheReceiptSaysSo) {
-  give({.cpu_permille = 1000});
+  give(1000);
   const RequestId asked = run();
   ASSERT_EQ(group_.at(host_).tasks.size(), 1u);
   signals({.interaction = Level::kCritical});
@@ -70,7 +75,7 @@ TEST_F(PaceTest, WhatRunsSlowsAtOnceAndTheReceiptSaysSo) {
 
 // req: D9
 TEST_F(PaceTest, CriticalMemoryEndsWhatRunsAndItIsDoneAgainElsewhereOrLater) {
-  give();
+  give(500);
   const RequestId asked = run();
   ASSERT_EQ(group_.at(host_).tasks.size(), 1u);
   group_.at(host_).tasks.clear();  // the host kills it, and nothing comes back
@@ -87,7 +92,7 @@ TEST_F(PaceTest, CriticalMemoryEndsWhatRunsAndItIsDoneAgainElsewhereOrLater) {
 
 // req: D1
 TEST_F(PaceTest, PowerConditionsOfTheGrantHoldForWhatRunsAndForWhatIsOffered) {
-  give({.battery_percent_min = 50});
+  give(500, 50);
   const RequestId asked = run();
   ASSERT_EQ(group_.at(host_).tasks.size(), 1u);
   signals({.charging = false, .battery_percent = 40});
@@ -103,7 +108,7 @@ TEST_F(PaceTest, PowerConditionsOfTheGrantHoldForWhatRunsAndForWhatIsOffered) {
 
 // req: D9
 TEST_F(PaceTest, ViolationsAreInTheReceiptAndRepeatedOnesRevokeTheLease) {
-  give({.cpu_permille = 800});
+  give(800);
   run();
   violate(work::Violation::kShare);
   EXPECT_EQ(pace().permille, 400u);

@@ -413,7 +413,7 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
 }
 
 void Workshop::task_started(Turn& turn, const work::TaskId& task, uint64_t lease_number) {
-  with_domains_.emplace(task, lease_number);
+  if (!with_domains_.emplace(task, lease_number).second) return;  // it was cancelled, offered again, and has not ended yet
   if (busy_[lease_number].tasks++ > 0) return;  // it waits for its turn
   work::Dtaps::Out paces;
   dtaps_.on_work(turn.now, lease_number, turn.now, paces);

@@ -10,7 +10,7 @@ namespace {
 
 uint64_t seeds() {
   const char* count = std::getenv("SELVEDGE_SIM_SEEDS");
-  return count != nullptr ? std::strtoull(count, nullptr, 10) : 40;
+  return count != nullptr ? std::strtoull(count, nullptr, 10) : 12;
 }
 
 // req: D7

@@ -78,9 +78,16 @@ void Dtaps::on_violation(Instant now, uint64_t id, Violation violation, Out& out
   if (it == leases_.end()) return;
   forget_strikes(now);
   std::vector<Instant>& strikes = it->second.strikes;
-  if (strikes.size() < kStrikesToRevoke) strikes.push_back(now);
-  if (strikes.size() >= kStrikesToRevoke) out.push(RevokeForViolations{id, violation});
-  else if (strikes.size() >= kStrikesToEnd) out.push(EndTasks{id, kForViolations});
+  strikes.push_back(now);
+  const size_t count = strikes.size();
+  if (count >= kStrikesToEnd) it->second.since.reset();
+  // What follows for the others is planned with that already so: the caller's answer to these changes nothing more.
+  if (count >= kStrikesToRevoke) {
+    leases_.erase(it);
+    out.push(RevokeForViolations{id, violation});
+  } else if (count >= kStrikesToEnd) {
+    out.push(EndTasks{id, kForViolations});
+  }
   replan(now, out);
 }
 

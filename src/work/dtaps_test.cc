@@ -22,9 +22,14 @@ struct Bench {
     for (DtapsEffect& effect : out.take()) {
       if (const auto* pace = std::get_if<SetPace>(&effect)) paces[pace->lease] = *pace;
       else if (const auto* end = std::get_if<EndTasks>(&effect)) ended.push_back(end->lease), working.erase(end->lease);
-      else if (const auto* revoke = std::get_if<RevokeForViolations>(&effect)) revoked.push_back(revoke->lease);
+      else if (const auto* revoke = std::get_if<RevokeForViolations>(&effect)) revoked.push_back(revoke->lease), forget(revoke->lease);
       else ++reclaims;
     }
+  }
+  void forget(uint64_t id) {
+    envelopes.erase(id);
+    working.erase(id);
+    paces.erase(id);
   }
   void signals(const Signals& s) { feed([&](auto& out) { dtaps.on_signals(now, s, out); }); }
   void lease(uint64_t id, Envelope envelope = {}, uint32_t utility = 1) {
@@ -256,9 +261,7 @@ RC_GTEST_PROP(DtapsProperty, WhateverHappensNoLeaseAndNotAllTogetherExceedWhatTh
         if (bench.envelopes.count(id)) bench.violate(id);
         break;
       default:
-        bench.envelopes.erase(id);
-        bench.working.erase(id);
-        bench.paces.erase(id);
+        bench.forget(id);
         bench.feed([&](auto& out) { bench.dtaps.on_lease_ended(bench.now, id, out); });
     }
     for (const auto& [each, pace] : bench.paces) {

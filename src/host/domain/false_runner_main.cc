@@ -31,8 +31,7 @@ bool say(const Bytes& frame) { return write(kRunnerSocket, frame.data(), frame.s
 
 [[noreturn]] void misbehave(const std::string& how) {
   for (;;) {
-    for (volatile unsigned i = 0; i < 200'000 && how != "restless"; i = i + 1) {
-    }
+    for (uint64_t work = 1; work < 200'000 && how != "restless"; ++work) asm volatile("" : "+r"(work));
     if (how == "restless") {
       const timespec moment{0, 200'000};
       nanosleep(&moment, nullptr);

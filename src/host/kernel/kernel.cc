@@ -154,7 +154,7 @@ Level Kernel::interaction(Instant now) {
   constexpr Duration kNow = seconds(2), kJustNow = seconds(10), kLately = seconds(60);
   for (int fd : inputs_) {
     char ignored[4096];
-    while (read(fd, ignored, sizeof ignored) > 0) input_at_ = now;  // that there was something counts, never what
+    while (::read(fd, ignored, sizeof ignored) > 0) input_at_ = now;  // that there was something counts, never what
   }
   Level out = Level::kCalm;
   if (input_at_ != Instant{}) {
