@@ -5,8 +5,10 @@
 // the next begins; it does so alone, beside guests in the background class in which they run, beside guests at the pace that is set when
 // interaction is likely, and, for comparison, beside the same guests as ordinary processes.
 #include <dirent.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -70,6 +72,11 @@ class Crowd {
     task.wall_max = seconds(3600);
     pool_.run(lease, std::move(task), [](host::DomainOutcome) {});
     const int pid = pool_.process_of(lease);
+    // The class is its own until it has become the runner.
+    const std::string exe = "/proc/" + std::to_string(pid) + "/exe";
+    char link[256] = {};
+    while (readlink(exe.c_str(), link, sizeof link - 1) < 0 || std::strstr(link, "selvedge-domain") == nullptr) sched_yield();
+    set_class(lease, "0", 0);  // on a busy machine, starting in the background would take the time of the whole benchmark
     clockid_t clock;
     timespec used{};
     while (used.tv_sec == 0 && used.tv_nsec < 40'000'000) {
@@ -78,6 +85,7 @@ class Crowd {
       loop_.run();
       if (clock_getcpuclockid(pid, &clock) == 0) clock_gettime(clock, &used);
     }
+    set_class(lease, "10", 19);  // as host/domain starts it
   }
 
   void pace(uint64_t lease, uint32_t permille) {
@@ -87,19 +95,22 @@ class Crowd {
     pool_.pace(lease, pace);
   }
 
-  /// The same guest as an ordinary process of its own session, as any program that a person starts. Needs root.
-  void make_ordinary(uint64_t lease) {
+  /// The same guest as an ordinary process of its own session, as any program that a person starts.
+  void make_ordinary(uint64_t lease) { set_class(lease, "0", 0); }
+
+ private:
+  /// Needs root.
+  void set_class(uint64_t lease, const char* session_nice, int nice) {
     const std::string home = "/proc/" + std::to_string(pool_.process_of(lease));
-    std::ofstream(home + "/autogroup") << "0";
+    std::ofstream(home + "/autogroup") << session_nice;
     DIR* dir = opendir((home + "/task").c_str());
     if (dir == nullptr) return;
     while (const dirent* entry = readdir(dir)) {
-      if (const int thread = std::atoi(entry->d_name); thread > 0) setpriority(PRIO_PROCESS, id_t(thread), 0);
+      if (const int thread = std::atoi(entry->d_name); thread > 0) setpriority(PRIO_PROCESS, id_t(thread), nice);
     }
     closedir(dir);
   }
 
- private:
   host::Loop& loop_;
   host::DomainPool& pool_;
   std::shared_ptr<const wasm::Rewritten> spin_;

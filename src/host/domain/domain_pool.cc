@@ -172,10 +172,11 @@ struct DomainPool::Impl {
     DomainPace pace;
   };
 
-  Impl(Loop& l, std::string path) : loop(l), runner_path(std::move(path)) {}
+  Impl(Loop& l, std::string path, DomainClass c) : loop(l), runner_path(std::move(path)), domain_class(c) {}
 
   Loop& loop;
   std::string runner_path;
+  DomainClass domain_class;
   std::function<void(uint64_t, DomainViolation)> violated = [](uint64_t, DomainViolation) {};
   BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
   std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
@@ -220,7 +221,7 @@ struct DomainPool::Impl {
     callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
     callbacks.quiet = [this, raw] { on_quiet(*raw); };
     callbacks.gone = [this, raw](int status) { on_gone(*raw, status); };
-    runner->process = TRY(RunnerProcess::start(loop, runner_path, std::move(callbacks)));
+    runner->process = TRY(RunnerProcess::start(loop, runner_path, domain_class, std::move(callbacks)));
     return runner;
   }
 
@@ -499,8 +500,8 @@ struct DomainPool::Impl {
   }
 };
 
-DomainPool::DomainPool(Loop& loop, std::string runner_path)
-    : impl_(std::make_unique<Impl>(loop, std::move(runner_path))) {}
+DomainPool::DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class)
+    : impl_(std::make_unique<Impl>(loop, std::move(runner_path), domain_class)) {}
 
 DomainPool::~DomainPool() = default;
 

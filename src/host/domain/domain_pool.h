@@ -109,10 +109,13 @@ constexpr size_t kDomainArgsMax = 64;
 constexpr size_t kDomainArgBytesMax = 4096;
 constexpr size_t kDomainErrorsMax = 4096;
 
+/// How guests stand towards everything else on the machine. Ordinary is for tests, which would otherwise wait for other programs.
+enum class DomainClass : uint8_t { kBackground, kOrdinary };
+
 class DomainPool {
  public:
   /// `runner_path`: the selvedge-domain executable.
-  DomainPool(Loop& loop, std::string runner_path);
+  DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class = DomainClass::kBackground);
   ~DomainPool();
   DomainPool(const DomainPool&) = delete;
   DomainPool& operator=(const DomainPool&) = delete;

@@ -533,7 +533,7 @@ TEST_F(Domain, AResultCarriesTheHandleOfItsTask) {
 // req: D2
 TEST(Runner, ThatDoesNotShowTheHandleOfItsTaskIsNotBelieved) {
   Loop loop(1);
-  DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain-false");
+  DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain-false", DomainClass::kOrdinary);
   DomainTask task = task_of(guest("hello"));
   task.handle.bytes.fill(0x5a);
   std::optional<DomainOutcome> answer;

@@ -43,7 +43,7 @@ inline DomainTask task_of(std::shared_ptr<const wasm::Rewritten> module, std::ve
 
 class Domain : public testing::Test {
  protected:
-  Domain() : loop_(1), pool_(loop_, runner_path()) {}
+  Domain() : loop_(1), pool_(loop_, runner_path(), DomainClass::kOrdinary) {}
 
   DomainOutcome run(uint64_t lease, DomainTask task) {
     std::optional<DomainOutcome> answer;

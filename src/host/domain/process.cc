@@ -95,13 +95,13 @@ class StatusFile {
 };
 
 /// In the child, between clone and exec: only what is safe after a fork of a process with threads.
-[[noreturn]] void become_runner(const char* path, int socket, const Attempt& attempt, const char* user_map) {
+[[noreturn]] void become_runner(const char* path, int socket, DomainClass domain_class, const Attempt& attempt, const char* user_map) {
   if ((attempt.flags & CLONE_NEWUSER) != 0) {
     // Root of its own namespace only, so that it may empty its root directory before it drops that too.
     write_file("/proc/self/setgroups", "deny");
     write_file("/proc/self/uid_map", user_map);
   }
-  enter_background();
+  if (domain_class == DomainClass::kBackground) enter_background();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -135,7 +135,7 @@ struct Child {
   int pid_fd = -1;
 };
 
-Child clone_runner(const char* path, int socket) {
+Child clone_runner(const char* path, int socket, DomainClass domain_class) {
   char user_map[32];
   std::snprintf(user_map, sizeof user_map, "0 %u 1", unsigned(geteuid()));
   // Root needs no user namespace: it drops to nobody instead, which is more than an own namespace gives.
@@ -147,7 +147,7 @@ Child clone_runner(const char* path, int socket) {
     int pid_fd = -1;
     // The parent_tid argument receives the pidfd.
     const long pid = syscall(SYS_clone, attempt.flags | CLONE_PIDFD | SIGCHLD, nullptr, &pid_fd, nullptr, nullptr);
-    if (pid == 0) become_runner(path, socket, attempt, user_map);
+    if (pid == 0) become_runner(path, socket, domain_class, attempt, user_map);
     if (pid > 0) return {pid_t(pid), pid_fd};
   }
   return {};
@@ -155,7 +155,8 @@ Child clone_runner(const char* path, int socket) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const std::string& path, Callbacks callbacks) {
+Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const std::string& path, DomainClass domain_class,
+                                                            Callbacks callbacks) {
   if (access(path.c_str(), X_OK) != 0) {
     return fail(Errc::kIo, "cannot run " + path + ": " + strerror(errno) + "; is selvedge-domain installed beside selvedge?");
   }
@@ -165,7 +166,7 @@ Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const st
   }
   // The runner blocks on its end.
   fcntl(pair[1], F_SETFL, 0);
-  const Child child = clone_runner(path.c_str(), pair[1]);
+  const Child child = clone_runner(path.c_str(), pair[1], domain_class);
   const int why = errno;
   close(pair[1]);
   if (child.pid < 0) {

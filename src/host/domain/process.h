@@ -29,7 +29,7 @@ class RunnerProcess {
   };
   /// None of the callbacks comes from within start(). After `gone` there are no more. The owner must not destroy the
   /// object from within a callback. Errors: kIo.
-  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, Callbacks callbacks);
+  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, DomainClass domain_class, Callbacks callbacks);
   /// Kills and reaps, waiting for the kernel if the process still lives.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;
