@@ -51,6 +51,8 @@ bool write_file(const char* path, const char* text) {
 /// spec: WF 8.2
 void enter_background() {
   setsid();
+  const sched_param none{};
+  sched_setscheduler(0, SCHED_OTHER, &none);  // whatever class the node itself was put in
   setpriority(PRIO_PROCESS, 0, 19);
   write_file("/proc/self/autogroup", "10");
 }
