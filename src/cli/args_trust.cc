@@ -28,6 +28,8 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   give->add_option("--memory", grant_give_options->memory, "memory of a program")->type_name("SIZE")->capture_default_str();
   give->add_option("--storage", grant_give_options->storage, "disk space; 0 for none")->type_name("SIZE")->capture_default_str();
   give->add_option("--device", grant_give_options->device, "for another device of yours, by its name or key (selvedge device list)")->type_name("DEVICE");
+  give->add_option("--battery-min", grant_give_options->battery_percent_min, "on battery, nothing runs below this charge")->type_name("PERCENT")->check(CLI::Range(0, 100));
+  give->add_flag("--only-charging", grant_give_options->only_while_charging, "on battery, nothing runs");
   give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
   add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
            [](World& w) { return run_grant_list(w); });
@@ -57,9 +59,11 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   const auto receipts_options = std::make_shared<ReceiptsOptions>();
   CLI::App* receipts = add_verb(app, chosen, "receipts", "Signed accounts of what ran: by whom, for whom, fuel, time, bytes.",
                                 "  selvedge receipts             sums for each host, origin and program\n"
+                                "  selvedge receipts --by origin,lease,day\n"
                                 "  selvedge receipts --all       every execution\n"
-                                "  selvedge --json receipts\n",
+                                "  selvedge --json receipts      every receipt; with --by the sums\n",
                                 verb_of(receipts_options, run_receipts));
+  receipts->add_option("--by", receipts_options->by, "sums for each: any of host, origin, lease, day, module")->type_name("LIST")->delimiter(',');
   receipts->add_flag("--all", receipts_options->all, "a line for each execution");
   receipts->group("Peers and grants");
 }

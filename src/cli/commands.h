@@ -75,6 +75,8 @@ struct GrantGiveOptions {
   std::string storage = "1G";
   std::string duration = "1h";
   std::string device;                 // another device of the same owner
+  uint32_t battery_percent_min = 0;
+  bool only_while_charging = false;
 };
 struct GrantAskOptions {
   std::string node;
@@ -110,6 +112,7 @@ struct LeaseOptions {
 };
 struct ReceiptsOptions {
   bool all = false;
+  std::vector<std::string> by;   // of host, origin, lease, day, module; empty: host, origin, module
 };
 struct InitOptions {
   std::string owner;             // of another device, by key: this one gets node keys only

@@ -3,11 +3,14 @@
 #include <time.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "cli/commands.h"
 #include "cli/shared.h"
 #include "cli/units.h"
+#include "codec/multibase.h"
+#include "work/dtaps.h"
 
 namespace selvedge::cli {
 
@@ -64,6 +67,8 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   request.storage_bytes = TRY(parse_bytes(options.storage));
   request.seconds = TRY(parse_seconds(options.duration));
   request.device = options.device;
+  request.battery_percent_min = options.battery_percent_min;
+  request.only_while_charging = options.only_while_charging;
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(request));
   world.terminal.record(answer.dump());
@@ -142,25 +147,87 @@ CommandResult run_task_move(World& world, const TaskOptions& options) {
 namespace {
 
 struct ReceiptSum {
-  uint64_t tasks = 0, accepted = 0, fuel = 0, cpu_ns = 0, bytes_in = 0, bytes_out = 0;
+  uint64_t tasks = 0, accepted = 0, fuel = 0, cpu_ns = 0, bytes_in = 0, bytes_out = 0, wakeups = 0, frozen_ms = 0, violations = 0;
+  uint64_t resident_peak_bytes = 0;
+  uint32_t degraded = 0;
 };
 
-void print_receipt_sums(Terminal& terminal, const std::vector<node::ReceiptInfo>& receipts) {
-  using Key = std::tuple<crypto::PublicKey, crypto::PublicKey, std::string>;
-  std::map<Key, ReceiptSum> sums;
-  for (const node::ReceiptInfo& each : receipts) {
-    ReceiptSum& sum = sums[{each.receipt.owner, each.receipt.origin, each.receipt.module.text()}];
-    ++sum.tasks;
-    sum.accepted += each.accepted ? 1 : 0;
-    sum.fuel += each.receipt.fuel;
-    sum.cpu_ns += each.receipt.cpu_ns;
-    sum.bytes_in += each.receipt.bytes_in;
-    sum.bytes_out += each.receipt.bytes_out;
+/// "2026-11-26", in universal time.
+std::string day_of(uint64_t unix_ms) {
+  const time_t seconds = time_t(unix_ms / 1000);
+  tm date{};
+  gmtime_r(&seconds, &date);
+  return fmt::format("{:04}-{:02}-{:02}", date.tm_year + 1900, date.tm_mon + 1, date.tm_mday);
+}
+
+/// What receipts can be summed by: the name, the value in full for programs, and what a table shows of it.
+struct Grouping {
+  const char* name;
+  std::string (*full)(const object::Receipt& receipt);
+  std::string (*brief)(const object::Receipt& receipt);
+};
+constexpr Grouping kGroupings[] = {
+    {"host", [](const object::Receipt& r) { return codec::key_text(r.owner); }, [](const object::Receipt& r) { return short_key(r.owner); }},
+    {"origin", [](const object::Receipt& r) { return codec::key_text(r.origin); }, [](const object::Receipt& r) { return short_key(r.origin); }},
+    {"lease", [](const object::Receipt& r) { return r.grant.hex(); }, [](const object::Receipt& r) { return r.grant.hex().substr(0, kShortIdLength); }},
+    {"day", [](const object::Receipt& r) { return day_of(r.finished_ms); }, [](const object::Receipt& r) { return day_of(r.finished_ms); }},
+    {"module", [](const object::Receipt& r) { return r.module.text(); }, [](const object::Receipt& r) { return r.module.text(); }},
+};
+
+/// Errors: kInvalid for a name that is none of the groupings.
+Result<std::vector<const Grouping*>> groupings_of(const std::vector<std::string>& names) {
+  std::vector<const Grouping*> out;
+  for (const std::string& name : names) {
+    const auto found = std::find_if(std::begin(kGroupings), std::end(kGroupings), [&](const Grouping& g) { return g.name == name; });
+    if (found == std::end(kGroupings)) return fail(Errc::kInvalid, "receipts cannot be summed by " + name + ", only by host, origin, lease, day and module");
+    out.push_back(found);
   }
-  Table table({"host's owner", "origin", ">tasks", ">accepted", ">fuel", ">cpu", ">in", ">out", "module"});
-  for (const auto& [key, sum] : sums) {
-    table.row({short_key(std::get<0>(key)), short_key(std::get<1>(key)), std::to_string(sum.tasks), std::to_string(sum.accepted), format_count(sum.fuel),
-               format_us(sum.cpu_ns / 1000), format_bytes(sum.bytes_in), format_bytes(sum.bytes_out), std::get<2>(key)});
+  return out;
+}
+
+void add_receipt(ReceiptSum& sum, const node::ReceiptInfo& each) {
+  const object::Receipt& r = each.receipt;
+  ++sum.tasks;
+  sum.accepted += each.accepted ? 1 : 0;
+  sum.fuel += r.fuel;
+  sum.cpu_ns += r.cpu_ns;
+  sum.bytes_in += r.bytes_in;
+  sum.bytes_out += r.bytes_out;
+  sum.wakeups += r.wakeups;
+  sum.frozen_ms += r.frozen_ms;
+  sum.violations += r.violations;
+  sum.resident_peak_bytes = std::max(sum.resident_peak_bytes, r.resident_peak_bytes);
+  sum.degraded |= r.degraded;
+}
+
+void print_receipt_sums(Terminal& terminal, const std::vector<node::ReceiptInfo>& receipts, const std::vector<const Grouping*>& by) {
+  struct Row { ReceiptSum sum; std::vector<std::string> brief; };
+  std::map<std::vector<std::string>, Row> sums;
+  for (const node::ReceiptInfo& each : receipts) {
+    std::vector<std::string> key, brief;
+    for (const Grouping* grouping : by) key.push_back(grouping->full(each.receipt)), brief.push_back(grouping->brief(each.receipt));
+    Row& row = sums[key];
+    row.brief = brief;
+    add_receipt(row.sum, each);
+  }
+  std::vector<std::string> headers;
+  for (const Grouping* grouping : by) headers.push_back(grouping->name);
+  headers.insert(headers.end(), {">tasks", ">accepted", ">fuel", ">cpu", ">resident", ">in", ">out", ">wakeups", ">frozen", ">violations", "slowed by"});
+  Table table(std::move(headers));
+  for (const auto& [key, row] : sums) {
+    const ReceiptSum& sum = row.sum;
+    std::vector<std::string> cells = row.brief;
+    const std::string slowed = work::degraded_text(sum.degraded);
+    cells.insert(cells.end(), {std::to_string(sum.tasks), std::to_string(sum.accepted), format_count(sum.fuel), format_us(sum.cpu_ns / 1000),
+                               format_bytes(sum.resident_peak_bytes), format_bytes(sum.bytes_in), format_bytes(sum.bytes_out), std::to_string(sum.wakeups),
+                               format_us(sum.frozen_ms * 1000), std::to_string(sum.violations), slowed.empty() ? "-" : slowed});
+    table.row(std::move(cells));
+    Record record;
+    for (size_t i = 0; i < by.size(); ++i) record.text(by[i]->name, key[i]);
+    terminal.record(record.number("tasks", sum.tasks).number("accepted", sum.accepted).number("fuel", sum.fuel).number("cpu_ns", sum.cpu_ns)
+                        .number("resident_peak_bytes", sum.resident_peak_bytes).number("bytes_in", sum.bytes_in).number("bytes_out", sum.bytes_out)
+                        .number("wakeups", sum.wakeups).number("frozen_ms", sum.frozen_ms).number("violations", sum.violations)
+                        .text("slowed", slowed).json());
   }
   if (table.empty()) terminal.line("No receipts: nothing has run here for others, and others have run nothing for this node's owner.");
   else table.print(terminal);
@@ -169,13 +236,16 @@ void print_receipt_sums(Terminal& terminal, const std::vector<node::ReceiptInfo>
 }  // namespace
 
 CommandResult run_receipts(World& world, const ReceiptsOptions& options) {
+  const std::vector<const Grouping*> by = TRY(groupings_of(options.by.empty() ? std::vector<std::string>{"host", "origin", "module"} : options.by));
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::ReceiptsRequest{}));
-  print_records(world.terminal, answer.at("receipts"));
-  if (world.terminal.json()) return kExitOk;
+  if (world.terminal.json() && options.by.empty()) {
+    print_records(world.terminal, answer.at("receipts"));
+    return kExitOk;
+  }
   const auto list = TRY(read_answer<node::ReceiptsAnswer>(answer));
-  if (!options.all) {
-    print_receipt_sums(world.terminal, list.receipts);
+  if (!options.all || !options.by.empty()) {
+    print_receipt_sums(world.terminal, list.receipts, by);
     return kExitOk;
   }
   Table table({"task", "host's owner", "outcome", "accepted", ">fuel", ">cpu", ">memory", ">in", ">out", "output"});

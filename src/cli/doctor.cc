@@ -10,6 +10,7 @@
 #include "cli/files.h"
 #include "cli/units.h"
 #include "host/domain/domain_pool.h"
+#include "host/kernel/kernel.h"
 #include "host/loop/loop.h"
 
 namespace selvedge::cli {
@@ -26,6 +27,7 @@ class Doctor {
   void node();
   void disk();
   void sandbox();
+  void kernel();
   void clock();
   void file_limit();
   int exit_code() const { return failed_ ? kExitCheckFailed : kExitOk; }
@@ -165,6 +167,13 @@ void Doctor::sandbox() {
   say(Finding::kOk, "sandbox", layers->text());
 }
 
+// What is missing makes the node less considerate, not wrong: a line each, and no warning, because a server has no battery.
+void Doctor::kernel() {
+  for (const host::KernelSource& source : host::Kernel().sources()) {
+    say(Finding::kOk, "signals", source.what + (source.there ? ": " : " is not seen: ") + source.detail);
+  }
+}
+
 void Doctor::clock() {
   // Nothing that this program reads can have been signed before it was written.
   constexpr time_t kWritten = 1'735'689'600;  // 2025-01-01
@@ -195,6 +204,7 @@ CommandResult run_doctor(World& world) {
   doctor.node();
   doctor.disk();
   doctor.sandbox();
+  doctor.kernel();
   doctor.clock();
   doctor.file_limit();
   return doctor.exit_code();

@@ -43,9 +43,12 @@ struct GrantGiveRequest {
   uint64_t storage_bytes = 1u << 30;
   uint64_t seconds = 3600;
   std::string device;            // another device of this machine's owner that the grant is for; empty: this one
+  uint32_t battery_percent_min = 0;   // while not charging
+  bool only_while_charging = false;
   template <class V> void visit(V& v) {
     v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
-    v("storage_bytes", storage_bytes); v("seconds", seconds); v("device", device);
+    v("storage_bytes", storage_bytes); v("seconds", seconds); v("device", device); v("battery_percent_min", battery_percent_min);
+    v("only_while_charging", only_while_charging);
   }
 };
 struct GrantListRequest { static constexpr const char* kMethod = "grant.list"; template <class V> void visit(V&) {} };
@@ -174,9 +177,14 @@ struct LeaseInfo {
   uint64_t stored_bytes = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
+  uint64_t wakeups = 0;
+  uint64_t frozen_ms = 0;
+  uint64_t violations = 0;        // of its pace or its limits
+  std::string slowed;             // why it goes slower now than its grant allows: interaction, frames, memory, heat, power, violations, shed
   template <class V> void visit(V& v) {
     v("id", id); v("origin", origin); v("state", state); v("started", started); v("expires", expires); v("tasks", tasks);
     v("fuel", fuel); v("cpu_ns", cpu_ns); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
+    v("wakeups", wakeups); v("frozen_ms", frozen_ms); v("violations", violations); v("slowed", slowed);
   }
 };
 struct LeaseListAnswer {

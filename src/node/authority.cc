@@ -178,6 +178,7 @@ Result<object::Authorization> Authority::may_run(Instant now, const object::Sign
   use.zone = offer.body.zone;
   use.task = offer.body.task;
   use.amounts.memory_bytes = offer.body.spec.memory_bytes;
+  use.power = power_;
   object::Evidence evidence;
   evidence.machine_record = record_ ? &*record_ : nullptr;
   evidence.grant = given(offer.body.grant);

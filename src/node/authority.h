@@ -26,6 +26,8 @@ class Authority {
 
   /// This node's own record. Must be set before anything is authorised.
   void set_record(object::Signed<object::NodeRecord> record) { record_.emplace(std::move(record)); }
+  /// What grants' conditions are judged by.
+  void set_power(const object::PowerState& power) { power_ = power; }
   /// A grant by this machine's owner for this machine. Errors: kUnauthorized, kLimit.
   Status add_given(object::Signed<object::Grant> grant);
   /// A grant that another machine's owner gave to this node's owner. Errors: kUnauthorized, kLimit.
@@ -82,6 +84,7 @@ class Authority {
   crypto::PublicKey node_;
   const crypto::Verifier& verifier_;
   std::optional<object::Signed<object::NodeRecord>> record_;
+  object::PowerState power_;
   std::map<object::ObjectId, object::Signed<object::Grant>> given_;
   std::map<object::ObjectId, object::Signed<object::Grant>> received_;
   std::map<object::ZoneId, object::Signed<object::ZonePolicy>> policies_;

@@ -43,6 +43,7 @@ struct NodeConfig {
   std::optional<NodeKey> succeeds;        // the key that this node had before
   const crypto::Verifier* verifier = nullptr;
   Instant started;                        // now, when the node is made
+  uint32_t processors = 1;                // of this machine
   crypto::Seed random;                    // seeds every generator of the node
   std::string label;                      // what the owner calls this device
   std::vector<object::Holder> hosts;      // where nodes may be, from a backup or an enrolment

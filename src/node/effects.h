@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -11,6 +12,7 @@
 #include "mesh/session.h"
 #include "object/identity.h"
 #include "store/effects.h"
+#include "work/dtaps.h"
 #include "work/executor.h"
 
 namespace selvedge::node {
@@ -47,6 +49,8 @@ struct UseDisk { store::Effect effect; };                          // on_persist
 struct Compute { uint64_t token; ComputeJob job; };                // on_computed
 struct Attest { uint64_t token; object::AttestationRequest request; };  // on_attested; only where NodeConfig::attestation names a hardware tier
 struct StartTask { work::RunDomain run; };                         // on_domain
+struct PaceTasks { uint64_t lease_number; std::optional<work::SetPace> pace; };  // from now on; none: the lease is no more. on_violation
+struct ReclaimMemory {};                                           // what is kept only to be faster
 struct StopTasks { uint64_t token; uint64_t lease_number; };       // on_tasks_stopped
 struct ReadFile { uint64_t token; std::string path; uint64_t offset; uint64_t bytes_max; };  // on_file_read
 /// Written to a file beside `path`, which takes its name with the last piece: a reader never sees half a file.
@@ -59,7 +63,7 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

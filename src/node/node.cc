@@ -403,6 +403,18 @@ void Node::on_domain_state(Instant now, const work::TaskId& task, const object::
   finish(turn);
 }
 
+void Node::on_signals(Instant now, const work::Signals& signals, Out& out) {
+  Turn turn{now, out};
+  workshop_.on_signals(turn, signals);
+  finish(turn);
+}
+
+void Node::on_violation(Instant now, uint64_t lease_number, work::Violation violation, Out& out) {
+  Turn turn{now, out};
+  workshop_.on_violation(turn, lease_number, violation);
+  finish(turn);
+}
+
 void Node::on_tasks_stopped(Instant now, uint64_t token, Out& out) {
   Turn turn{now, out};
   core_.on_tasks_stopped(turn, token);

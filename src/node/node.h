@@ -63,6 +63,10 @@ class Node {
   void on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out);
   /// A running task's state, as the domain wrote it down.
   void on_domain_state(Instant now, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state, Out& out);
+  /// What the machine's kernel shows, whenever it changed, and every second while frames suffer.
+  void on_signals(Instant now, const work::Signals& signals, Out& out);
+  /// A domain of the lease did what its pace or its limits do not allow.
+  void on_violation(Instant now, uint64_t lease_number, work::Violation violation, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);
 
   /// Answered by exactly one Answer or Refuse; long ones send Progress first.

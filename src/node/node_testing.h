@@ -50,6 +50,8 @@ class Group {
     std::vector<DialPeer> dials;           // asked for; links are the test's to open
     std::vector<work::RunDomain> tasks;    // started and not answered
     bool hold_tasks = false;
+    std::map<uint64_t, work::SetPace> paces;  // by lease number
+    int reclaims = 0;
     std::vector<StopTasks> stops;          // asked for and not answered
     bool hold_stops = false;
     bool deaf = false;                     // messages to it get lost; what a test makes it say counts
@@ -239,6 +241,12 @@ class Group {
     }
     now = end;
   }
+  /// An input of the machine's surroundings.
+  template <class Input>
+  void feed(size_t n, Input input) {
+    give(n, std::move(input));
+    settle();
+  }
   void put_file(size_t n, const std::string& path, Bytes content) { at(n).files[path] = std::move(content); }
   FileName file(size_t n, const std::string& path) { return {path, path.substr(path.rfind('/') + 1), at(n).files.at(path).size()}; }
 
@@ -335,6 +343,11 @@ class Group {
     } else if (auto* task = std::get_if<StartTask>(&effect)) {
       if (m.hold_tasks) m.tasks.push_back(std::move(task->run));
       else end_task(n, task->run);
+    } else if (auto* pace = std::get_if<PaceTasks>(&effect)) {
+      if (pace->pace) m.paces[pace->lease_number] = *pace->pace;
+      else m.paces.erase(pace->lease_number);
+    } else if (std::get_if<ReclaimMemory>(&effect) != nullptr) {
+      ++m.reclaims;
     } else if (auto* stopping = std::get_if<StopTasks>(&effect)) {
       if (m.hold_stops) m.stops.push_back(*stopping);
       else give(n, [&](Node& node, Node::Out& out) { node.on_tasks_stopped(now, stopping->token, out); });

@@ -17,6 +17,15 @@ object::Authorization cap_authorization(const work::LeaseEntry& lease, const obj
   return {lease.grant.id, {lease.grant.id}, lease.grant.body.expires, revocations.generation()};
 }
 
+/// What the grant says, and what every machine keeps besides.
+work::Envelope envelope_of(const object::Grant& grant) {
+  work::Envelope out;
+  out.cpu_permille = std::min(grant.cpu_permille, 1000u);  // one domain is one processor's
+  out.battery_percent_min = grant.conditions.battery_percent_min;
+  out.only_while_charging = grant.conditions.only_while_charging;
+  return out;
+}
+
 AuditNote lease_note(const object::ObjectId& grant, std::string state) {
   return {object::AuditKind::kLease, convert<crypto::Digest>(grant), std::move(state), AuditBytes::kWithin};
 }
@@ -27,12 +36,14 @@ AuditNote lease_note(const object::ObjectId& grant, std::string state) {
 void Workshop::give(Turn& turn, const GrantGiveRequest& request, const NodeKey& machine, OnGrant then) {
   const Result<crypto::PublicKey> origin = codec::parse_key(request.origin);
   if (!origin.ok()) return then(turn, fail(Errc::kInvalid, "the origin is not a key: " + origin.error().message + ". selvedge status on their machine shows it as owner"));
+  if (request.battery_percent_min > 100) return then(turn, fail(Errc::kInvalid, "a battery has at most 100 percent"));
   object::Grant grant;
   grant.origin = *origin;
   grant.classes = (request.cpu_permille > 0 ? object::kCompute : 0) | (request.storage_bytes > 0 ? object::kStorage : 0);
   grant.cpu_permille = request.cpu_permille;
   grant.memory_bytes = request.cpu_permille > 0 ? request.memory_bytes : 0;
   grant.storage_bytes = request.storage_bytes;
+  grant.conditions = {uint8_t(request.battery_percent_min), request.only_while_charging};
   grant.issued = turn.now.unix_seconds();
   grant.expires = grant.issued + request.seconds;
   give(turn, std::move(grant), machine, std::move(then));
@@ -115,6 +126,11 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   const Status added = leases_.add(turn.now, std::move(grant), effects);
   if (!added.ok()) core_.trace(turn, "a grant is not in force: " + added.error().message);
   else open_cap(turn, *leases_.find(id));
+  if (const work::LeaseEntry* lease = leases_.find(id); lease != nullptr && (lease->grant.body.classes & object::kCompute)) {
+    work::Dtaps::Out paces;
+    dtaps_.on_lease(turn.now, lease->number, envelope_of(lease->grant.body), 1, paces);
+    route(turn, paces);
+  }
   // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
   if (added.ok() && core_.find_record(Record::kPaused, id) != nullptr) (void)leases_.pause(id, effects).ok();
   route(turn, effects);
@@ -165,7 +181,7 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   // The domain is killed first: writing it down can wait for the disk, running code cannot.
   if (request.action == LeaseAction::kResume) --change->left;
   else core_.stop_tasks(turn, lease.number, stopped);
-  if (request.action == LeaseAction::kRevoke) revoke(turn, lease, kept);
+  if (request.action == LeaseAction::kRevoke) revoke(turn, lease, object::RevocationReason::kUserRequest, kept);
   else if (request.action == LeaseAction::kPause) core_.put_audited(turn, Record::kPaused, *id, {}, lease_note(*id, "paused"), kept);
   else core_.erase_audited(turn, Record::kPaused, *id, lease_note(*id, "resumed"), kept);
   route(turn, effects);
@@ -177,7 +193,7 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   }
 }
 
-void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then) {
+void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then) {
   // A machine may always refuse to go on, with its own key where its owner's is elsewhere.
   const crypto::Signer& signer = core_.holds_root() ? *core_.config.owner : *core_.config.node;
   object::Revocation revocation;
@@ -185,7 +201,7 @@ void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus 
   revocation.target_kind = object::RevocationTarget::kCapability;
   revocation.target.bytes = lease.grant.id.bytes;
   revocation.cutoff = turn.now.unix_seconds();
-  revocation.reason = object::RevocationReason::kUserRequest;
+  revocation.reason = reason;
   revocation.issued = turn.now.unix_seconds();
   Result<object::Signed<object::Revocation>> made = object::sign_object(signer, revocation);
   CHECK(made.ok());
@@ -208,20 +224,59 @@ void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus 
 void Workshop::route(Turn& turn, work::Leases::Out& effects) {
   for (work::LeaseEffect& effect : effects.take()) {
     if (auto* stop = std::get_if<work::StopLease>(&effect)) {
-      core_.stop_tasks(turn, stop->number, [](Turn&) {});
       const work::LeaseEntry* lease = leases_.find(stop->lease);
       const Errc why = lease->stage == work::LeaseStage::kRevoked ? Errc::kRevoked
                        : lease->stage == work::LeaseStage::kExpired ? Errc::kExpired
                                                                      : Errc::kUnavailable;
-      work::Executor::Out ended;
-      executor_.on_lease_stopped(stop->number, why, ended);
-      route(turn, ended);
+      end_tasks(turn, stop->number, Error{why, "the machine's owner stopped the lease"});
     } else if (auto* changed = std::get_if<work::LeaseChanged>(&effect)) {
       const work::LeaseEntry* lease = leases_.find(changed->lease);
       tell_lease(turn, *lease);
       const bool over = changed->stage == work::LeaseStage::kRevoked || changed->stage == work::LeaseStage::kExpired;
-      if (over) handles_.drop_lease(changed->lease);
+      if (over) {
+        handles_.drop_lease(changed->lease);
+        work::Dtaps::Out paces;
+        dtaps_.on_lease_ended(turn.now, lease->number, paces);
+        route(turn, paces);
+        // The pace of a lease that is no more need not be remembered.
+        turn.out.push(PaceTasks{lease->number, std::nullopt});
+      }
       if (over && on_lease_ended) on_lease_ended(turn, lease->grant);
+    }
+  }
+}
+
+void Workshop::end_tasks(Turn& turn, uint64_t lease_number, const Error& why) {
+  core_.stop_tasks(turn, lease_number, [](Turn&) {});
+  busy_.erase(lease_number);
+  std::erase_if(with_domains_, [&](const auto& t) { return t.second == lease_number; });
+  work::Dtaps::Out paces;
+  dtaps_.on_work(turn.now, lease_number, std::nullopt, paces);
+  route(turn, paces);
+  work::Executor::Out ended;
+  executor_.on_lease_stopped(lease_number, why, ended);
+  route(turn, ended);
+}
+
+void Workshop::route(Turn& turn, work::Dtaps::Out& effects) {
+  for (work::DtapsEffect& effect : effects.take()) {
+    if (const auto* pace = std::get_if<work::SetPace>(&effect)) {
+      if (auto busy = busy_.find(pace->lease); busy != busy_.end()) busy->second.degraded |= pace->degraded;
+      turn.out.push(PaceTasks{pace->lease, *pace});
+    } else if (const auto* end = std::get_if<work::EndTasks>(&effect)) {
+      end_tasks(turn, end->lease, Error{Errc::kUnavailable, "the machine needs for itself what the task takes: " + work::degraded_text(end->why)});
+    } else if (const auto* broken = std::get_if<work::RevokeForViolations>(&effect)) {
+      work::LeaseEntry* lease = leases_.find_number(broken->lease);
+      if (lease == nullptr || lease->stage == work::LeaseStage::kRevoked) continue;
+      core_.trace(turn, "ALERT: the lease " + lease->grant.id.hex() + " is revoked: its domain " + work::violation_name(broken->last));
+      work::Leases::Out ended;
+      const Status stopped = leases_.revoke(lease->grant.id, ended);
+      CHECK(stopped.ok());
+      revoke(turn, *lease, object::RevocationReason::kViolation, [](Turn&, const Status&) {});
+      route(turn, ended);
+    } else {
+      executor_.drop_modules();
+      turn.out.push(ReclaimMemory{});
     }
   }
 }
@@ -234,7 +289,6 @@ void Workshop::enforce_revocations(Turn& turn) {
   }
   work::Leases::Out effects;
   for (const object::ObjectId& id : ending) {
-    core_.stop_tasks(turn, leases_.find(id)->number, [](Turn&) {});
     (void)leases_.revoke(id, effects).ok();
   }
   route(turn, effects);
@@ -313,6 +367,10 @@ std::vector<LeaseInfo> Workshop::list() const {
     info.stored_bytes = core_.store.usage(convert<store::OriginId>(info.origin)).bytes;
     info.bytes_in = lease.meters.bytes_in;
     info.bytes_out = lease.meters.bytes_out;
+    info.wakeups = lease.meters.wakeups;
+    info.frozen_ms = lease.meters.frozen_ms;
+    info.violations = lease.meters.violations;
+    info.slowed = work::degraded_text(dtaps_.degraded(lease.number));
     out.push_back(std::move(info));
   }
   return out;
@@ -349,9 +407,10 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
   if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
   TRY(check_cap(turn.now, lease->cap, *lease));
+  if (!dtaps_.permits(lease->number)) return fail(Errc::kUnavailable, "the machine is too warm, or not charged enough, for this lease");
   if (executor_.knows(offer.body.task)) {
     // Offered again after a broken session: what it gathered stays.
-    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap};
+    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap};
     work::Executor::Out effects;
     const Status status = executor_.accept(turn.now, std::move(again), effects);
     route(turn, effects);
@@ -372,8 +431,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
   const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::min(lease->grant.body.cpu_permille, 1000u), allowed.chain, lease->cap,
-                               std::move(state)};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap, std::move(state)};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
@@ -393,6 +451,7 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
   for (work::ExecutorEffect& effect : effects.take()) {
     if (auto* run = std::get_if<work::RunDomain>(&effect)) {
       supplies_.erase(run->task);  // all that was needed is here: the keys go
+      task_started(turn, run->task, run->lease_number);
       turn.out.push(StartTask{std::move(*run)});
     } else if (auto* need = std::get_if<work::NeedBlob>(&effect)) {
       need_blob(turn, need->task, need->cid);
@@ -408,6 +467,48 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
       keep_receipt(turn, *keep);
     }
   }
+}
+
+void Workshop::task_started(Turn& turn, const work::TaskId& task, uint64_t lease_number) {
+  if (!with_domains_.emplace(task, lease_number).second) return;  // it was cancelled, offered again, and has not ended yet
+  if (busy_[lease_number].tasks++ > 0) return;  // it waits for its turn
+  work::Dtaps::Out paces;
+  dtaps_.on_work(turn.now, lease_number, turn.now, paces);
+  busy_[lease_number].degraded |= dtaps_.degraded(lease_number);
+  route(turn, paces);
+}
+
+void Workshop::task_ended(Turn& turn, const work::TaskId& task) {
+  const auto given = with_domains_.find(task);
+  if (given == with_domains_.end()) return;  // of a lease that was stopped meanwhile
+  const uint64_t lease_number = given->second;
+  with_domains_.erase(given);
+  auto busy = busy_.find(lease_number);
+  if (busy == busy_.end()) return;
+  const size_t left = --busy->second.tasks;
+  if (left == 0) busy_.erase(busy);
+  else busy->second = Busy{left, dtaps_.degraded(lease_number), 0};
+  work::Dtaps::Out paces;
+  dtaps_.on_work(turn.now, lease_number, left > 0 ? std::optional(turn.now) : std::nullopt, paces);
+  route(turn, paces);
+}
+
+void Workshop::on_signals(Turn& turn, const work::Signals& signals) {
+  core_.authority.set_power({signals.battery_percent, signals.charging});
+  work::Dtaps::Out paces;
+  dtaps_.on_signals(turn.now, signals, paces);
+  route(turn, paces);
+}
+
+void Workshop::on_violation(Turn& turn, uint64_t lease_number, work::Violation violation) {
+  work::LeaseEntry* lease = leases_.find_number(lease_number);
+  if (lease == nullptr || !lease->usable()) return;
+  lease->meters.violations += 1;
+  if (auto busy = busy_.find(lease_number); busy != busy_.end()) busy->second.violations += 1;
+  core_.trace(turn, "a domain of lease " + lease->grant.id.hex() + " " + work::violation_name(violation));
+  work::Dtaps::Out paces;
+  dtaps_.on_violation(turn.now, lease_number, violation, paces);
+  route(turn, paces);
 }
 
 void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid) {
@@ -481,6 +582,12 @@ void Workshop::on_state(Turn& turn, const work::TaskId& task, const object::Hand
 }
 
 void Workshop::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result) {
+  if (const auto given = with_domains_.find(task); given != with_domains_.end()) {
+    const Busy& busy = busy_.at(given->second);
+    result.degraded = busy.degraded;
+    result.violations = busy.violations;
+  }
+  task_ended(turn, task);
   if (!check_running(turn, task, lease_cap).ok()) return;
   work::Executor::Out effects;
   executor_.on_domain(turn.now, task, std::move(result), effects);
@@ -495,6 +602,8 @@ void Workshop::keep_receipt(Turn& turn, const work::KeepReceipt& keep) {
     lease->meters.cpu_ns += receipt.cpu_ns;
     lease->meters.bytes_in += receipt.bytes_in;
     lease->meters.bytes_out += receipt.bytes_out;
+    lease->meters.wakeups += receipt.wakeups;
+    lease->meters.frozen_ms += receipt.frozen_ms;
   }
   const AuditNote note{object::AuditKind::kReceipt, convert<crypto::Digest>(keep.receipt.id), object::enum_name(receipt.outcome), AuditBytes::kElsewhere};
   core_.keep_receipt(turn, receipt.origin, keep.receipt.bytes, note, [this, task = keep.task](Turn& t, const Status& kept) {
@@ -508,6 +617,9 @@ void Workshop::on_deadline(Turn& turn) {
   work::Leases::Out leases;
   leases_.on_deadline(turn.now, leases);
   route(turn, leases);
+  work::Dtaps::Out paces;
+  dtaps_.on_deadline(turn.now, paces);
+  route(turn, paces);
   work::Executor::Out effects;
   executor_.on_deadline(turn.now, effects);
   route(turn, effects);
@@ -515,7 +627,7 @@ void Workshop::on_deadline(Turn& turn) {
 }
 
 Instant Workshop::next_deadline() const {
-  Instant soonest = std::min(leases_.next_deadline(), executor_.next_deadline());
+  Instant soonest = std::min({leases_.next_deadline(), executor_.next_deadline(), dtaps_.next_deadline()});
   for (const auto& [task, supply] : supplies_) soonest = std::min(soonest, supply.forget_at);
   return soonest;
 }

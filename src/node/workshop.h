@@ -8,13 +8,15 @@
 
 #include "node/api.h"
 #include "node/core.h"
+#include "work/dtaps.h"
 #include "work/leases.h"
 
 namespace selvedge::node {
 
 class Workshop {
  public:
-  explicit Workshop(Core& core) : core_(core), executor_(*core.config.node, core.drbg.fork()), handles_(core.drbg.fork()) {}
+  explicit Workshop(Core& core)
+      : core_(core), executor_(*core.config.node, core.drbg.fork()), handles_(core.drbg.fork()), dtaps_(core.config.processors) {}
 
   // ---- leases
   using OnGrant = std::function<void(Turn&, Result<object::Signed<object::Grant>>)>;
@@ -45,19 +47,26 @@ class Workshop {
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
+  void on_signals(Turn& turn, const work::Signals& signals);
+  void on_violation(Turn& turn, uint64_t lease_number, work::Violation violation);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
   size_t active() const { return executor_.active(); }
 
  private:
   void open_given(Turn& turn, const object::Signed<object::Grant>& given);
-  void revoke(Turn& turn, const work::LeaseEntry& lease, Core::OnStatus then);
+  void revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state);
   Status check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap);
   void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);
   void route(Turn& turn, work::Leases::Out& effects);
+  void route(Turn& turn, work::Dtaps::Out& effects);
+  /// Ends what the lease runs; the lease goes on.
+  void end_tasks(Turn& turn, uint64_t lease_number, const Error& why);
+  void task_started(Turn& turn, const work::TaskId& task, uint64_t lease_number);
+  void task_ended(Turn& turn, const work::TaskId& task);
   void need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid);
   void blob_part(Turn& turn, const work::TaskId& task, const codec::Cid& cid, size_t index, Result<Bytes> part);
   void blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content);
@@ -85,6 +94,15 @@ class Workshop {
   object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
   std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
+  work::Dtaps dtaps_;
+  /// What the domain of a lease has to do: tasks given to it, and what befell since the one that runs was its turn.
+  struct Busy {
+    size_t tasks = 0;
+    work::Degraded degraded = 0;
+    uint32_t violations = 0;
+  };
+  std::map<uint64_t, Busy> busy_;                     // by lease number
+  std::map<work::TaskId, uint64_t> with_domains_;     // tasks not answered yet, also of those nobody wants any more; their lease's number
 };
 
 }  // namespace selvedge::node

@@ -366,7 +366,7 @@ Digest commitment_digest(const Reveal& reveal);
 /// A signed account of what ran, for how long, and what it used.
 struct Receipt {
   static constexpr std::string_view kName = "Receipt";
-  static constexpr uint16_t kVersion = 2;
+  static constexpr uint16_t kVersion = 3;
   PublicKey executor;
   PublicKey owner;
   PublicKey origin;
@@ -380,7 +380,12 @@ struct Receipt {
   uint64_t finished_ms = 0;
   uint64_t fuel = 0;
   uint64_t cpu_ns = 0;
-  uint64_t memory_peak_bytes = 0;
+  uint64_t memory_peak_bytes = 0;   // of the program
+  uint64_t resident_peak_bytes = 0; // of its process, engine included
+  uint64_t wakeups = 0;
+  uint64_t frozen_ms = 0;           // of the time between start and end
+  uint32_t degraded = 0;            // why it went slower than the grant allows, a set (docs/spec/objects.md)
+  uint32_t violations = 0;          // of the lease, while it ran
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   Outcome outcome = Outcome::kOk;
@@ -403,6 +408,11 @@ struct Receipt {
     v("fuel", fuel);
     v("cpu_ns", cpu_ns);
     v("memory_peak_bytes", memory_peak_bytes);
+    v("resident_peak_bytes", resident_peak_bytes);
+    v("wakeups", wakeups);
+    v("frozen_ms", frozen_ms);
+    v("degraded", degraded);
+    v("violations", violations);
     v("bytes_in", bytes_in);
     v("bytes_out", bytes_out);
     v("outcome", outcome);

@@ -313,6 +313,12 @@ void World::act(NodeIndex n, node::Effect& effect) {
   } else if (auto* task = std::get_if<node::StartTask>(&effect)) {
     trace("task", n, task->run.task);
     start_task(n, std::move(task->run));
+  } else if (auto* pace = std::get_if<node::PaceTasks>(&effect)) {
+    // Simulated domains take the time that is drawn for them; desk.h simulates paces.
+    store_u64(number, pace->lease_number);
+    trace("pace", n, number);
+  } else if (std::get_if<node::ReclaimMemory>(&effect) != nullptr) {
+    trace("reclaim", n, {});
   } else if (auto* stop = std::get_if<node::StopTasks>(&effect)) {
     store_u64(number, stop->lease_number);
     trace("stop", n, number);

@@ -133,7 +133,7 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
     return;
   }
   RunDomain run{id, task.accepted.lease_number, task.accepted.lease_cap, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
-                spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, task.accepted.cpu_permille, std::move(task.accepted.state)};
+                spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, std::move(task.accepted.state)};
   for (const object::TaskInput& input : spec.inputs) append(run.input, *task.inputs.at(input.cid));
   task.inputs.clear();
   task.stage = Task::kRunning;
@@ -186,6 +186,11 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   receipt.fuel = reveal.fuel;
   receipt.cpu_ns = task.result.cpu_ns;
   receipt.memory_peak_bytes = task.result.memory_peak_bytes;
+  receipt.resident_peak_bytes = task.result.resident_peak_bytes;
+  receipt.wakeups = task.result.wakeups;
+  receipt.frozen_ms = task.result.frozen_ns / 1'000'000;
+  receipt.degraded = task.result.degraded;
+  receipt.violations = task.result.violations;
   receipt.bytes_in = task.bytes_in;
   receipt.bytes_out = task.result.output.size();
   receipt.outcome = reveal.outcome;
@@ -244,16 +249,20 @@ void Executor::on_cancel(const NodeKey& from, const TaskId& id) {
   tasks_.erase(it);
 }
 
-void Executor::on_lease_stopped(uint64_t lease_number, Errc why, Out& out) {
+void Executor::on_lease_stopped(uint64_t lease_number, const Error& why, Out& out) {
   for (auto it = tasks_.begin(); it != tasks_.end();) {
     if (it->second.accepted.lease_number != lease_number) {
       ++it;
       continue;
     }
     out.push(ExecutorSend{it->second.accepted.from,
-                          WorkMessages::encode(OfferAnswer{it->first, uint8_t(why), "the machine's owner stopped the lease"})});
+                          WorkMessages::encode(OfferAnswer{it->first, uint8_t(why.code), why.message})});
     it = tasks_.erase(it);
   }
+}
+
+void Executor::drop_modules() {
+  std::erase_if(modules_, [](const auto& m) { return !m.second.pending; });
 }
 
 void Executor::on_deadline(Instant now, Out&) {

@@ -45,7 +45,6 @@ struct RunDomain {
   uint64_t memory_bytes;
   uint64_t output_bytes_max;
   Duration wall_max;
-  uint32_t cpu_permille;
   Bytes resume{};             // the checkpoint to go on from, or empty
 };
 /// What a domain answered.
@@ -57,6 +56,11 @@ struct DomainResult {
   uint64_t cpu_ns = 0;
   uint64_t wall_ns = 0;              // while it ran, waiting for its turn not counted
   uint64_t memory_peak_bytes = 0;
+  uint64_t resident_peak_bytes = 0;
+  uint64_t wakeups = 0;
+  uint64_t frozen_ns = 0;
+  uint32_t degraded = 0;             // of Degraded (dtaps.h): why it went slower than its grant allows
+  uint32_t violations = 0;           // of the lease, while it ran
   crypto::Digest trace;
 };
 
@@ -75,7 +79,6 @@ struct AcceptedOffer {
   NodeKey from;               // the session to answer on
   crypto::PublicKey owner;    // of this machine
   uint64_t lease_number = 0;
-  uint32_t cpu_permille = 1000;
   std::vector<object::ObjectId> authority{};  // what authorize() rested on
   object::Handle lease_cap{};               // of the lease that it runs under
   Bytes state{};                            // to go on from, or empty
@@ -98,7 +101,9 @@ class Executor {
   void on_receipt_kept(Instant now, const TaskId& task, const Status& kept, Out& out);
   void on_cancel(const NodeKey& from, const TaskId& task);
   /// The lease stopped: whatever it has here is over, and its origin is told.
-  void on_lease_stopped(uint64_t lease_number, Errc why, Out& out);
+  void on_lease_stopped(uint64_t lease_number, const Error& why, Out& out);
+  /// Memory is short: modules that nobody waits for are rewritten anew when they are needed again.
+  void drop_modules();
   void on_deadline(Instant now, Out& out);
   Instant next_deadline() const;
 

@@ -37,7 +37,7 @@ class ExecutorTest : public testing::Test {
     EXPECT_TRUE(made.ok()) << made.error().message;
     crypto::PublicKey owner;
     owner.bytes.fill(9);
-    return {std::move(made).value(), origin_.public_key(), owner, lease, 500, {}};
+    return {std::move(made).value(), origin_.public_key(), owner, lease, {}};
   }
   object::BlobRef blob(const std::string& content) const {
     object::BlockGroup group;
@@ -129,7 +129,6 @@ TEST_F(ExecutorTest, GathersThenRunsThenCommitsThenShows) {
   ASSERT_EQ(runs_.size(), 1u);
   EXPECT_EQ(runs_[0].input, to_bytes(view("input")));
   EXPECT_EQ(runs_[0].lease_number, 1u);
-  EXPECT_EQ(runs_[0].cpu_permille, 500u);
   EXPECT_TRUE(messages<Commit>().empty());
   ran(1);
   ASSERT_EQ(messages<Commit>().size(), 1u);
@@ -234,7 +233,7 @@ TEST_F(ExecutorTest, AStoppedLeaseTakesItsTasksAndTellsTheirOrigin) {
   give(2, "input");
   ASSERT_EQ(runs_.size(), 2u);
   sent_.clear();
-  executor_.on_lease_stopped(1, Errc::kRevoked, out_);
+  executor_.on_lease_stopped(1, Error{Errc::kRevoked, "the owner stopped it"}, out_);
   settle();
   ASSERT_EQ(messages<OfferAnswer>().size(), 1u);
   EXPECT_EQ(messages<OfferAnswer>()[0].task, id(1));
@@ -316,7 +315,7 @@ TEST_F(ExecutorTest, HasItsLimit) {
   for (size_t i = 0; i < kExecutionsMax; ++i) {
     object::TaskOffer body = one.offer.body;
     store_u64(body.task.bytes.data(), i);
-    ASSERT_TRUE(accept({object::sign_object(origin_, body).value(), one.from, one.owner, 1, 500}).ok());
+    ASSERT_TRUE(accept({object::sign_object(origin_, body).value(), one.from, one.owner, 1}).ok());
   }
   EXPECT_EQ(accept(offer(255, {})).code(), Errc::kLimit);
 }

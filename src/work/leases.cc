@@ -90,6 +90,11 @@ Instant Leases::next_deadline() const {
   return soonest;
 }
 
+LeaseEntry* Leases::find_number(uint64_t number) {
+  auto it = std::find_if(leases_.begin(), leases_.end(), [&](const auto& l) { return l.second.number == number; });
+  return it == leases_.end() ? nullptr : &it->second;
+}
+
 LeaseEntry* Leases::find(const object::ObjectId& id) {
   auto it = leases_.find(id);
   return it == leases_.end() ? nullptr : &it->second;

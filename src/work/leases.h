@@ -30,6 +30,9 @@ struct LeaseMeters {
   uint64_t cpu_ns = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
+  uint64_t wakeups = 0;
+  uint64_t frozen_ms = 0;
+  uint64_t violations = 0;
 };
 
 struct LeaseEntry {
@@ -62,6 +65,7 @@ class Leases {
   void on_deadline(Instant now, Out& out);
   Instant next_deadline() const;
 
+  LeaseEntry* find_number(uint64_t number);
   LeaseEntry* find(const object::ObjectId& lease);
   const LeaseEntry* find(const object::ObjectId& lease) const { return const_cast<Leases*>(this)->find(lease); }
   /// The usable lease of an origin that ends last, or nullptr.

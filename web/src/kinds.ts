@@ -69,7 +69,8 @@ export interface Commitment { task: Bytes; executor: Bytes; digest: Bytes }
 export interface Reveal { task: Bytes; executor: Bytes; nonce: Bytes; outcome: number; output: Cid | null; trace: Bytes; fuel: bigint }
 export interface Receipt {
   executor: Bytes; owner: Bytes; origin: Bytes; grant: Bytes; task: Bytes; module: Cid; rewritten: Bytes; bundle: Bytes | null; authority: Bytes[];
-  started_ms: bigint; finished_ms: bigint; fuel: bigint; cpu_ns: bigint; memory_peak_bytes: bigint; bytes_in: bigint; bytes_out: bigint;
+  started_ms: bigint; finished_ms: bigint; fuel: bigint; cpu_ns: bigint; memory_peak_bytes: bigint; resident_peak_bytes: bigint;
+  wakeups: bigint; frozen_ms: bigint; degraded: number; violations: number; bytes_in: bigint; bytes_out: bigint;
   outcome: number; output: Cid | null; trace: Bytes;
 }
 
@@ -177,9 +178,10 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
     `blobs:[${BLOB_REF}],holders:[{node:bytes32,addresses:[text]}],issued:u64,expires:u64}`],
   ['Commitment', 1, 'executor', '{task:bytes32,executor:bytes32,digest:bytes32}'],
   ['Reveal', 1, 'executor', '{task:bytes32,executor:bytes32,nonce:bytes32,outcome:enum0..7,output:?cid,trace:bytes32,fuel:u64}'],
-  ['Receipt', 2, 'executor',
+  ['Receipt', 3, 'executor',
     '{executor:bytes32,owner:bytes32,origin:bytes32,grant:bytes32,task:bytes32,module:cid,rewritten:bytes32,bundle:?bytes32,authority:[bytes32],' +
-    'started_ms:u64,finished_ms:u64,fuel:u64,cpu_ns:u64,memory_peak_bytes:u64,bytes_in:u64,bytes_out:u64,outcome:enum0..7,output:?cid,trace:bytes32}'],
+    'started_ms:u64,finished_ms:u64,fuel:u64,cpu_ns:u64,memory_peak_bytes:u64,resident_peak_bytes:u64,wakeups:u64,frozen_ms:u64,degraded:u32,' +
+    'violations:u32,bytes_in:u64,bytes_out:u64,outcome:enum0..7,output:?cid,trace:bytes32}'],
   ['BlockGroup', 2, null, BLOCK_GROUP],
   ['BlobRef', 2, null, BLOB_REF],
   ['SecretManifest', 1, 'owner',

@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <thread>
 
 #include "crypto/drbg.h"
 #include "host/daemon/api_server.h"
@@ -11,6 +13,7 @@
 #include "host/daemon/log.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
+#include "host/kernel/kernel.h"
 #include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
@@ -47,7 +50,8 @@ class Daemon {
   Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
       : options_(options), home_(std::move(home)), lock_(std::move(lock)), node_key_(keys.node.node), seal_(keys.node.seal.clone()),
         log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path),
-        deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }) {
+        deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }),
+        kernel_timer_(loop_, [this] { look_at_kernel(); }) {
     if (keys.root) owner_.emplace(keys.root->owner);
   }
 
@@ -73,6 +77,8 @@ class Daemon {
   void perform(node::Compute& effect);
   void perform(node::Attest& effect);
   void perform(node::StartTask& effect);
+  void perform(node::PaceTasks& effect);
+  void perform(node::ReclaimMemory&) { pool_.drop_idle(); }
   void perform(node::StopTasks& effect);
   void perform(node::ReadFile& effect);
   void perform(node::WriteFile& effect);
@@ -89,6 +95,8 @@ class Daemon {
   Status open_network(const HomeKeys& keys);
   Status open_api();
   void watch_signals();
+  void watch_kernel();
+  void look_at_kernel();
   void print_ready();
 
   DaemonOptions options_;
@@ -112,6 +120,9 @@ class Daemon {
     node::NodeKey peer;
     std::string address;
   };
+  Kernel kernel_;
+  Loop::Timer kernel_timer_;
+  work::Signals told_;
   std::map<uint64_t, Dialled> dialling_;
   uv_signal_t signals_[2];
   bool stopping_ = false;
@@ -132,6 +143,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
   config.label = home_.load_label();
+  config.processors = std::max(1u, std::thread::hardware_concurrency());
   config.identity_secret = object::identity_secret(keys.node.node);
   if (!options_.tpm.empty()) {
     tpm_ = TRY(Tpm::open({options_.tpm}));
@@ -156,6 +168,7 @@ Status Daemon::start(const HomeKeys& keys) {
   // From now on this home can do without the owner's key: it is shown by what its owner said of it.
   TRY(home_.save_record(node_->record()));
   watch_signals();
+  watch_kernel();
   print_ready();
   return ok();
 }
@@ -267,7 +280,6 @@ void Daemon::perform(node::StartTask& effect) {
   task.memory_bytes = run.memory_bytes;
   task.output_bytes_max = run.output_bytes_max;
   task.wall_max = run.wall_max;
-  task.cpu_permille = run.cpu_permille;
   task.handle.bytes = run.lease_cap.bytes;
   task.resume = std::move(run.resume);
   if (task.module->resumable) {
@@ -284,6 +296,9 @@ void Daemon::perform(node::StartTask& effect) {
     result.cpu_ns = outcome.cpu_ns;
     result.wall_ns = outcome.wall_ns;
     result.memory_peak_bytes = outcome.memory_peak_bytes;
+    result.resident_peak_bytes = outcome.resident_peak_bytes;
+    result.wakeups = outcome.wakeups;
+    result.frozen_ns = outcome.frozen_ns;
     result.trace = outcome.trace;
     if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
     if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
@@ -291,6 +306,12 @@ void Daemon::perform(node::StartTask& effect) {
     lease_cap.bytes = outcome.handle.bytes;
     input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, lease_cap, std::move(result), out); });
   });
+}
+
+void Daemon::perform(node::PaceTasks& effect) {
+  DomainPace pace;
+  if (effect.pace) pace = {effect.pace->permille, effect.pace->burst, effect.pace->slice, effect.pace->wakeups_per_second_max};
+  pool_.pace(effect.lease_number, pace);
 }
 
 void Daemon::perform(node::StopTasks& effect) {
@@ -319,6 +340,23 @@ void Daemon::watch_signals() {
     uv_signal_start(&signals_[i], [](uv_signal_t* s, int number) { static_cast<Daemon*>(s->data)->shut_down("signal " + std::to_string(number)); }, numbers[i]);
   }
   signal(SIGPIPE, SIG_IGN);
+}
+
+void Daemon::watch_kernel() {
+  pool_.watch_violations([this](uint64_t lease, DomainViolation what) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_violation(now, lease, work::Violation(what), out); });
+  });
+  look_at_kernel();
+}
+
+void Daemon::look_at_kernel() {
+  const Instant now = loop_.now();
+  const work::Signals& seen = kernel_.read(now);
+  if (!(seen == told_) || seen.frames >= work::Level::kHigh) {
+    told_ = seen;
+    input([&](Instant at, node::Node::Out& out) { node_->on_signals(at, told_, out); });
+  }
+  kernel_timer_.set(now + kKernelPeriod);
 }
 
 void Daemon::shut_down(const std::string& why) {

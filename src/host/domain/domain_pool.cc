@@ -19,12 +19,18 @@ using domain::RunnerProcess;
 
 namespace {
 
-constexpr Duration kWatchPeriod = milliseconds(50);  // how often wall clock and memory of a running task are looked at
-constexpr Duration kIdleMax = seconds(60);           // a process without work is kept this long
+constexpr Duration kWatchPeriod = milliseconds(100);  // how often a running task is looked at
+constexpr Duration kIdleMax = seconds(60);            // a process without work is kept this long
 constexpr int64_t kCheckpointMsMax = 3'600'000;
 constexpr Duration kProbeMax = seconds(10);
 // What the engine itself may take besides the guest's linear memory: code, heap, module.
 constexpr uint64_t kRunnerOverheadBytes = 256u << 20;
+// Share and wake-ups are judged over this long. The engine compiles on threads of its own, in bursts that the runner pays back by
+// rests, so that much more is no violation within one of them.
+constexpr Duration kShareWindow = seconds(1);
+constexpr Duration kShareSlack = milliseconds(200);
+constexpr uint64_t kWakeupsSlack = 100;
+constexpr Duration kMeteredTaskMin = milliseconds(20);  // shorter ones are not worth reading /proc for
 
 DomainOutcome outcome(DomainEnd end, std::string message) {
   DomainOutcome out;
@@ -47,7 +53,6 @@ std::string refusal(const DomainTask& task) {
   if (task.resume.size() > kDomainCheckpointMax) return "a checkpoint of more than " + std::to_string(kDomainCheckpointMax) + " bytes";
   if (!task.resume.empty() && !task.module->resumable) return "a checkpoint for a module that cannot be taken up again";
   if (task.wall_max <= Duration{}) return "no wall time";
-  if (task.cpu_permille < 1 || task.cpu_permille > 1000) return "a processor share that is not between 1 and 1000";
   return "";
 }
 
@@ -97,6 +102,16 @@ const char* domain_end_name(DomainEnd end) {
   return "unknown";
 }
 
+const char* domain_violation_name(DomainViolation violation) {
+  switch (violation) {
+    case DomainViolation::kYield: return "did not yield";
+    case DomainViolation::kShare: return "went beyond its share of the processor";
+    case DomainViolation::kWakeups: return "woke up more often than it may";
+    case DomainViolation::kMemory: return "took more memory than it may";
+  }
+  return "unknown";
+}
+
 std::string DomainLayers::text() const {
   std::string out;
   const auto add = [&](bool there, const char* name) {
@@ -123,6 +138,19 @@ struct DomainPool::Impl {
     Done done;
   };
 
+  // What the watch saw of a process.
+  struct Watched {
+    bool frozen = false;
+    Instant frozen_at;
+    Duration frozen_in_all;                // within the running task
+    Instant held_until;                    // frozen because it went beyond its share
+    std::optional<uint64_t> pinged_at_cpu;  // when something was sent that a yield would read
+    RunnerProcess::Usage last;
+    uint64_t wakeups = 0, resident_peak = 0;  // within the running task
+    Instant window_began;
+    RunnerProcess::Usage window;
+    Duration window_frozen;                // of frozen_in_all, when the window began
+  };
   // A process and what it is doing.
   struct Runner {
     explicit Runner(Loop& loop, std::function<void()> on_timer) : timer(loop, std::move(on_timer)) {}
@@ -131,6 +159,8 @@ struct DomainPool::Impl {
     crypto::Digest module;
     std::optional<Pending> running;
     Instant started, deadline;
+    uint64_t started_cpu_ns = 0;
+    Watched watched;
     bool gone = false, retired = false;
     std::optional<DomainOutcome> verdict;  // what its death means, when we are the cause
     std::function<void(Result<DomainLayers>)> probe;
@@ -143,12 +173,15 @@ struct DomainPool::Impl {
   struct Lease {
     BoundedQueue<Pending> queue{kDomainQueueMax};
     std::unique_ptr<Runner> runner;
+    DomainPace pace;
   };
 
-  Impl(Loop& l, std::string path) : loop(l), runner_path(std::move(path)) {}
+  Impl(Loop& l, std::string path, DomainClass c) : loop(l), runner_path(std::move(path)), domain_class(c) {}
 
   Loop& loop;
   std::string runner_path;
+  DomainClass domain_class;
+  std::function<void(uint64_t, DomainViolation)> violated = [](uint64_t, DomainViolation) {};
   BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
   std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
   std::vector<std::unique_ptr<Runner>> buried;  // reaped; destroyed outside of their own callbacks
@@ -190,14 +223,15 @@ struct DomainPool::Impl {
     RunnerProcess::Callbacks callbacks;
     callbacks.frame = [this, raw](FrameType type, ByteView body) { on_frame(*raw, type, body); };
     callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
+    callbacks.quiet = [this, raw] { on_quiet(*raw); };
     callbacks.gone = [this, raw](int status) { on_gone(*raw, status); };
-    runner->process = TRY(RunnerProcess::start(loop, runner_path, std::move(callbacks)));
+    runner->process = TRY(RunnerProcess::start(loop, runner_path, domain_class, std::move(callbacks)));
     return runner;
   }
 
   void forget_if_unused(uint64_t id) {
     Lease* lease = leases.find(id);
-    if (lease != nullptr && lease->queue.empty() && lease->runner == nullptr) leases.erase(id);
+    if (lease != nullptr && lease->queue.empty() && lease->runner == nullptr && lease->pace == DomainPace()) leases.erase(id);
   }
 
   /// Gives the lease's process its next task, starting or replacing the process as needed.
@@ -219,6 +253,7 @@ struct DomainPool::Impl {
           continue;
         }
         lease->runner = std::move(started).value();
+        apply_pace(*lease);
         const wasm::Rewritten& module = *next.task.module;
         lease->runner->module = module.identity;
         lease->runner->process->send(domain::encode(
@@ -240,12 +275,18 @@ struct DomainPool::Impl {
     frame.fuel_limit = next.task.fuel_limit;
     frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;
     frame.output_bytes_max = next.task.output_bytes_max;
-    frame.cpu_permille = next.task.cpu_permille;
     frame.resume = std::move(next.task.resume);
     if (next.task.on_checkpoint) frame.checkpoint_ms = uint32_t(std::clamp<int64_t>(next.task.checkpoint_every.ms(), 1, kCheckpointMsMax));
     runner.started = loop.now();
     runner.deadline = runner.started + next.task.wall_max;
     runner.running = std::move(next);
+    runner.started_cpu_ns = runner.process->cpu_ns();
+    Watched& watched = runner.watched;
+    watched.frozen_at = runner.started;
+    watched.frozen_in_all = watched.window_frozen = {};
+    watched.wakeups = watched.resident_peak = 0;
+    watched.pinged_at_cpu.reset();
+    watched.window_began = Instant{};
     runner.process->send(domain::encode(frame));
     runner.timer.set(std::min(runner.deadline, runner.started + kWatchPeriod));
   }
@@ -265,16 +306,110 @@ struct DomainPool::Impl {
       return;
     }
     const Instant now = loop.now();
-    const uint64_t resident_max = runner.running->task.memory_bytes + kRunnerOverheadBytes;
     if (now >= runner.deadline) {
       runner.verdict = outcome(DomainEnd::kKilled, "stopped after " + std::to_string((now - runner.started).ms()) +
                                                        " ms of wall time; this says nothing about the result");
-    } else if (runner.process->resident_bytes() > resident_max) {
-      runner.verdict = outcome(DomainEnd::kOutOfMemory, "the domain process took more than " +
-                                                            std::to_string(resident_max >> 20) + " MiB");
+    } else {
+      watch(runner);
     }
     if (runner.verdict.has_value()) runner.process->kill();
     else runner.timer.set(std::min(runner.deadline, now + kWatchPeriod));
+  }
+
+  // --- the watch: what a lease allows, held from outside of the process ---
+
+  /// Brings the process to the lease's pace, or to a standstill.
+  void apply_pace(Lease& lease) {
+    Runner& runner = *lease.runner;
+    Watched& watched = runner.watched;
+    const Instant now = loop.now();
+    const bool freeze = lease.pace.permille == 0 || watched.held_until > now;
+    if (freeze != watched.frozen) {
+      if (freeze) {
+        runner.process->freeze();
+        watched.frozen_at = now;
+      } else {
+        runner.process->thaw();
+        watched.frozen_in_all = watched.frozen_in_all + (now - watched.frozen_at);
+      }
+      watched.frozen = freeze;
+    }
+    if (freeze) return;
+    const auto us = [](Duration d) { return uint32_t(std::clamp<int64_t>(d.ns / 1000, 1, 10'000'000)); };
+    runner.process->send(domain::encode(domain::PaceFrame{std::min(lease.pace.permille, 1000u), us(lease.pace.burst), us(lease.pace.slice)}));
+  }
+
+  void break_off(Runner& runner, DomainEnd end, DomainViolation violation, const std::string& message) {
+    runner.verdict = outcome(end, message);
+    report(runner, violation);
+  }
+  void report(Runner& runner, DomainViolation violation) {
+    later([this, lease = runner.lease, violation] { violated(lease, violation); });
+  }
+
+  /// Takes a reading of what the process used, for the running task.
+  void meter(Runner& runner) {
+    Watched& watched = runner.watched;
+    const RunnerProcess::Usage now = runner.process->usage();
+    // A thread that ended takes its count with it.
+    watched.wakeups += now.wakeups - std::min(now.wakeups, watched.last.wakeups);
+    watched.resident_peak = std::max(watched.resident_peak, now.resident_bytes);
+    watched.last = now;
+  }
+
+  void watch(Runner& runner) {
+    Lease* lease = leases.find(runner.lease);
+    if (lease == nullptr || lease->runner.get() != &runner) return;
+    Watched& watched = runner.watched;
+    meter(runner);
+    const uint64_t memory_max = runner.running->task.memory_bytes + kRunnerOverheadBytes;
+    if (watched.last.resident_bytes + watched.last.swapped_bytes > memory_max) {
+      return break_off(runner, DomainEnd::kOutOfMemory, DomainViolation::kMemory,
+                       "the domain process took more than " + std::to_string(memory_max >> 20) + " MiB");
+    }
+    if (watched.frozen) return apply_pace(*lease);
+    const uint64_t cpu_ns = watched.last.cpu_ns;
+    if (!runner.process->caught_up()) {
+      const bool late = watched.pinged_at_cpu && cpu_ns - *watched.pinged_at_cpu > uint64_t(kDomainYieldMax.ns);
+      if (late) break_off(runner, DomainEnd::kKilled, DomainViolation::kYield, "stopped: it did not yield; this says nothing about the result");
+      return;  // loading the module, or late and not yet too late
+    }
+    watched.pinged_at_cpu = cpu_ns;
+    judge_window(*lease, runner);
+    apply_pace(*lease);  // which is also what the next look finds read, or not
+  }
+
+  /// Share and wake-ups over the last kShareWindow. A window begins when the task is under way.
+  void judge_window(const Lease& lease, Runner& runner) {
+    Watched& watched = runner.watched;
+    const Instant now = loop.now();
+    const Duration wall = now - watched.window_began;
+    if (watched.window_began != Instant{} && wall < kShareWindow) return;
+    if (watched.window_began != Instant{}) {
+      const Duration open = wall - (watched.frozen_in_all - watched.window_frozen);
+      const Duration allowed = open / 1000 * lease.pace.permille + lease.pace.burst + kShareSlack;
+      const Duration used = nanoseconds(int64_t(watched.last.cpu_ns - watched.window.cpu_ns));
+      if (lease.pace.permille > 0 && lease.pace.permille < 1000 && used > allowed) {
+        watched.held_until = now + (used - open / 1000 * lease.pace.permille) * 1000 / lease.pace.permille;
+        report(runner, DomainViolation::kShare);
+      }
+      const uint64_t woken = watched.last.wakeups - std::min(watched.last.wakeups, watched.window.wakeups);
+      if (woken > lease.pace.wakeups_per_second_max * uint64_t(wall.ms()) / 1000 + kWakeupsSlack) report(runner, DomainViolation::kWakeups);
+    }
+    watched.window_began = now;
+    watched.window = watched.last;
+    watched.window_frozen = watched.frozen_in_all;
+  }
+
+  /// What a task used, from outside.
+  void fill_meters(Runner& runner, DomainOutcome& out) {
+    const Watched& watched = runner.watched;
+    out.wall_ns = uint64_t((loop.now() - runner.started).ns);
+    const Duration frozen_now = watched.frozen ? loop.now() - std::max(watched.frozen_at, runner.started) : Duration{};
+    out.frozen_ns = uint64_t((watched.frozen_in_all + frozen_now).ns);
+    out.cpu_ns = std::max({runner.process->cpu_ns(), watched.last.cpu_ns, runner.started_cpu_ns}) - runner.started_cpu_ns;
+    out.wakeups = watched.wakeups;
+    out.resident_peak_bytes = watched.resident_peak;
   }
 
   void on_nonsense(Runner& runner, const std::string& why) {
@@ -309,13 +444,13 @@ struct DomainPool::Impl {
     out.errors = std::move(result->errors);
     out.message = std::move(result->message);
     out.fuel = result->fuel;
-    out.cpu_ns = result->cpu_ns;
-    out.wall_ns = uint64_t((loop.now() - runner.started).ns);
     out.memory_peak_bytes = result->memory_bytes;
     if (result->comparable) {
       out.trace = result->trace;
       out.segments = std::move(result->segments);
     }
+    if (loop.now() - runner.started >= kMeteredTaskMin) meter(runner);
+    fill_meters(runner, out);
     runner.retired |= !result->reusable;
     // The watch of the task that ended must not go off before pump() runs: it would take the process for an idle one.
     runner.timer.set(loop.now() + kIdleMax);
@@ -332,6 +467,22 @@ struct DomainPool::Impl {
     later(std::move(call));
   }
 
+  /// After stop(): nothing of the lease runs any more.
+  void on_quiet(Runner& runner) {
+    if (!runner.stopped) return;
+    if (runner.running.has_value()) {
+      DomainOutcome out = outcome(DomainEnd::kKilled, "stopped");
+      fill_meters(runner, out);
+      answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
+    }
+    for (Pending& pending : runner.stopped_tasks) {
+      answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
+    }
+    runner.stopped_tasks.clear();
+    auto call = [stopped = std::exchange(runner.stopped, nullptr), took = loop.now() - runner.stopped_at] { stopped(took); };
+    later(std::move(call));
+  }
+
   void on_gone(Runner& runner, int status) {
     runner.gone = true;
     runner.timer.cancel();
@@ -341,6 +492,7 @@ struct DomainPool::Impl {
       };
       later(std::move(call));
     }
+    if (runner.stopped) on_quiet(runner);
     if (runner.running.has_value()) {
       DomainOutcome out = runner.verdict.value_or(DomainOutcome());
       if (!runner.verdict.has_value()) {
@@ -348,17 +500,8 @@ struct DomainPool::Impl {
         out = outcome(forbidden ? DomainEnd::kForbidden : DomainEnd::kCrashed,
                       "the domain process ended: " + describe_status(status));
       }
-      if (runner.stopped) out = outcome(DomainEnd::kKilled, "stopped");
-      out.wall_ns = uint64_t((loop.now() - runner.started).ns);
+      fill_meters(runner, out);
       answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
-    }
-    for (Pending& pending : runner.stopped_tasks) {
-      answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
-    }
-    runner.stopped_tasks.clear();
-    if (runner.stopped) {
-      auto call = [stopped = std::exchange(runner.stopped, nullptr), took = loop.now() - runner.stopped_at] { stopped(took); };
-      later(std::move(call));
     }
     Lease* lease = leases.find(runner.lease);
     if (lease != nullptr && lease->runner.get() == &runner) {
@@ -376,8 +519,8 @@ struct DomainPool::Impl {
   }
 };
 
-DomainPool::DomainPool(Loop& loop, std::string runner_path)
-    : impl_(std::make_unique<Impl>(loop, std::move(runner_path))) {}
+DomainPool::DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class)
+    : impl_(std::make_unique<Impl>(loop, std::move(runner_path), domain_class)) {}
 
 DomainPool::~DomainPool() = default;
 
@@ -400,7 +543,7 @@ void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
   std::vector<Impl::Pending> waiting;
   while (slot != nullptr && !slot->queue.empty()) waiting.push_back(slot->queue.pop());
   std::unique_ptr<Impl::Runner> runner = slot != nullptr ? std::move(slot->runner) : nullptr;
-  if (slot != nullptr) impl_->leases.erase(lease);
+  impl_->forget_if_unused(lease);
   if (runner == nullptr || runner->gone) {
     for (Impl::Pending& pending : waiting) {
       impl_->answer(std::move(pending), outcome(DomainEnd::kKilled, "stopped before it ran"));
@@ -414,6 +557,28 @@ void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
   runner->stopped = std::move(stopped);
   runner->stopped_tasks = std::move(waiting);
   impl_->retire(std::move(runner));
+}
+
+void DomainPool::pace(uint64_t lease, const DomainPace& pace) {
+  Impl::Lease* slot = impl_->leases.find(lease);
+  if (slot == nullptr) slot = impl_->leases.insert(lease, Impl::Lease());
+  if (slot == nullptr) return;  // more leases than the node has
+  if (slot->pace == pace) return;
+  slot->pace = pace;
+  if (slot->runner != nullptr && !slot->runner->gone && !slot->runner->retired) impl_->apply_pace(*slot);
+  impl_->forget_if_unused(lease);
+}
+
+void DomainPool::watch_violations(std::function<void(uint64_t, DomainViolation)> violated) { impl_->violated = std::move(violated); }
+
+void DomainPool::drop_idle() {
+  std::vector<uint64_t> emptied;
+  for (auto& [id, lease] : impl_->leases) {
+    if (lease.runner == nullptr || lease.runner->running.has_value() || !lease.queue.empty()) continue;
+    impl_->retire(std::move(lease.runner));
+    emptied.push_back(id);
+  }
+  for (uint64_t id : emptied) impl_->forget_if_unused(id);
 }
 
 size_t DomainPool::processes() const {

@@ -40,7 +40,6 @@ struct DomainTask {
   uint64_t memory_bytes = 0;               // limit of the linear memory; memory.grow beyond it fails in the guest
   uint64_t output_bytes_max = 1u << 20;
   Duration wall_max = seconds(60);
-  uint32_t cpu_permille = 1000;            // share of one processor, 1..1000
   DomainHandle handle;
   /// Called on the loop thread with the run's state as it goes on, if the module is resumable; at least so much time apart, and what a
   /// checkpoint costs stays below a twentieth of the time between two.
@@ -48,6 +47,26 @@ struct DomainTask {
   Duration checkpoint_every = seconds(1);
   Bytes resume;                            // a checkpoint of this very task to go on from, or empty
 };
+
+/// How a lease's domain may use the processor. Kept in the runner between slices of fuel, and watched from outside.
+struct DomainPace {
+  uint32_t permille = 1000;                // share of one processor, over any second; 0 freezes, at once
+  Duration burst = milliseconds(10);       // of processor time between two rests
+  Duration slice = milliseconds(1);        // between two points at which it hears of a new pace. spec: WF 8.3
+  uint32_t wakeups_per_second_max = 1000;
+  bool operator==(const DomainPace&) const = default;
+};
+
+/// What a domain did that an honest runner does not do. spec: WF 8.7
+enum class DomainViolation : uint8_t {
+  kYield,     // used kDomainYieldMax of processor time without a yield; it was killed
+  kShare,     // went beyond its share; it was stopped until that was paid back
+  kWakeups,
+  kMemory,    // resident and swapped memory beyond its limit; it was killed
+};
+const char* domain_violation_name(DomainViolation violation);
+/// Processor time without a yield after which a domain is killed: many slices, and much less than a person notices.
+constexpr Duration kDomainYieldMax = milliseconds(50);
 
 enum class DomainEnd : uint8_t {
   kExited = 0,      // returned or called proc_exit: see exit_code
@@ -69,8 +88,11 @@ struct DomainOutcome {
   std::string errors;              // standard error, its first kDomainErrorsMax bytes
   std::string message;             // for a person: what happened
   uint64_t fuel = 0;               // used, exact
-  uint64_t cpu_ns = 0;             // of the process during the task
+  uint64_t cpu_ns = 0;             // of the process during the task, as the kernel counts
   uint64_t wall_ns = 0;
+  uint64_t frozen_ns = 0;          // of wall_ns: stopped from outside
+  uint64_t wakeups = 0;            // seen by the watch; none in a task of a few milliseconds
+  uint64_t resident_peak_bytes = 0;  // of the process, seen by the watch
   uint64_t memory_peak_bytes = 0;  // linear memory at the end (it never shrinks)
   DomainHandle handle;             // of the task
   std::vector<wasm::Segment> segments;  // the chain that the trace ends; spec: docs/spec/trace.md
@@ -95,10 +117,13 @@ constexpr size_t kDomainArgsMax = 64;
 constexpr size_t kDomainArgBytesMax = 4096;
 constexpr size_t kDomainErrorsMax = 4096;
 
+/// How guests stand towards everything else on the machine. Ordinary is for tests, which would otherwise wait for other programs.
+enum class DomainClass : uint8_t { kBackground, kOrdinary };
+
 class DomainPool {
  public:
   /// `runner_path`: the selvedge-domain executable.
-  DomainPool(Loop& loop, std::string runner_path);
+  DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class = DomainClass::kBackground);
   ~DomainPool();
   DomainPool(const DomainPool&) = delete;
   DomainPool& operator=(const DomainPool&) = delete;
@@ -108,8 +133,16 @@ class DomainPool {
   void run(uint64_t lease, DomainTask task, Done done);
 
   /// Kills the lease's process now. Its running and queued tasks answer kKilled, then `stopped` gets the time from
-  /// this call until the process was gone (zero when there was none). The lease may be used again afterwards.
+  /// this call until nothing of the process ran any more (zero when there was none). The lease may be used again afterwards.
   void stop(uint64_t lease, std::function<void(Duration)> stopped);
+
+  /// Sets the pace of the lease's domain, now and for what it runs later. The default pace forgets the lease.
+  void pace(uint64_t lease, const DomainPace& pace);
+  /// Called on the loop thread when a domain breaks its pace or a limit.
+  void watch_violations(std::function<void(uint64_t lease, DomainViolation)> violated);
+
+  /// Ends processes that have nothing to do.
+  void drop_idle();
 
   /// Live runner processes.
   size_t processes() const;

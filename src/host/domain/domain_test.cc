@@ -10,58 +10,12 @@
 #include <iterator>
 #include <optional>
 
-#include "host/domain/domain_pool.h"
+#include "host/domain/domain_testing.h"
 #include "host/domain/frames.h"
-#include "host/loop/loop.h"
 #include "wasm/test_module.h"
 
 namespace selvedge::host {
 namespace {
-
-std::string runner_path() { return std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain"; }
-
-Bytes guest_bytes(const std::string& name) {
-  std::ifstream in(std::string(SELVEDGE_BIN_DIR) + "/../guests/" + name + ".wasm", std::ios::binary);
-  EXPECT_TRUE(in.good()) << name;
-  return Bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-}
-
-std::shared_ptr<const wasm::Rewritten> guest(const std::string& name) {
-  auto rewritten = wasm::rewrite(guest_bytes(name));
-  EXPECT_TRUE(rewritten.ok()) << rewritten.error().message;
-  return std::make_shared<const wasm::Rewritten>(std::move(rewritten).value());
-}
-
-DomainTask task_of(std::shared_ptr<const wasm::Rewritten> module, std::vector<std::string> args = {},
-                   std::string_view input = "") {
-  DomainTask task;
-  task.module = std::move(module);
-  task.args = {"program"};
-  task.args.insert(task.args.end(), args.begin(), args.end());
-  task.input = to_bytes(view(input));
-  task.seed = 7;
-  task.fuel_limit = 1'000'000'000;
-  task.memory_bytes = 64u << 20;
-  return task;
-}
-
-class Domain : public testing::Test {
- protected:
-  Domain() : loop_(1), pool_(loop_, runner_path()) {}
-
-  DomainOutcome run(uint64_t lease, DomainTask task) {
-    std::optional<DomainOutcome> answer;
-    pool_.run(lease, std::move(task), [&](DomainOutcome out) {
-      answer = std::move(out);
-      loop_.stop();
-    });
-    loop_.run();
-    return answer.value_or(DomainOutcome());
-  }
-
-  Loop loop_;
-  DomainPool pool_;
-};
 
 // req: D3
 TEST_F(Domain, HelloRunsInALockedDownProcess) {
@@ -516,17 +470,6 @@ TEST_F(Domain, WallTimeEndsARunWithoutAVerdict) {
   EXPECT_GE(out.wall_ns, 150'000'000u);
 }
 
-TEST_F(Domain, AShareOfTheProcessorIsKept) {
-  DomainTask task = task_of(guest("spin"));
-  task.fuel_limit = 400'000'000;
-  const DomainOutcome full = run(1, task);
-  task.cpu_permille = 200;
-  const DomainOutcome slow = run(1, task);
-  EXPECT_EQ(slow.trace, full.trace);
-  // A fifth of the processor takes five times its processor time on the wall, less what came after the last slice.
-  EXPECT_GE(slow.wall_ns, 3 * slow.cpu_ns);
-}
-
 TEST_F(Domain, LayersAreReported) {
   std::optional<Result<DomainLayers>> answer;
   pool_.probe([&](Result<DomainLayers> layers) {
@@ -613,7 +556,7 @@ TEST_F(Domain, AResultCarriesTheHandleOfItsTask) {
 // req: D2
 TEST(Runner, ThatDoesNotShowTheHandleOfItsTaskIsNotBelieved) {
   Loop loop(1);
-  DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain-false");
+  DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain-false", DomainClass::kOrdinary);
   DomainTask task = task_of(guest("hello"));
   task.handle.bytes.fill(0x5a);
   std::optional<DomainOutcome> answer;

@@ -1,6 +1,11 @@
 // A runner that its guest has taken over, for the tests of the pool: it says hello, waits for a task, and answers with a plausible result
-// that does not show the handle of the task. Tests only.
+// that does not show the handle of the task. By the program name of the task it breaks its pace instead: "deaf" computes and hears nothing,
+// "greedy" hears everything and goes on computing, "restless" does nothing but wake up. Tests only.
+#include <poll.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <string>
 
 #include "host/domain/frames.h"
 
@@ -24,6 +29,19 @@ bool read_all(uint8_t* at, size_t size) {
 
 bool say(const Bytes& frame) { return write(kRunnerSocket, frame.data(), frame.size()) == ssize_t(frame.size()); }
 
+[[noreturn]] void misbehave(const std::string& how) {
+  for (;;) {
+    for (uint64_t work = 1; work < 200'000 && how != "restless"; ++work) asm volatile("" : "+r"(work));
+    if (how == "restless") {
+      const timespec moment{0, 200'000};
+      nanosleep(&moment, nullptr);
+    }
+    uint8_t ignored[256];
+    pollfd socket{kRunnerSocket, POLLIN, 0};
+    if (how != "deaf" && poll(&socket, 1, 0) > 0 && read(kRunnerSocket, ignored, sizeof ignored) <= 0) _exit(0);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -36,8 +54,11 @@ int main() {
     Bytes body(parsed->body_bytes);
     if (!read_all(body.data(), body.size())) return 0;
     if (parsed->type != uint8_t(FrameType::kTask)) continue;
+    const auto task = decode_task(body);
+    if (!task.ok()) return 1;
+    if (task->args[0] != "program") misbehave(task->args[0]);
     ResultFrame result;
-    result.handle = decode_task(body)->handle;
+    result.handle = task->handle;
     result.handle.bytes[0] ^= 1;
     result.output = to_bytes(view("what the guest wants to be believed"));
     if (!say(encode(result))) return 0;

@@ -74,7 +74,7 @@ Bytes encode(const ModuleFrame& frame) {
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
   out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
-  out.u32(frame.cpu_permille).u32(frame.checkpoint_ms).u32(uint32_t(frame.args.size()));
+  out.u32(frame.checkpoint_ms).u32(uint32_t(frame.args.size()));
   for (const std::string& arg : frame.args) out.blob(view(arg));
   return out.blob(frame.input).blob(frame.resume).done();
 }
@@ -82,7 +82,7 @@ Bytes encode(const TaskFrame& frame) {
 Bytes encode(const ResultFrame& frame) {
   Out out(FrameType::kResult);
   out.raw(frame.handle);
-  out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.cpu_ns).u64(frame.memory_bytes);
+  out.u8(frame.end).u32(uint32_t(frame.exit_code)).u64(frame.fuel).u64(frame.memory_bytes);
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
   out.u32(uint32_t(frame.segments.size()));
   for (const wasm::Segment& segment : frame.segments) out.u64(segment.fuel).raw(segment.digest);
@@ -91,6 +91,10 @@ Bytes encode(const ResultFrame& frame) {
 
 Bytes encode(const CheckpointFrame& frame) {
   return Out(FrameType::kCheckpoint).raw(frame.handle).u64(frame.fuel).blob(frame.checkpoint).done();
+}
+
+Bytes encode(const PaceFrame& frame) {
+  return Out(FrameType::kPace).u32(frame.permille).u32(frame.burst_us).u32(frame.slice_us).done();
 }
 
 Result<HelloFrame> decode_hello(ByteView body) {
@@ -122,7 +126,6 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.fuel_limit = TRY(in.u64());
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
-  out.cpu_permille = TRY(in.u32());
   out.checkpoint_ms = TRY(in.u32());
   const uint32_t args = TRY(in.u32());
   if (args > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
@@ -141,7 +144,6 @@ Result<ResultFrame> decode_result(ByteView body) {
   if (out.end > uint8_t(DomainEnd::kRefused)) return fail(Errc::kInvalid, "a result with an unknown end");
   out.exit_code = int32_t(TRY(in.u32()));
   out.fuel = TRY(in.u64());
-  out.cpu_ns = TRY(in.u64());
   out.memory_bytes = TRY(in.u64());
   out.comparable = TRY(in.flag());
   out.reusable = TRY(in.flag());
@@ -166,6 +168,17 @@ Result<CheckpointFrame> decode_checkpoint_frame(ByteView body) {
   out.fuel = TRY(in.u64());
   out.checkpoint = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());
+  return out;
+}
+
+Result<PaceFrame> decode_pace(ByteView body) {
+  In in(body);
+  PaceFrame out;
+  out.permille = TRY(in.u32());
+  out.burst_us = TRY(in.u32());
+  out.slice_us = TRY(in.u32());
+  TRY(in.end());
+  if (out.permille < 1 || out.permille > 1000) return fail(Errc::kInvalid, "a share that is not between 1 and 1000");
   return out;
 }
 

@@ -24,7 +24,8 @@ enum class FrameType : uint8_t {
   kModule = 2,  // pool: the module this process is for; once
   kTask = 3,    // pool: run it; answered by one kResult
   kResult = 4,  // runner
-  kCheckpoint = 5,  // runner: the state of the run in progress, as often as the task asks
+  kPace = 5,    // pool: how fast; at any time, also during a task
+  kCheckpoint = 6,  // runner: the state of the run in progress, as often as the task asks
 };
 
 struct HelloFrame {
@@ -63,7 +64,6 @@ struct TaskFrame {
   uint64_t fuel_limit = 0;
   uint64_t memory_pages_max = 0;
   uint64_t output_bytes_max = 0;
-  uint32_t cpu_permille = 1000;
   uint32_t checkpoint_ms = 0;  // at least so long between two of them; 0: none
   Bytes resume;                // the checkpoint to go on from; empty: from the start
 };
@@ -74,12 +74,17 @@ struct CheckpointFrame {
   Bytes checkpoint;     // wasm::encode
 };
 
+struct PaceFrame {
+  uint32_t permille = 1000;  // share of one processor, 1..1000
+  uint32_t burst_us = 0;     // of processor time between two rests
+  uint32_t slice_us = 1000;
+};
+
 struct ResultFrame {
   DomainHandle handle;  // of the task it answers
   uint8_t end = 0;  // DomainEnd
   int32_t exit_code = 0;
   uint64_t fuel = 0;
-  uint64_t cpu_ns = 0;
   uint64_t memory_bytes = 0;
   bool comparable = false;  // the trace says something about the program
   bool reusable = false;    // the process may run another task
@@ -95,6 +100,7 @@ Bytes encode(const ModuleFrame& frame);
 Bytes encode(const TaskFrame& frame);
 Bytes encode(const ResultFrame& frame);
 Bytes encode(const CheckpointFrame& frame);
+Bytes encode(const PaceFrame& frame);
 
 /// Errors: kInvalid for a body that is not exactly one such frame, kLimit for one whose parts are too large.
 Result<HelloFrame> decode_hello(ByteView body);
@@ -102,6 +108,7 @@ Result<ModuleFrame> decode_module(ByteView body);
 Result<TaskFrame> decode_task(ByteView body);
 Result<ResultFrame> decode_result(ByteView body);
 Result<CheckpointFrame> decode_checkpoint_frame(ByteView body);
+Result<PaceFrame> decode_pace(ByteView body);
 
 /// Header of a frame. Errors: kLimit.
 struct FrameHeader {

@@ -22,12 +22,14 @@ class RunnerProcess {
     std::function<void(FrameType type, ByteView body)> frame;
     /// The process said something that is no frame, and should be killed.
     std::function<void(std::string why)> nonsense;
+    /// After kill(): none of its threads runs anything of the guest's any more; the kernel still tidies up. Not always called.
+    std::function<void()> quiet;
     /// The process is gone and reaped. `status` as of waitpid.
     std::function<void(int status)> gone;
   };
   /// None of the callbacks comes from within start(). After `gone` there are no more. The owner must not destroy the
   /// object from within a callback. Errors: kIo.
-  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, Callbacks callbacks);
+  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, DomainClass domain_class, Callbacks callbacks);
   /// Kills and reaps, waiting for the kernel if the process still lives.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;
@@ -35,9 +37,22 @@ class RunnerProcess {
 
   void send(Bytes frame);
   void kill();
+  /// Stops all of its threads, or lets them go on. Nothing in the process has to agree.
+  void freeze();
+  void thaw();
   pid_t pid() const { return pid_; }
-  /// Resident bytes now, 0 when unknown.
-  uint64_t resident_bytes() const;
+  /// Whether it has read all that was sent to it.
+  bool caught_up() const;
+
+  /// What it has used so far, as the kernel counts: nothing that it says itself. Zeros when unknown.
+  struct Usage {
+    uint64_t cpu_ns = 0;
+    uint64_t resident_bytes = 0;
+    uint64_t swapped_bytes = 0;   // private memory that is not resident but still taken
+    uint64_t wakeups = 0;         // times any of its present threads waited and was woken
+  };
+  Usage usage() const;
+  uint64_t cpu_ns() const;
 
  private:
   RunnerProcess(Loop& loop, pid_t pid, int pid_fd, int socket, Callbacks callbacks);
@@ -50,7 +65,7 @@ class RunnerProcess {
   Callbacks callbacks_;
   pid_t pid_;
   int pid_fd_, socket_;
-  bool reaped_ = false, deaf_ = false;
+  bool reaped_ = false, deaf_ = false, killed_ = false;
   std::deque<Bytes> outgoing_;
   size_t sent_ = 0;  // of the first in outgoing_
   Bytes incoming_;

@@ -1,7 +1,6 @@
 #include "host/domain/runner/engine.h"
 
 #include <JavaScriptCore/JavaScript.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -28,8 +27,6 @@ constexpr uint8_t kWarmUpModule[] = {0,    'a',  's',  'm',  1,    0,    0,    0
 constexpr int kInstancesMax = 256;
 /// Between two checkpoints lies at least so many times what one takes.
 constexpr uint64_t kCheckpointShare = 20;
-
-uint64_t cpu_now_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
 /// A JavaScript string for the duration of a scope.
 class Name {
@@ -58,7 +55,7 @@ struct Engine::Impl {
 
   // The run in progress.
   std::unique_ptr<WasiRun> wasi;
-  uint64_t granted = 0, fuel_limit = 0;
+  uint64_t granted = 0, fuel_limit = 0, slice = 0;
   uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
   crypto::Digest chain;  // of the segments that ended; spec: docs/spec/trace.md
   uint64_t boundary = 0;  // where the next one ends
@@ -139,16 +136,15 @@ struct Engine::Impl {
     if (self.ended || missing > self.fuel_limit - self.granted) {
       return self.stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
     }
-    if (!self.between()) {
-      return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
-    }
     const uint64_t used = self.granted + missing;
     if (used > 0) self.mark = (used - 1) - (used - 1) % wasm::kFuelMark;
     if (self.mark >= self.boundary) self.end_segment(used);
+    const uint64_t next = self.between(self.slice);
+    if (next == 0) return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
     const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
-    const uint64_t slice = std::max(missing, std::min({uint64_t(kSliceFuel), to_mark, self.fuel_limit - self.granted}));
-    self.granted += slice;
-    return JSValueMakeNumber(ctx, double(slice));
+    self.slice = std::max(missing, std::min({next, to_mark, self.fuel_limit - self.granted}));
+    self.granted += self.slice;
+    return JSValueMakeNumber(ctx, double(self.slice));
   }
 
   // On every machine the stack is unwound at the same calls, so that it makes no difference whether somebody looks.
@@ -485,7 +481,18 @@ struct Engine::Impl {
     return ok();
   }
 
-  ResultFrame conclude(uint64_t cpu_start) {
+  /// The digest of all memory, at the pace of the run: there may be gigabytes of it.
+  crypto::Digest memory_digest() {
+    constexpr size_t kStep = 1u << 20;
+    crypto::Sha256 hash;
+    for (std::span<const uint8_t> rest = memory(); !rest.empty(); rest = rest.subspan(std::min(kStep, rest.size()))) {
+      hash.update(rest.first(std::min(kStep, rest.size())));
+      comparable = comparable && between(0) != 0;
+    }
+    return hash.finish();
+  }
+
+  ResultFrame conclude() {
     ResultFrame out;
     uint64_t used = fuel_used();
     if (comparable && used > fuel_limit) {
@@ -501,18 +508,17 @@ struct Engine::Impl {
     out.exit_code = end == DomainEnd::kExited ? wasi->exit_code() : 0;
     out.fuel = used;
     out.memory_bytes = memory().size();
+    const crypto::Digest memory_hash = comparable ? memory_digest() : crypto::Digest();
     out.comparable = comparable;
     out.reusable = comparable && instances < kInstancesMax;
     out.message = message;
     out.errors = wasi->errors();
     if (comparable) {
-      out.trace = wasm::trace_commitment(
-          chain, {out.end, out.exit_code, used, crypto::sha256(wasi->output()), crypto::sha256(memory())});
+      out.trace = wasm::trace_commitment(chain, {out.end, out.exit_code, used, crypto::sha256(wasi->output()), memory_hash});
       out.segments = std::move(segments);
     }
     out.output = wasi->take_output();
     wasi.reset();
-    out.cpu_ns = cpu_now_ns() - cpu_start;
     return out;
   }
 };
@@ -565,7 +571,6 @@ void Engine::forget() {
 }
 
 ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
-  const uint64_t cpu_start = cpu_now_ns();
   Impl& impl = *impl_;
   ResultFrame refused;
   refused.end = uint8_t(DomainEnd::kRefused);
@@ -579,7 +584,7 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
     refused.message = "cannot reset the instance: " + reset.error().message;
     return refused;
   }
-  impl.granted = impl.mark = 0;
+  impl.granted = impl.mark = impl.slice = 0;
   impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, wasm::digest_args(task.args), crypto::sha256(task.input), task.seed});
   impl.boundary = wasm::segment_boundary(0, uint64_t(impl.module.pages_min) * wasm::kPageBytes);
   impl.output_hashed = 0;
@@ -599,7 +604,7 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   impl.wasi = std::make_unique<WasiRun>(std::move(input));
   impl.clean = false;
   impl.execute(task);
-  return impl.conclude(cpu_start);
+  return impl.conclude();
 }
 
 void Engine::prepare() {

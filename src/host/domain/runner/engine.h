@@ -13,14 +13,12 @@
 
 namespace selvedge::host::domain {
 
-/// What happens between two slices of fuel. Returns false to end the process (the pool is gone).
-using BetweenSlices = std::function<bool()>;
+/// What happens between two slices. It is told the fuel of the slice that ended (0 at the start of a run and in between other
+/// work) and returns that of the next, or 0 to end the run (the pool is gone).
+using BetweenSlices = std::function<uint64_t(uint64_t ended)>;
 
 /// The run's state at a checkpoint; called only as often as the task asks.
 using OnCheckpoint = std::function<void(uint64_t fuel, Bytes checkpoint)>;
-
-/// Fuel granted at a time: at about 10^9 a second, the runner looks up every few milliseconds.
-constexpr uint32_t kSliceFuel = 2'000'000;
 
 class Engine {
  public:

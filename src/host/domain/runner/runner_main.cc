@@ -60,37 +60,80 @@ Result<Frame> read_frame() {
   return out;
 }
 
-/// Keeps a run to its share of a processor: sleeps after each slice for as long as the share asks.
-class Throttle {
+/// Keeps the process to its pace: slices of fuel that take about as long as they should, and rests that keep its share. The account
+/// runs over all tasks and over loading a module, so that many short tasks get no more than one long one.
+class Pacer {
  public:
-  void start(uint32_t permille) {
-    permille_ = std::clamp<uint32_t>(permille, 1, 1000);
-    cpu_ns_ = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    wall_ns_ = clock_ns(CLOCK_MONOTONIC);
+  /// What came before (the engine's start) is not the lease's.
+  void start() { settled_cpu_ns_ = clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
+  void set(const PaceFrame& pace) {
+    settle();
+    pace_ = pace;
+    balance_ns_ = std::min(balance_ns_, burst_ns());
   }
-  /// Returns false when the pool is gone: nobody waits for this run any more.
-  bool between_slices() {
-    pollfd socket{kRunnerSocket, POLLRDHUP, 0};
-    if (poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return false;
-    if (permille_ >= 1000) return true;
-    const uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns_;  // the engine's own threads count too
-    const uint64_t due = cpu * 1000 / permille_;
-    const uint64_t wall = clock_ns(CLOCK_MONOTONIC) - wall_ns_;
-    if (due < wall + kShortestSleepNs) return true;
-    const uint64_t rest = std::min(due - wall, kLongestSleepNs);
-    const timespec pause{time_t(rest / 1'000'000'000u), long(rest % 1'000'000'000u)};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+
+  /// Fuel of the next slice, after one of `ended`; rests first when the share is used up. 0 when the pool is gone.
+  uint64_t next_slice(uint64_t ended) {
+    const uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    // A guest's rate changes as the engine compiles it, so the last slice is the best guess; halved and doubled at most.
+    const uint64_t wanted = uint64_t(double(ended) * double(pace_.slice_us) * 1000 / double(std::max<uint64_t>(now - slice_began_ns_, 1000)));
+    if (ended > 0) fuel_ = std::clamp(wanted, std::max(fuel_ / 2, kFuelMin), std::min(fuel_ * 2, kFuelMax));
+    const bool there = rest();
+    slice_began_ns_ = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    return there ? fuel_ : 0;
+  }
+
+  /// Waits until the share allows to go on, and hears what the pool says meanwhile. False when the pool is gone.
+  bool rest() {
+    if (!listen(0)) return false;
+    settle();
+    if (balance_ns_ > 0) return true;
+    // Until half a burst may run at once: fewer rests are fewer wake-ups.
+    while (balance_ns_ < burst_ns() / 2) {
+      const int64_t wait_ms = (burst_ns() - balance_ns_) * 1000 / pace_.permille / 1'000'000;
+      if (!listen(int(std::clamp<int64_t>(wait_ms, 1, kRestMsMax)))) return false;
+      settle();
+    }
     return true;
   }
 
  private:
-  static constexpr uint64_t kShortestSleepNs = 200'000, kLongestSleepNs = 500'000'000;
-  uint32_t permille_ = 1000;
-  uint64_t cpu_ns_ = 0, wall_ns_ = 0;
+  static constexpr uint64_t kFuelMin = 20'000, kFuelMax = 20'000'000;
+  static constexpr int64_t kRestMsMax = 1000;
+
+  int64_t burst_ns() const { return std::max<int64_t>(int64_t(pace_.burst_us), 1000) * 1000; }
+
+  void settle() {
+    const uint64_t wall = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);  // the engine's own threads count too
+    const int64_t earned = int64_t(wall - settled_wall_ns_) / 1000 * pace_.permille;
+    balance_ns_ = std::min(balance_ns_ + earned - int64_t(cpu - settled_cpu_ns_), burst_ns());
+    if (pace_.permille >= 1000) balance_ns_ = burst_ns();
+    settled_wall_ns_ = wall;
+    settled_cpu_ns_ = cpu;
+  }
+
+  bool listen(int wait_ms) {
+    pollfd socket{kRunnerSocket, POLLIN | POLLRDHUP, 0};
+    while (poll(&socket, 1, wait_ms) > 0) {
+      if ((socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return false;
+      const auto frame = read_frame();
+      const auto pace = frame.ok() && frame->type == uint8_t(FrameType::kPace) ? decode_pace(frame->body) : fail(Errc::kInvalid, "not now");
+      if (!pace.ok()) return false;
+      set(*pace);
+      wait_ms = 0;
+    }
+    return true;
+  }
+
+  PaceFrame pace_;
+  uint64_t fuel_ = 200'000;  // before anything is known of the guest: a fraction of a slice
+  uint64_t slice_began_ns_ = 0;
+  uint64_t settled_cpu_ns_ = 0, settled_wall_ns_ = clock_ns(CLOCK_MONOTONIC);
+  int64_t balance_ns_ = 0;
 };
 
 /// Frame after frame until the pool closes the socket or sends what makes no sense.
-int serve(Engine& engine, Throttle& throttle) {
+int serve(Engine& engine, Pacer& pacer) {
   std::string load_error;
   for (;;) {
     auto frame = read_frame();
@@ -102,13 +145,19 @@ int serve(Engine& engine, Throttle& throttle) {
       if (!loaded.ok()) load_error = loaded.error().message;
       continue;
     }
+    if (frame->type == uint8_t(FrameType::kPace)) {
+      const auto pace = decode_pace(frame->body);
+      if (!pace.ok()) return 1;
+      pacer.set(*pace);
+      continue;
+    }
     if (frame->type != uint8_t(FrameType::kTask)) return 1;
     auto task = decode_task(frame->body);
     if (!task.ok()) return 1;
     ResultFrame result;
     const DomainHandle handle = task->handle;
     if (load_error.empty()) {
-      throttle.start(task->cpu_permille);
+      if (!pacer.rest()) return 0;
       OnCheckpoint on_checkpoint;
       if (task->checkpoint_ms > 0) {
         on_checkpoint = [&handle](uint64_t fuel, Bytes checkpoint) { write_all(encode(CheckpointFrame{handle, fuel, std::move(checkpoint)})); };
@@ -131,8 +180,8 @@ int run_domain(bool self_test, uint32_t made_by_pool) {
   auto before = lockdown_before_engine(layers);
   if (!before.ok()) return 3;
   layers |= *before;
-  Throttle throttle;
-  auto engine = Engine::create([&throttle] { return throttle.between_slices(); });
+  Pacer pacer;
+  auto engine = Engine::create([&pacer](uint64_t ended) { return pacer.next_slice(ended); });
   if (!engine.ok()) return 4;
   auto after = lockdown_after_engine(layers);
   if (!after.ok()) return 5;
@@ -142,7 +191,8 @@ int run_domain(bool self_test, uint32_t made_by_pool) {
     _exit(worked == 0 ? 0 : 6);
   }
   if (!write_all(encode(HelloFrame{layers}))) return 0;
-  return serve(**engine, throttle);
+  pacer.start();
+  return serve(**engine, pacer);
 }
 
 Bytes read_file(const char* path) {
@@ -161,7 +211,7 @@ TaskFrame task_of(std::vector<std::string> args, uint64_t fuel_limit) {
 
 /// Runs modules one after the other in one engine and prints a line of JSON for each.
 int batch() {
-  auto engine = Engine::create([] { return true; });
+  auto engine = Engine::create([](uint64_t) { return uint64_t(2'000'000); });
   if (!engine.ok()) return 4;
   char path[4096];
   unsigned long long fuel = 0;
@@ -214,8 +264,9 @@ int bench(int argc, char** argv) {
   const int rounds = std::max(1, std::atoi(argv[3]));
   std::vector<std::string> args = {"program"};
   args.insert(args.end(), argv + 4, argv + argc);
-  auto plain = Engine::create([] { return true; });
-  auto metered = Engine::create([] { return true; });
+  const auto slices = [](uint64_t) { return uint64_t(2'000'000); };
+  auto plain = Engine::create(slices);
+  auto metered = Engine::create(slices);
   if (!plain.ok() || !metered.ok() || !(*metered)->load(module).ok()) return 1;
   std::vector<double> plain_ms, metered_ms, ratios;
   uint64_t fuel = 0;
