@@ -92,7 +92,7 @@ class Work(FabricTest):
                 origin.ask("run", module={"path": path, "name": name, "size": len(content)})
             self.assertEqual(refused.exception.code, "guest", name)
         self.expect(origin.run("run", self.path("large.wasm", good + os.urandom(17 << 20))), fabric.LIMIT, "large.wasm")
-        self.expect(origin.run("run", guest("open_file")), fabric.INVALID, "not provided to tasks")
+        self.expect(origin.run("run", guest("outside")), fabric.INVALID, "not provided to tasks")
         self.expect(origin.run("run", self.path("none.wasm")), fabric.NOT_FOUND, "none.wasm")
         self.expect(origin.run("run", self.dir), fabric.INVALID, "not a file")
         self.alive(origin, hosts)
