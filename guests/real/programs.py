@@ -51,7 +51,7 @@ PROGRAMS = [
             flags=["-DBZ_UNIX=1"],
             cases=[Case(["-9", "-c", "in"], {"in": "manual.ps"}), Case(["-d", "-c", "in.bz2"], {"in.bz2": "sample1.bz2"})]),
     Program("lz4", "lz4", ["lib/*.c", "programs/*.c"], flags=["-I@/lib", "-DXXH_NAMESPACE=LZ4_"],
-            cases=[Case(["-9", "-q", "in", "out/in.lz4"], {"in": "programs/lz4cli.c"}), Case(["-q", "-c", "in"], {"in": "lib/lz4hc.c"})]),
+            cases=[Case(["-9", "-q", "in", "out/in.lz4"], {"in": "programs/lz4cli.c"}), Case(["-12", "-q", "-c", "in"], {"in": "lib/lz4hc.c"})]),
     Program("zstd", "libzstd", ["lib/common/*.c", "lib/compress/*.c", "lib/decompress/*.c"] +
             [f"programs/{name}.c" for name in "zstdcli util timefn fileio fileio_asyncio".split()],
             flags=["-I@/lib", "-I@/lib/common", "-DZSTD_NOBENCH", "-DZSTD_NODICT", "-DZSTD_NOTRACE", "-DXXH_NAMESPACE=ZSTD_", "-DZSTD_LEGACY_SUPPORT=0",

@@ -118,7 +118,7 @@ Status check_environment(const std::vector<std::string>& environment) {
     TRY(check_text("an environment variable of a task", variable, kArgSizeMax));
     const std::string_view name = std::string_view(variable).substr(0, variable.find('='));
     if (name.empty() || name.size() == variable.size()) return invalid("an environment variable of a task is not NAME=value");
-    if (name <= before) return invalid("the environment of a task is not sorted by name, or has a name twice");
+    if (name <= before) return fail(Errc::kNonCanonical, "the environment of a task is not sorted by name, or has a name twice");
     before = name;
   }
   return ok();

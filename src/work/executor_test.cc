@@ -21,7 +21,9 @@ class ExecutorTest : public testing::Test {
     body.spec.origin.bytes.fill(3);
     body.spec.module = cid_of(module);
     body.spec.args = {"program"};
-    for (const std::string& input : inputs) body.spec.inputs.push_back({cid_of(input), std::nullopt});
+    // "NAME=content" is a file of that name.
+    for (const std::string& input : inputs) body.spec.inputs.push_back({cid_of(input), std::nullopt, input.find('=') != std::string::npos ? input.substr(0, input.find('=')) : ""});
+    body.spec.environment = {"LANG=C"};
     body.spec.fuel_limit = 1000;
     body.spec.memory_bytes = 1 << 20;
     body.spec.output_bytes_max = 1 << 20;

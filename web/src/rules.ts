@@ -167,7 +167,7 @@ function taskEnvironment(environment: readonly string[]): void {
     require(variable.indexOf('=') > 0, 'invalid', 'an environment variable is not NAME=value');
     return utf8(variable.slice(0, variable.indexOf('=')));
   });
-  names.forEach((name, i) => require(i === 0 || compare(names[i - 1]!, name) < 0, 'invalid', 'the environment is not sorted by name, or has a name twice'));
+  sorted(names, compare);
 }
 
 function taskPath(path: string): void {
