@@ -19,6 +19,7 @@ WASI_CXX = "/usr/include/wasm32-wasi/c++/v1"
 EMULATED = ("signal", "process-clocks", "mman", "getpid")   # parts of wasi-libc that a program asks for
 APT_DIR = os.environ.get("SELVEDGE_APT_DIR", "/etc/apt")
 STACK_BYTES = 1 << 20
+CCACHE = ["ccache"] if shutil.which("ccache") else []
 
 
 class Unavailable(Exception):
@@ -145,7 +146,7 @@ def compile_all(program, package, folder, compilers, flags, more=()):
     for source in sources_of(program, package) + list(more):
         is_cxx = source.endswith(".cc")
         out = os.path.join(folder, hashlib.sha256(source.encode()).hexdigest()[:16] + ".o")
-        words = [*compilers[is_cxx], *flags, "-O2", "-w", "-I" + os.path.join(folder, "generated"), f"-ffile-prefix-map={package}=",
+        words = [*CCACHE, *compilers[is_cxx], *flags, "-O2", "-w", "-I" + os.path.join(folder, "generated"), f"-ffile-prefix-map={package}=",
                  *[flag.replace("@", package, 1) if flag.startswith("-I") else flag for flag in program.flags], "-c", source, "-o", out]
         command(words, f"compiling {os.path.basename(source)} of {program.name}")
         objects.append(out)
@@ -165,6 +166,8 @@ def build_wasm(program, package, folder):
 
 
 def build_native(program, package, folder):
+    if program.native and shutil.which(program.native):
+        return shutil.which(program.native)
     target = os.path.join(folder, program.name)
     # Without fused multiply-add and the like, which WebAssembly does not have.
     flags = ["-ffp-contract=off"]

@@ -148,7 +148,7 @@ Result<std::vector<TarEntry>> read_tar(ByteView archive, size_t entries_max) {
     out.push_back(std::move(entry));
   }
   // Two blocks of zeros end an archive; writers that fill up a tape block add more.
-  if (archive.size() < 2 * kBlock) return fail(Errc::kInvalid, "the archive is cut short");
+  if (archive.size() < 2 * kBlock) return fail(Errc::kInvalid, "this is no tar archive, or one that is cut short");
   if (!all_zero(archive)) return fail(Errc::kInvalid, "the archive goes on behind its end");
   return out;
 }

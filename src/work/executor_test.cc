@@ -159,6 +159,31 @@ TEST_F(ExecutorTest, GathersThenRunsThenCommitsThenShows) {
   EXPECT_EQ(executor_.active(), 0u);
 }
 
+TEST_F(ExecutorTest, InputsWithAPathAreFilesAndTheOthersStandardInput) {
+  ASSERT_TRUE(accept(offer(1, {"first ", "a.txt=content", "second"})).ok());
+  give(1, "module");
+  rewritten();
+  for (const char* input : {"second", "a.txt=content", "first "}) give(1, input);
+  ASSERT_EQ(runs_.size(), 1u);
+  EXPECT_EQ(to_string(runs_[0].input), "first second");
+  EXPECT_EQ(runs_[0].environment, std::vector<std::string>{"LANG=C"});
+  ASSERT_EQ(runs_[0].files.size(), 1u);
+  EXPECT_EQ(runs_[0].files[0].path, "a.txt");
+  EXPECT_EQ(to_string(runs_[0].files[0].content), "a.txt=content");
+}
+
+TEST_F(ExecutorTest, InputsAreBoundedTogether) {
+  const std::string half(kTaskInputBytesMax / 2, 'x'), more(kTaskInputBytesMax / 2 + 1, 'y');
+  ASSERT_TRUE(accept(offer(1, {half, more})).ok());
+  give(1, "module");
+  rewritten();
+  give(1, half);
+  give(1, more);
+  EXPECT_TRUE(runs_.empty());
+  ASSERT_NE(executor_.result(id(1)), nullptr);
+  EXPECT_EQ(executor_.result(id(1))->outcome, object::Outcome::kInconclusive);
+}
+
 TEST_F(ExecutorTest, AModuleIsFetchedAndRewrittenOnceForAll) {
   for (uint8_t task = 1; task <= 5; ++task) ASSERT_TRUE(accept(offer(task, {})).ok());
   size_t fetches = 0;
