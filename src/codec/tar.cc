@@ -19,7 +19,7 @@ constexpr Field kName{0, 100}, kMode{100, 8}, kUser{108, 8}, kGroup{116, 8}, kSi
     kKind{156, 1}, kMagic{257, 8}, kMajor{329, 8}, kMinor{337, 8}, kPrefix{345, 155};
 constexpr char kFile = '0', kOldFile = '\0', kDirectory = '5';
 
-void put_text(uint8_t* header, Field field, std::string_view text) { std::memcpy(header + field.at, text.data(), text.size()); }
+void put_text(uint8_t* header, Field field, std::string_view text) { std::copy(text.begin(), text.end(), header + field.at); }
 
 /// Octal digits and a NUL.
 void put_number(uint8_t* header, Field field, uint64_t value) {
