@@ -132,7 +132,7 @@ void add_run_verbs(CLI::App& app, Line& line) {
                            "  selvedge run textstats.wasm < book.txt > report.txt\n"
                            "  selvedge run textstats.wasm --input bafkrei... --verify 3\n"
                            "  selvedge run kernels.wasm -- sieve 10          arguments of the program come after --\n"
-                           "  selvedge run sqlite3.wasm --file shop.db -- shop.db \"select count(*) from orders\"\n"
+                           "  selvedge run sqlite3.wasm --file shop.db -- -vfs unix-none shop.db \"select count(*) from orders\"\n"
                            "  selvedge run convert.wasm --file photos/ --out small -- photos /out      what it leaves in /out comes to small/\n",
                            [&line](World& w) { return run_run(w, line.run); });
   run->add_option("MODULE", line.run.module, "the program: a .wasm file (WASI preview 1), or a bundle")->required();
