@@ -129,6 +129,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--fuel", options.fuel, "most fuel an execution may use; 0 for the default");
   app.add_option("--zone", options.zone, "the zone whose policy and keys cover the program, its inputs and outputs")->type_name("NAME")->capture_default_str();
   app.add_option("--memory", options.memory, "most memory an execution may use, such as 128M")->type_name("SIZE");
+  app.add_option("--file", options.files, "a file or folder that the program finds under its own name in /, or under NAME; may be repeated")->type_name("[NAME=]PATH|CID");
+  app.add_option("--env", options.environment, "a variable of the program's environment; may be repeated")->type_name("NAME=VALUE");
   app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
   app.add_flag("--yes-dangerous", options.yes_dangerous, "call an entry that its publisher calls dangerous");
   app.group("Programs");
@@ -138,10 +140,13 @@ void add_run_verbs(CLI::App& app, Line& line) {
   CLI::App* run = add_verb(app, line.verb, "run", "Run a WebAssembly program on others' machines: standard input in, checked output out.",
                            "  selvedge run textstats.wasm < book.txt > report.txt\n"
                            "  selvedge run textstats.wasm --input bafkrei... --verify 3\n"
-                           "  selvedge run kernels.wasm -- sieve 10          arguments of the program come after --\n",
+                           "  selvedge run kernels.wasm -- sieve 10          arguments of the program come after --\n"
+                           "  selvedge run sqlite3.wasm --file shop.db -- -vfs unix-none shop.db \"select count(*) from orders\"\n"
+                           "  selvedge run convert.wasm --file photos/ --out small -- photos /out      what it leaves in /out comes to small/\n",
                            [&line](World& w) { return run_run(w, line.run); });
-  run->add_option("MODULE", line.run.module, "the program: a .wasm file (WASI preview 1: arguments, input, output, nothing else), or a bundle")->required();
+  run->add_option("MODULE", line.run.module, "the program: a .wasm file (WASI preview 1), or a bundle")->required();
   run->add_option("--input", line.run.input, "a file or content id; without it, standard input")->type_name("FILE|CID");
+  run->add_option("--out", line.run.out_dir, "folder for the files that the program left in /out; without it they come out as one tar archive")->type_name("DIR");
   add_run_options(*run, line.run);
 
   CLI::App* map = add_verb(app, line.verb, "map", "Run a program over many files, each as a task of its own, each result checked.",

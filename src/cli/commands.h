@@ -43,7 +43,9 @@ struct RunOptions {
   std::string module;
   std::string input;                  // a file, a CID, or empty: standard input
   std::vector<std::string> paths;     // map
-  std::string out_dir;                // map
+  std::string out_dir;                // map; of run: the folder for what the program left in /out
+  std::vector<std::string> files;     // "[NAME=]PATH" or "NAME=CID": what every task finds as a file
+  std::vector<std::string> environment;
   bool merge = false;
   uint32_t verify = 2;
   uint64_t seed = 0;

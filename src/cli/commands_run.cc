@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "cli/bundle_file.h"
+#include "cli/program_files.h"
 #include "cli/shared.h"
 #include "cli/units.h"
 #include "wasm/rewrite.h"
@@ -91,6 +92,8 @@ Result<node::RunRequest> request_of(const RunOptions& options, const std::string
   request.seed = options.seed;
   request.fuel_limit = options.fuel;
   if (!options.memory.empty()) request.memory_bytes = TRY(parse_bytes(options.memory));
+  request.environment = options.environment;
+  TRY(add_program_files(options.files, scratch, request));
   return request;
 }
 
@@ -151,7 +154,8 @@ CommandResult run_run(World& world, const RunOptions& options) {
     world.terminal.record(record.json());
     return kExitOk;
   }
-  TRY(copy_to_output(world.terminal, output));
+  if (options.out_dir.empty()) TRY(copy_to_output(world.terminal, output));
+  else TRY(copy_to_output(world.terminal, TRY(unpack_output(output, options.out_dir, scratch.path()))));
   const node::RunOutput& result = run.outputs.front();
   world.terminal.remark(fmt::format("selvedge: {} owners agree ({}); fuel {}, output {}, {}", result.agreed.size(), owners_text(result.agreed), result.fuel,
                                     result.output.text(), format_us(run.milliseconds * 1000)));

@@ -88,6 +88,9 @@ struct RunRequest {
   FileName module;
   std::vector<FileName> inputs;
   std::vector<std::string> input_cids;   // further inputs, already stored
+  std::vector<FileName> files;           // which every task finds under its name: a file, or, where the name ends in "/", an archive (TaskInput::path)
+  std::vector<std::string> file_cids;    // "NAME=CID": the same, already stored
+  std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> args;
   uint32_t verify = 2;                   // owners whose machines must agree
   bool merge = false;
@@ -100,7 +103,8 @@ struct RunRequest {
   std::string entry;                     // which of its entries
   bool confirmed = false;                // a person said yes to an entry that its publisher calls dangerous
   template <class V> void visit(V& v) {
-    v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("args", args); v("verify", verify);
+    v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("files", files);
+    v("file_cids", file_cids); v("environment", environment); v("args", args); v("verify", verify);
     v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir); v("zone", zone);
     v("manifest", manifest); v("entry", entry); v("confirmed", confirmed);
   }

@@ -54,6 +54,7 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     return fail_run(turn, id, fail(Errc::kLimit, run.what.module.name + " is larger than a module may be (" +
                                                      std::to_string(work::kModuleBytesMax >> 20) + " MiB); strip it or split the program"));
   }
+  std::sort(run.what.environment.begin(), run.what.environment.end());
   std::vector<PutItem> items{{run.what.module, nullptr, nullptr, {}}};
   for (const FileName& input : run.what.inputs) {
     if (input.size > work::kTaskInputBytesMax) {
@@ -62,6 +63,7 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     }
     items.push_back({input, nullptr, nullptr, {}});
   }
+  for (const FileName& file : run.what.files) items.push_back({file, nullptr, nullptr, {}});
   library_.put(turn, *zone, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
 }
 
@@ -95,6 +97,8 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     if (i == 0) {
       run.module = std::move(ref).value();
+    } else if (i > run.what.inputs.size()) {
+      run.files.emplace_back(put.files[i].name, std::move(ref).value());
     } else {
       run.inputs.push_back(std::move(ref).value());
       run.names.push_back(put.files[i].name);
@@ -107,6 +111,14 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     run.inputs.push_back(std::move(ref).value());
     run.names.push_back(text);
+  }
+  for (const std::string& text : run.what.file_cids) {
+    const size_t cut = text.rfind('=');
+    const Result<codec::Cid> cid = codec::Cid::parse(cut == std::string::npos ? "" : text.substr(cut + 1));
+    if (!cid.ok()) return fail_run(turn, id, fail(Errc::kInvalid, text + " is not NAME=CID: " + cid.error().message));
+    Result<object::BlobRef> ref = ref_of(run, *cid);
+    if (!ref.ok()) return fail_run(turn, id, ref.error());
+    run.files.emplace_back(text.substr(0, cut), std::move(ref).value());
   }
   start_tasks(turn, id);
 }
@@ -121,7 +133,9 @@ work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input
   }
   unit.spec.module = run.module.cid;
   unit.spec.args = std::move(args);
+  unit.spec.environment = run.what.environment;
   if (input.size > 0) unit.spec.inputs.push_back({input.cid, std::nullopt});
+  for (const auto& [path, blob] : run.files) unit.spec.inputs.push_back({blob.cid, std::nullopt, path});
   unit.spec.seed = run.what.seed;
   unit.spec.fuel_limit = run.what.fuel_limit;
   unit.spec.memory_bytes = run.what.memory_bytes;
@@ -145,7 +159,11 @@ void Contractor::start_tasks(Turn& turn, RequestId id) {
     run.names.push_back("output");
   }
   std::vector<work::TaskUnit> units;
-  for (const object::BlobRef& input : run.inputs) units.push_back(unit_for(run, input, args));
+  for (const object::BlobRef& input : run.inputs) {
+    units.push_back(unit_for(run, input, args));
+    const Status valid = units.back().spec.validate();
+    if (!valid.ok()) return fail_run(turn, id, valid.error());
+  }
   run.outputs.resize(units.size());
   run.contents.resize(units.size());
   for (size_t i = 0; i < units.size(); ++i) {

@@ -50,6 +50,7 @@ class Contractor {
     object::BlobRef module;
     std::vector<object::BlobRef> inputs;
     std::vector<std::string> names;
+    std::vector<std::pair<std::string, object::BlobRef>> files;
     uint64_t job = 0;
     bool merging = false;
     std::vector<RunOutput> outputs;

@@ -1,5 +1,8 @@
 #include "object/kinds.h"
 
+#include <set>
+
+#include "codec/tar.h"
 #include "crypto/hash.h"
 #include "object/validate.h"
 
@@ -106,10 +109,42 @@ Status Lease::validate() const {
   return check_lifetime("a lease", started, expires, kLeaseTtlMax);
 }
 
+namespace {
+
+Status check_environment(const std::vector<std::string>& environment) {
+  if (environment.size() > kEnvironmentMax) return fail(Errc::kLimit, "a task has more than " + std::to_string(kEnvironmentMax) + " environment variables");
+  std::string_view before;
+  for (const std::string& variable : environment) {
+    TRY(check_text("an environment variable of a task", variable, kArgSizeMax));
+    const std::string_view name = std::string_view(variable).substr(0, variable.find('='));
+    if (name.empty() || name.size() == variable.size()) return invalid("an environment variable of a task is not NAME=value");
+    if (name <= before) return fail(Errc::kNonCanonical, "the environment of a task is not sorted by name, or has a name twice");
+    before = name;
+  }
+  return ok();
+}
+
+Status check_files(const std::vector<TaskInput>& inputs) {
+  std::set<std::string_view> paths;
+  for (const TaskInput& input : inputs) {
+    if (input.path.empty()) continue;
+    std::string_view path = input.path;
+    if (path.ends_with('/')) path.remove_suffix(1);
+    if (!path.empty()) TRY(codec::check_tar_path(path));
+    if (!paths.insert(path).second) return invalid("two inputs of a task are to be found at one place: " + input.path);
+  }
+  if (paths.size() > kTaskFilesMax) return fail(Errc::kLimit, "a task has more than " + std::to_string(kTaskFilesMax) + " files; an archive counts once");
+  return ok();
+}
+
+}  // namespace
+
 Status TaskSpec::validate() const {
   TRY(check_keys("a task", {&origin}));
   if (args.size() > kArgsMax || inputs.size() > kInputsMax) return fail(Errc::kLimit, "a task has too many arguments or inputs");
   for (const std::string& arg : args) TRY(check_text("an argument of a task", arg, kArgSizeMax));
+  TRY(check_environment(environment));
+  TRY(check_files(inputs));
   if (fuel_limit == 0 || memory_bytes == 0) return invalid("a task says how much fuel and memory it may use");
   TRY(check_text("the entry of a task", entry, kNameSizeMax));
   if (bundle.has_value() == entry.empty()) return invalid("a task names an entry exactly when it names a bundle");

@@ -29,6 +29,8 @@ inline constexpr size_t kAccessObjectsMax = 4096;
 inline constexpr size_t kArgsMax = 256;
 inline constexpr size_t kArgSizeMax = 4096;
 inline constexpr size_t kInputsMax = 4096;
+inline constexpr size_t kTaskFilesMax = 256;      // inputs that are files; an archive is one
+inline constexpr size_t kEnvironmentMax = 64;
 inline constexpr size_t kBlobGroupsMax = 4096;
 inline constexpr size_t kHoldersMax = 64;
 inline constexpr size_t kAddressesMax = 16;
@@ -169,24 +171,29 @@ struct Lease {
 struct TaskInput {
   Cid cid;
   std::optional<ObjectId> object;
+  // Where the program finds it: "" on standard input, behind the inputs before it; "a/b" in the file /a/b; "a/" (or "/") as a ustar archive
+  // whose tree is in the folder /a (or in the root).
+  std::string path{};
 
   template <class V>
   void visit(V& v) {
     v("cid", cid);
     v("object", object);
+    v("path", path);
   }
 };
 
 /// What is to be computed. Deterministic: equal specs give equal outputs everywhere.
 struct TaskSpec {
   static constexpr std::string_view kName = "TaskSpec";
-  static constexpr uint16_t kVersion = 2;
+  static constexpr uint16_t kVersion = 3;
   PublicKey origin;
   std::optional<ObjectId> bundle;  // the manifest (bundle.h) that pins the module
   std::string entry;               // which of its entries; empty without a bundle
   Cid module;
   std::optional<ObjectId> module_object;
   std::vector<std::string> args;
+  std::vector<std::string> environment;   // "NAME=value", sorted by name, each name once
   std::vector<TaskInput> inputs;
   uint64_t seed = 0;
   uint64_t fuel_limit = 0;
@@ -201,6 +208,7 @@ struct TaskSpec {
     v("module", module);
     v("module_object", module_object);
     v("args", args);
+    v("environment", environment);
     v("inputs", inputs);
     v("seed", seed);
     v("fuel_limit", fuel_limit);
@@ -269,7 +277,7 @@ struct Holder {
 /// An origin's node asks one executor to run a task under one grant.
 struct TaskOffer {
   static constexpr std::string_view kName = "TaskOffer";
-  static constexpr uint16_t kVersion = 2;
+  static constexpr uint16_t kVersion = 3;
   TaskId task;
   ZoneId zone;
   TaskSpec spec;

@@ -100,7 +100,8 @@ struct World {
     out.origin = origin.public_key();
     out.module = Cid::of(codec::Codec::kRaw, view("module"));
     out.args = {"run"};
-    out.inputs = {{Cid::of(codec::Codec::kRaw, view("input")), stored}};
+    out.environment = {"LANG=C"};
+    out.inputs = {{Cid::of(codec::Codec::kRaw, view("input")), stored}, {Cid::of(codec::Codec::kRaw, view("table")), std::nullopt, "in/table.csv"}};
     out.seed = 7;
     out.fuel_limit = 1'000'000;
     out.memory_bytes = 64u << 20;

@@ -141,7 +141,7 @@ function encodeCheckpoint(run) {
     Buffer.from('selvedge checkpoint 1\n'), run.task, number(run.used()), number(run.mark), number(run.boundary), number(run.outputHashed),
     u32(run.segments.length), ...run.segments.flatMap(([fuel, digest]) => [number(fuel), Buffer.from(digest, 'hex')]), u32(run.area), u32(memory.length / 65536),
     u32(slots.length), ...slots, u32(runs.length), ...runs.flatMap(({ at, size }) => [u32(at), u32(size), memory.subarray(at, at + size)]),
-    number(run.readAt), number(run.randomBlocks), u32(0), ...run.written, ...run.output,
+    number(run.readAt), number(run.randomBlocks), number(0), u32(0), ...run.written, ...run.output,
   ]);
 }
 
@@ -166,6 +166,7 @@ function takeUp(run, bytes) {
     at += size;
   }
   [run.readAt, run.randomBlocks] = [Number(u64()), u64()];
+  u64(); // slept
   at += 4 + bytes.readUInt32BE(at); // what the program said on its standard error
   run.written = [bytes.subarray(at, at + run.outputHashed)];
   run.outputHash.update(run.written[0]);

@@ -1,7 +1,9 @@
-// The WASI preview 1 profile: the functions a program may import, and their types. Each answers the same on every
-// machine: there are no files, no sockets, no environment, and time and random numbers follow from fuel and seed.
+// The WASI preview 1 profile: the functions a program may import, and their types. All of preview 1 can be imported, so that programs link
+// as they are. What would reach outside (sockets, links, signals) answers ENOSYS; what is there answers the same on every machine.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace selvedge::wasm {
@@ -19,7 +21,23 @@ constexpr const char* kAsyncifyStopUnwind = "asyncify_stop_unwind";
 constexpr const char* kAsyncifyStartRewind = "asyncify_start_rewind";
 constexpr const char* kAsyncifyStopRewind = "asyncify_stop_rewind";
 
-/// The type as in OpInfo::types ("iiii>i"), or nullptr when the profile does not provide the function.
+// In the order of the table in wasi.cc.
+enum class WasiFunction : uint8_t {
+  kArgsGet, kArgsSizesGet, kClockResGet, kClockTimeGet, kEnvironGet, kEnvironSizesGet, kFdAdvise, kFdAllocate, kFdClose, kFdDatasync,
+  kFdFdstatGet, kFdFdstatSetFlags, kFdFdstatSetRights, kFdFilestatGet, kFdFilestatSetSize, kFdFilestatSetTimes, kFdPread, kFdPrestatDirName,
+  kFdPrestatGet, kFdPwrite, kFdRead, kFdReaddir, kFdRenumber, kFdSeek, kFdSync, kFdTell, kFdWrite, kPathCreateDirectory, kPathFilestatGet,
+  kPathFilestatSetTimes, kPathLink, kPathOpen, kPathReadlink, kPathRemoveDirectory, kPathRename, kPathSymlink, kPathUnlinkFile, kPollOneoff,
+  kProcExit, kProcRaise, kRandomGet, kSchedYield, kSockAccept, kSockRecv, kSockSend, kSockShutdown,
+  kCount,
+};
+constexpr size_t kWasiFunctions = size_t(WasiFunction::kCount);
+constexpr size_t kWasiArgsMax = 9;
+
+/// The name in the module kWasiModule, and the type as in OpInfo::types ("iiii>i").
+const char* wasi_name(WasiFunction function);
+const char* wasi_types(WasiFunction function);
+
+/// The type of a function, or nullptr when preview 1 has no such function.
 const char* wasi_signature(std::string_view name);
 /// The same for an import of any module.
 const char* import_signature(std::string_view module, std::string_view name);

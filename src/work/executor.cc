@@ -94,6 +94,12 @@ void Executor::on_blob(Instant now, const TaskId& id, const codec::Cid& cid, Res
   auto input = it->second.inputs.find(cid);
   if (input == it->second.inputs.end()) return;
   it->second.bytes_in += content->size();
+  if (it->second.bytes_in > kTaskInputBytesMax) {
+    DomainResult failed;
+    failed.message = "the inputs are larger together than a task may have (" + std::to_string(kTaskInputBytesMax >> 20) + " MiB)";
+    conclude(now, id, std::move(failed), out);
+    return;
+  }
   input->second = std::move(content).value();
   start_if_ready(now, id, out);
 }
@@ -132,9 +138,13 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
     conclude(now, id, std::move(refused), out);
     return;
   }
-  RunDomain run{id, task.accepted.lease_number, task.accepted.lease_cap, module->second.rewritten, spec.args, {}, spec.seed, spec.fuel_limit,
+  RunDomain run{id, task.accepted.lease_number, task.accepted.lease_cap, module->second.rewritten, spec.args, spec.environment, {}, {}, spec.seed, spec.fuel_limit,
                 spec.memory_bytes, std::min(spec.output_bytes_max, kTaskOutputBytesMax), kTaskWallMax, std::move(task.accepted.state)};
-  for (const object::TaskInput& input : spec.inputs) append(run.input, *task.inputs.at(input.cid));
+  for (const object::TaskInput& input : spec.inputs) {
+    const Bytes& content = *task.inputs.at(input.cid);
+    if (input.path.empty()) append(run.input, content);
+    else run.files.push_back({input.path, content});
+  }
   task.inputs.clear();
   task.stage = Task::kRunning;
   out.push(std::move(run));

@@ -26,12 +26,15 @@ namespace selvedge::work {
 
 constexpr size_t kExecutionsMax = 512;            // offered to this machine and not yet shown, all leases
 constexpr size_t kModulesCachedMax = 16;
-constexpr uint64_t kTaskInputBytesMax = 64u << 20;
+constexpr uint64_t kTaskInputBytesMax = 64u << 20;   // of all inputs together
 constexpr uint64_t kTaskOutputBytesMax = 4u << 20;   // an output travels in one message
 constexpr uint64_t kModuleBytesMax = 16u << 20;
 constexpr Duration kTaskWallMax = seconds(90);
 /// A result that nobody asked for is forgotten after this.
 constexpr Duration kResultKeptMax = seconds(300);
+
+/// See object::TaskInput::path.
+struct TaskFile { std::string path; Bytes content; };
 
 struct RunDomain {
   TaskId task;
@@ -39,7 +42,9 @@ struct RunDomain {
   object::Handle lease_cap;   // comes back with the result, or the result does not count
   std::shared_ptr<const wasm::Rewritten> module;
   std::vector<std::string> args;
+  std::vector<std::string> environment;
   Bytes input;
+  std::vector<TaskFile> files;
   uint64_t seed;
   uint64_t fuel_limit;
   uint64_t memory_bytes;

@@ -21,7 +21,9 @@ class ExecutorTest : public testing::Test {
     body.spec.origin.bytes.fill(3);
     body.spec.module = cid_of(module);
     body.spec.args = {"program"};
-    for (const std::string& input : inputs) body.spec.inputs.push_back({cid_of(input), std::nullopt});
+    // "NAME=content" is a file of that name.
+    for (const std::string& input : inputs) body.spec.inputs.push_back({cid_of(input), std::nullopt, input.find('=') != std::string::npos ? input.substr(0, input.find('=')) : ""});
+    body.spec.environment = {"LANG=C"};
     body.spec.fuel_limit = 1000;
     body.spec.memory_bytes = 1 << 20;
     body.spec.output_bytes_max = 1 << 20;
@@ -154,6 +156,31 @@ TEST_F(ExecutorTest, GathersThenRunsThenCommitsThenShows) {
   EXPECT_EQ(receipt->body.rewritten, crypto::sha256(view("rewritten module")));
   EXPECT_EQ(shown.output, to_bytes(view("output")));
   EXPECT_EQ(executor_.active(), 0u);
+}
+
+TEST_F(ExecutorTest, InputsWithAPathAreFilesAndTheOthersStandardInput) {
+  ASSERT_TRUE(accept(offer(1, {"first ", "a.txt=content", "second"})).ok());
+  give(1, "module");
+  rewritten();
+  for (const char* input : {"second", "a.txt=content", "first "}) give(1, input);
+  ASSERT_EQ(runs_.size(), 1u);
+  EXPECT_EQ(to_string(runs_[0].input), "first second");
+  EXPECT_EQ(runs_[0].environment, std::vector<std::string>{"LANG=C"});
+  ASSERT_EQ(runs_[0].files.size(), 1u);
+  EXPECT_EQ(runs_[0].files[0].path, "a.txt");
+  EXPECT_EQ(to_string(runs_[0].files[0].content), "a.txt=content");
+}
+
+TEST_F(ExecutorTest, InputsAreBoundedTogether) {
+  const std::string half(kTaskInputBytesMax / 2, 'x'), more(kTaskInputBytesMax / 2 + 1, 'y');
+  ASSERT_TRUE(accept(offer(1, {half, more})).ok());
+  give(1, "module");
+  rewritten();
+  give(1, half);
+  give(1, more);
+  EXPECT_TRUE(runs_.empty());
+  ASSERT_NE(executor_.result(id(1)), nullptr);
+  EXPECT_EQ(executor_.result(id(1))->outcome, object::Outcome::kInconclusive);
 }
 
 TEST_F(ExecutorTest, AModuleIsFetchedAndRewrittenOnceForAll) {

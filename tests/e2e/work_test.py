@@ -43,6 +43,44 @@ class Work(FabricTest):
         self.assertEqual(by_file.stdout, native.stdout)
         self.expect(origin.run("run", guest("cat"), "--input", self.path("none")), fabric.NOT_FOUND, "neither")
 
+    def test_files_go_in_and_come_back(self):
+        origin, _ = self.fabric(hosts=2)
+        one = self.path("one.txt", b"first file\n")
+        for name, content in {"x": b"1", "deep/er/y": b"22"}.items():
+            self.path("folder/" + name, content)
+        done = origin.run("run", guest("files"), "--file", one, "--file", self.path("folder"), "--file", "as/z.txt=" + one, "--env", "COLOUR=blue", "--",
+                          "list", "/", "read", "one.txt", "read", "folder/deep/er/y", "read", "as/z.txt", "env", "COLOUR", "write", "one.txt", "x")
+        self.expect(done, 0, "2 owners agree")
+        self.assertEqual(done.stdout.decode(), "/: ./ ../ as/ folder/ one.txt out/ tmp/\none.txt: first file\n\nfolder/deep/er/y: 22\nas/z.txt: first file\n\n"
+                         "COLOUR=blue\none.txt: EROFS\n")
+        # What is left in /out comes as files, standard output where it always comes.
+        out = self.path("results")
+        words = ["mkdir", "/out/d", "write", "/out/d/a", "made", "write", "/tmp/b", "forgotten"]
+        done = origin.run("run", guest("files"), "--out", out, "--", *words)
+        self.expect(done, 0)
+        self.assertEqual(done.stdout, b"/out/d: ok\n/out/d/a: ok\n/tmp/b: ok\n")
+        with open(os.path.join(out, "d/a"), "rb") as made:
+            self.assertEqual(made.read(), b"made")
+        self.assertEqual(os.listdir(out), ["d"])
+        # Without --out the archive itself comes out, and as an input it is a tree again.
+        archive = origin.run("run", guest("files"), "--", *words).stdout
+        cid = origin.run("put", self.path("result.tar", archive)).stdout.split()[0].decode()
+        done = origin.run("run", guest("files"), "--file", f"before/={cid}", "--", "read", "before/out/d/a")
+        self.assertEqual(done.stdout, b"before/out/d/a: made\n")
+        # map gives the files to each of its tasks.
+        done = origin.run("map", guest("words"), self.path("folder"), "-o", self.path("mapped"), "--file", one, "--", "one.txt")
+        self.expect(done, 0)
+        self.assertEqual(len(os.listdir(self.path("mapped"))), 2)
+
+    def test_files_that_make_no_sense_are_refused(self):
+        origin, hosts = self.fabric(hosts=2)
+        one = self.path("one.txt", b"x")
+        self.expect(origin.run("run", guest("files"), "--file", self.path("none")), fabric.NOT_FOUND, "there is no file")
+        self.expect(origin.run("run", guest("files"), "--file", "../x=" + one), fabric.INVALID, "path of a file")
+        self.expect(origin.run("run", guest("files"), "--file", "a=" + one, "--file", "a/=" + one), fabric.INVALID, "at one place")
+        self.expect(origin.run("run", guest("files"), "--env", "NOTHING"), fabric.INVALID, "NAME=value")
+        self.alive(origin, hosts)
+
     def test_programs_learn_nothing_but_what_the_task_says(self):
         origin, _ = self.fabric(hosts=2)
         outputs = {seed: origin.run("run", guest("worldly"), "--seed", seed).stdout for seed in ("1", "1 ", "2")}
@@ -92,7 +130,7 @@ class Work(FabricTest):
                 origin.ask("run", module={"path": path, "name": name, "size": len(content)})
             self.assertEqual(refused.exception.code, "guest", name)
         self.expect(origin.run("run", self.path("large.wasm", good + os.urandom(17 << 20))), fabric.LIMIT, "large.wasm")
-        self.expect(origin.run("run", guest("open_file")), fabric.INVALID, "not provided to tasks")
+        self.expect(origin.run("run", guest("outside")), fabric.INVALID, "not provided to tasks")
         self.expect(origin.run("run", self.path("none.wasm")), fabric.NOT_FOUND, "none.wasm")
         self.expect(origin.run("run", self.dir), fabric.INVALID, "not a file")
         self.alive(origin, hosts)

@@ -55,7 +55,7 @@ export interface Provenance { zone: Bytes; bridge: Bytes; content: Cid; origin_z
 export interface SequenceLink { zone: Bytes; sequence: Bytes; issuer: Bytes; number: bigint; previous: Bytes | null; operation: Bytes; issued: bigint }
 export interface TaskSpec {
   origin: Bytes; bundle: Bytes | null; entry: string; module: Cid; module_object: Bytes | null; args: string[];
-  inputs: { cid: Cid; object: Bytes | null }[]; seed: bigint; fuel_limit: bigint; memory_bytes: bigint; output_bytes_max: bigint;
+  environment: string[]; inputs: { cid: Cid; object: Bytes | null; path: string }[]; seed: bigint; fuel_limit: bigint; memory_bytes: bigint; output_bytes_max: bigint;
 }
 export interface BlockGroup {
   zone: Bytes; epoch: bigint; object_bytes: bigint; symbol_bytes: number; source_blocks: number; content_tag: Bytes; whole: boolean;
@@ -130,7 +130,7 @@ export interface Kind {
 
 const ISSUER_SET = '{name:text,issuers:[bytes32],threshold:u32,operations:[text]}';
 const TASK_SPEC =
-  '{origin:bytes32,bundle:?bytes32,entry:text,module:cid,module_object:?bytes32,args:[text],inputs:[{cid:cid,object:?bytes32}],' +
+  '{origin:bytes32,bundle:?bytes32,entry:text,module:cid,module_object:?bytes32,args:[text],environment:[text],inputs:[{cid:cid,object:?bytes32,path:text}],' +
   'seed:u64,fuel_limit:u64,memory_bytes:u64,output_bytes_max:u64}';
 const BLOCK_GROUP = '{zone:bytes32,epoch:u64,object_bytes:u64,symbol_bytes:u32,source_blocks:u32,content_tag:bytes32,whole:bool}';
 const BLOB_REF = `{cid:cid,size:u64,groups:[${BLOCK_GROUP}]}`;
@@ -172,8 +172,8 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
     '{zone:bytes32,bridge:bytes32,content:cid,origin_zone:bytes32,crossings:[{from:bytes32,to:bytes32,at:u64,policy_from:bytes32,policy_to:bytes32}],taint:u8}'],
   ['SequenceLink', 1, 'issuer',
     '{zone:bytes32,sequence:bytes32,issuer:bytes32,number:u64,previous:?bytes32,operation:bytes32,issued:u64}'],
-  ['TaskSpec', 2, null, TASK_SPEC],
-  ['TaskOffer', 2, 'issuer',
+  ['TaskSpec', 3, null, TASK_SPEC],
+  ['TaskOffer', 3, 'issuer',
     `{task:bytes32,zone:bytes32,spec:${TASK_SPEC},issuer:bytes32,executor:bytes32,grant:bytes32,sealed_keys:bytes,capability:bytes,manifest:bytes,` +
     `blobs:[${BLOB_REF}],holders:[{node:bytes32,addresses:[text]}],issued:u64,expires:u64}`],
   ['Commitment', 1, 'executor', '{task:bytes32,executor:bytes32,digest:bytes32}'],

@@ -161,11 +161,39 @@ function provenance(p: k.Provenance): void {
   require(equal(at, p.zone), 'integrity', 'it ends in another zone than it is shown in');
 }
 
+function taskEnvironment(environment: readonly string[]): void {
+  atMost(environment.length, 64);
+  environment.forEach((variable) => text(variable, 4096));
+  const names = environment.map((variable) => {
+    require(variable.indexOf('=') > 0, 'invalid', 'an environment variable is not NAME=value');
+    return utf8(variable.slice(0, variable.indexOf('=')));
+  });
+  sorted(names, compare);
+}
+
+function taskPath(path: string): void {
+  require(utf8(path).length <= 155, 'limit', 'a path is longer than 155 bytes');
+  require(!/[\u0000-\u001f\u007f]/.test(path), 'invalid', 'a path holds a control character');
+  for (const name of path.split('/')) {
+    require(!['', '.', '..'].includes(name), 'invalid', 'a path is absolute, or has a component that is empty, . or ..');
+    require(utf8(name).length <= 99, 'limit', 'a name is longer than 99 bytes');
+  }
+}
+
+function taskFiles(inputs: k.TaskSpec['inputs']): void {
+  const paths = inputs.filter(({ path }) => path !== '').map(({ path }) => path.replace(/\/$/, ''));
+  paths.forEach((path) => path === '' || taskPath(path));
+  require(new Set(paths).size === paths.length, 'invalid', 'two inputs are to be found at one place');
+  atMost(paths.length, 256);
+}
+
 function taskSpec(s: k.TaskSpec): void {
   named(s.origin);
   atMost(s.args.length, 256);
   atMost(s.inputs.length, 4096);
   s.args.forEach((arg) => text(arg, 4096));
+  taskEnvironment(s.environment);
+  taskFiles(s.inputs);
   require(s.fuel_limit > 0n && s.memory_bytes > 0n, 'invalid', 'a task says how much fuel and memory it may use');
   text(s.entry, 255);
   require((s.bundle === null) === (s.entry === ''), 'invalid', 'a task names an entry exactly when it names a bundle');

@@ -274,7 +274,9 @@ void Daemon::perform(node::StartTask& effect) {
   DomainTask task;
   task.module = run.module;
   task.args = std::move(run.args);
+  task.environment = std::move(run.environment);
   task.input = std::move(run.input);
+  for (work::TaskFile& file : run.files) task.files.push_back({std::move(file.path), std::move(file.content)});
   task.seed = run.seed;
   task.fuel_limit = run.fuel_limit;
   task.memory_bytes = run.memory_bytes;

@@ -47,7 +47,20 @@ std::string refusal(const DomainTask& task) {
   for (const std::string& arg : task.args) {
     if (arg.size() > kDomainArgBytesMax || arg.find('\0') != std::string::npos) return "an argument is too long or holds a zero byte";
   }
-  if (task.input.size() > kDomainInputMax) return "more than " + std::to_string(kDomainInputMax) + " bytes of input";
+  if (task.environment.size() > kDomainArgsMax) return "more than " + std::to_string(kDomainArgsMax) + " environment variables";
+  for (const std::string& variable : task.environment) {
+    const size_t name = variable.find('=');
+    if (variable.size() > kDomainArgBytesMax || name == 0 || name == std::string::npos || variable.find('\0') != std::string::npos) {
+      return "an environment variable is too long or not NAME=value";
+    }
+  }
+  if (task.files.size() > kDomainFilesMax) return "more than " + std::to_string(kDomainFilesMax) + " files; put them into an archive";
+  uint64_t bytes = task.input.size();
+  for (const DomainFile& file : task.files) {
+    if (file.path.size() > domain::kPathBytesMax) return "a file's path is too long";
+    bytes += file.content.size();
+  }
+  if (bytes > kDomainInputMax) return "more than " + std::to_string(kDomainInputMax) + " bytes of input";
   if (task.output_bytes_max > kDomainOutputMax) return "an output limit above " + std::to_string(kDomainOutputMax) + " bytes";
   if (task.fuel_limit == 0 || task.fuel_limit > INT64_MAX) return "a fuel limit that is not between 1 and 2^63 - 1";
   if (task.resume.size() > kDomainCheckpointMax) return "a checkpoint of more than " + std::to_string(kDomainCheckpointMax) + " bytes";
@@ -270,7 +283,9 @@ struct DomainPool::Impl {
     domain::TaskFrame frame;
     frame.handle = next.task.handle;
     frame.args = std::move(next.task.args);
+    frame.environment = std::move(next.task.environment);
     frame.input = std::move(next.task.input);
+    frame.files = std::move(next.task.files);
     frame.seed = next.task.seed;
     frame.fuel_limit = next.task.fuel_limit;
     frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;

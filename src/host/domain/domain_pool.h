@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/types.h"
+#include "host/domain/file_tree.h"
 #include "wasm/rewrite.h"
 #include "wasm/trace.h"
 
@@ -31,10 +32,14 @@ struct DomainHandleTag;
 /// What the node hands a domain in place of authority; opaque here. A result counts only with the handle of its task.
 using DomainHandle = FixedBytes<DomainHandleTag, 16>;
 
+using DomainFile = domain::DomainFile;
+
 struct DomainTask {
   std::shared_ptr<const wasm::Rewritten> module;
   std::vector<std::string> args;           // args[0] is the program name
+  std::vector<std::string> environment;    // "NAME=value"
   Bytes input;                             // standard input
+  std::vector<DomainFile> files;           // what the guest finds under "/"
   uint64_t seed = 0;                       // of the guest's random numbers
   uint64_t fuel_limit = 0;
   uint64_t memory_bytes = 0;               // limit of the linear memory; memory.grow beyond it fails in the guest
@@ -84,7 +89,7 @@ const char* domain_end_name(DomainEnd end);
 struct DomainOutcome {
   DomainEnd end = DomainEnd::kCrashed;
   int32_t exit_code = 0;
-  Bytes output;                    // standard output
+  Bytes output;                    // standard output, or an archive of it and of what was left in /out
   std::string errors;              // standard error, its first kDomainErrorsMax bytes
   std::string message;             // for a person: what happened
   uint64_t fuel = 0;               // used, exact
@@ -110,10 +115,11 @@ struct DomainLayers {
 
 constexpr size_t kDomainQueueMax = 1024;             // waiting tasks per lease
 constexpr size_t kDomainLeasesMax = 256;             // leases with a process or a queue
-constexpr uint64_t kDomainInputMax = 64u << 20;
+constexpr uint64_t kDomainInputMax = 64u << 20;      // standard input and files together
+constexpr size_t kDomainFilesMax = 256;              // an archive counts once
 constexpr uint64_t kDomainOutputMax = 64u << 20;
 constexpr uint64_t kDomainCheckpointMax = 48u << 20;  // larger states are not kept
-constexpr size_t kDomainArgsMax = 64;
+constexpr size_t kDomainArgsMax = 64;                // and as many environment variables
 constexpr size_t kDomainArgBytesMax = 4096;
 constexpr size_t kDomainErrorsMax = 4096;
 

@@ -20,6 +20,11 @@ class Out {
     bytes_.reserve(bytes_.size() + sizeof(uint32_t) + v.size());
     return u32(uint32_t(v.size())).raw(v);
   }
+  Out& texts(const std::vector<std::string>& v) {
+    u32(uint32_t(v.size()));
+    for (const std::string& each : v) blob(view(each));
+    return *this;
+  }
   Bytes done() {
     store_u32(bytes_.data(), uint32_t(bytes_.size() - kFrameHeaderBytes));
     return std::move(bytes_);
@@ -51,6 +56,13 @@ class In {
     if (n > max) return fail(Errc::kLimit, "a part of a frame is too large");
     return raw(n);
   }
+  Result<std::vector<std::string>> texts() {
+    const uint32_t n = TRY(u32());
+    if (n > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
+    std::vector<std::string> out;
+    for (uint32_t i = 0; i < n; ++i) out.push_back(to_string(TRY(blob(kDomainArgBytesMax))));
+    return out;
+  }
   Result<crypto::Digest> digest() { return crypto::Digest::from(TRY(raw(crypto::Digest::kSize))); }
   Status end() const {
     if (!body_.empty()) return fail(Errc::kInvalid, "a frame has bytes left over");
@@ -74,9 +86,9 @@ Bytes encode(const ModuleFrame& frame) {
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
   out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
-  out.u32(frame.checkpoint_ms).u32(uint32_t(frame.args.size()));
-  for (const std::string& arg : frame.args) out.blob(view(arg));
-  return out.blob(frame.input).blob(frame.resume).done();
+  out.u32(frame.checkpoint_ms).texts(frame.args).texts(frame.environment).blob(frame.input).u32(uint32_t(frame.files.size()));
+  for (const DomainFile& file : frame.files) out.blob(view(file.path)).blob(file.content);
+  return out.blob(frame.resume).done();
 }
 
 Bytes encode(const ResultFrame& frame) {
@@ -127,10 +139,15 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
   out.checkpoint_ms = TRY(in.u32());
-  const uint32_t args = TRY(in.u32());
-  if (args > kDomainArgsMax) return fail(Errc::kLimit, "too many arguments");
-  for (uint32_t i = 0; i < args; ++i) out.args.push_back(to_string(TRY(in.blob(kDomainArgBytesMax))));
+  out.args = TRY(in.texts());
+  out.environment = TRY(in.texts());
   out.input = to_bytes(TRY(in.blob(kDomainInputMax)));
+  const uint32_t files = TRY(in.u32());
+  if (files > kDomainFilesMax) return fail(Errc::kLimit, "too many files");
+  for (uint32_t i = 0; i < files; ++i) {
+    const ByteView path = TRY(in.blob(kPathBytesMax));
+    out.files.push_back({to_string(path), to_bytes(TRY(in.blob(kDomainInputMax)))});
+  }
   out.resume = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());
   return out;

@@ -59,7 +59,9 @@ struct ModuleFrame {
 struct TaskFrame {
   DomainHandle handle;
   std::vector<std::string> args;
+  std::vector<std::string> environment;
   Bytes input;
+  std::vector<DomainFile> files;
   uint64_t seed = 0;
   uint64_t fuel_limit = 0;
   uint64_t memory_pages_max = 0;

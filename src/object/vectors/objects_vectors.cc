@@ -308,6 +308,23 @@ void add_bad_work(Cast& c) {
   offer("a bundle without an entry", [](TaskOffer& o) { o.spec.bundle = o.grant; });
   offer("an entry without a bundle", [](TaskOffer& o) { o.spec.entry = "count"; });
   offer("a manifest without a bundle", [](TaskOffer& o) { o.manifest = {1}; });
+  offer("an environment variable without a value", [](TaskOffer& o) { o.spec.environment = {"LANG"}; });
+  offer("an environment variable without a name", [](TaskOffer& o) { o.spec.environment = {"=C"}; });
+  offer("an environment that is not sorted", [](TaskOffer& o) { o.spec.environment = {"LANG=C", "HOME=/"}; });
+  offer("an environment variable twice", [](TaskOffer& o) { o.spec.environment = {"LANG=C", "LANG=D"}; });
+  offer("65 environment variables", [](TaskOffer& o) {
+    for (int i = 0; i < 64; ++i) o.spec.environment.push_back("N" + std::to_string(100 + i) + "=");
+  });
+  offer("a file with an absolute path", [](TaskOffer& o) { o.spec.inputs[1].path = "/a"; });
+  offer("a file outside the tree", [](TaskOffer& o) { o.spec.inputs[1].path = "a/../../b"; });
+  offer("a path with an empty component", [](TaskOffer& o) { o.spec.inputs[1].path = "a//b"; });
+  offer("a path with a control character", [](TaskOffer& o) { o.spec.inputs[1].path = "a\x1b"; });
+  offer("a name of 100 bytes", [](TaskOffer& o) { o.spec.inputs[1].path.assign(100, 'a'); });
+  offer("a path of 156 bytes", [](TaskOffer& o) { o.spec.inputs[1].path = std::string(78, 'a') + "/" + std::string(77, 'b'); });
+  offer("a file and an archive at one place", [](TaskOffer& o) { o.spec.inputs[0].path = "in/table.csv/"; });
+  offer("257 files", [](TaskOffer& o) {
+    for (int i = 0; i < 256; ++i) o.spec.inputs.push_back({o.spec.module, std::nullopt, "f" + std::to_string(i)});
+  });
   offer("no fuel", [](TaskOffer& o) { o.spec.fuel_limit = 0; });
   offer("pieces that do not add up to the blob", [](TaskOffer& o) { o.blobs[0].size = 6; });
   offer("a whole piece with symbols", [](TaskOffer& o) { o.blobs[0].groups[0].symbol_bytes = 16; });

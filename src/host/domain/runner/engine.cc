@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
@@ -48,7 +49,7 @@ struct Engine::Impl {
   BetweenSlices between;
   ModuleFrame module;
   JSObjectRef wasm_module = nullptr, exports = nullptr, memory_view = nullptr;  // protected from collection
-  JSObjectRef begin = nullptr, fuel_get = nullptr, slot_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
+  JSObjectRef begin = nullptr, fuel_get = nullptr, fuel_set = nullptr, slot_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
   Bytes image;  // the memory after instantiation, up to its last byte that is not zero
   int instances = 0;
   bool clean = false;  // memory and instance are as after instantiation
@@ -133,18 +134,43 @@ struct Engine::Impl {
       return self.stop(ctx, exception, DomainEnd::kOutOfMemory, "the host could not provide the memory", false);
     }
     const uint64_t missing = count > 1 ? uint64_t(JSValueToNumber(ctx, args[1], nullptr)) : 0;
-    if (self.ended || missing > self.fuel_limit - self.granted) {
-      return self.stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
+    const uint64_t slice = self.grant(ctx, exception, missing);
+    return slice > 0 ? JSValueMakeNumber(ctx, double(slice)) : JSValueMakeUndefined(ctx);
+  }
+
+  /// At least what is missing, or 0 when the run ends here.
+  uint64_t grant(JSContextRef ctx, JSValueRef* exception, uint64_t missing) {
+    if (ended || missing > fuel_limit - granted) {
+      stop(ctx, exception, DomainEnd::kOutOfFuel, "the fuel limit of the task was reached");
+      return 0;
     }
-    const uint64_t used = self.granted + missing;
-    if (used > 0) self.mark = (used - 1) - (used - 1) % wasm::kFuelMark;
-    if (self.mark >= self.boundary) self.end_segment(used);
-    const uint64_t next = self.between(self.slice);
-    if (next == 0) return self.stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
-    const uint64_t to_mark = wasm::kFuelMark - self.granted % wasm::kFuelMark;
-    self.slice = std::max(missing, std::min({next, to_mark, self.fuel_limit - self.granted}));
-    self.granted += self.slice;
-    return JSValueMakeNumber(ctx, double(self.slice));
+    const uint64_t used = granted + missing;
+    if (used > 0) mark = (used - 1) - (used - 1) % wasm::kFuelMark;
+    if (mark >= boundary) end_segment(used);
+    const uint64_t next = between(slice);
+    if (next == 0) {
+      stop(ctx, exception, DomainEnd::kKilled, "stopped", false);
+      return 0;
+    }
+    const uint64_t to_mark = wasm::kFuelMark - granted % wasm::kFuelMark;
+    slice = std::max(missing, std::min({next, to_mark, fuel_limit - granted}));
+    granted += slice;
+    return slice;
+  }
+
+  /// Takes fuel for what a host function did, and compares it as a loop's head does.
+  void charge(JSContextRef ctx, JSValueRef* exception, uint64_t cost) {
+    JSValueRef failed = nullptr;
+    JSValueRef value = JSObjectCallAsFunction(context, fuel_get, nullptr, 0, nullptr, &failed);
+    int64_t left = failed == nullptr ? JSValueToInt64(context, value, &failed) - int64_t(cost) : 0;
+    if (failed == nullptr && left < 0) {
+      const uint64_t granted_now = grant(ctx, exception, uint64_t(-left));
+      if (granted_now == 0) return;
+      left += int64_t(granted_now);
+    }
+    const JSValueRef args[] = {failed == nullptr ? JSBigIntCreateWithInt64(context, left, &failed) : nullptr};
+    if (failed == nullptr) JSObjectCallAsFunction(context, fuel_set, nullptr, 1, args, &failed);
+    if (failed != nullptr) stop(ctx, exception, DomainEnd::kOutOfMemory, "the engine ran short", false);
   }
 
   // On every machine the stack is unwound at the same calls, so that it makes no difference whether somebody looks.
@@ -220,21 +246,23 @@ struct Engine::Impl {
     return bytes != nullptr ? std::span<uint8_t>(static_cast<uint8_t*>(bytes), size) : std::span<uint8_t>();
   }
 
-  template <WasiFunction kFunction>
+  template <wasm::WasiFunction kFunction>
   static JSValueRef on_wasi(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[],
                             JSValueRef* exception) {
     Impl& self = *of(ctx);
     // A guest does not go on after it was told to stop, whatever it makes of the exception.
     if (self.ended || self.wasi == nullptr) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
-    uint64_t numbers[4] = {0, 0, 0, 0};
-    for (size_t i = 0; i < std::min<size_t>(count, 4); ++i) {
-      // 64-bit arguments (offsets and precisions) mean nothing in this profile.
-      if (JSValueIsNumber(ctx, args[i])) numbers[i] = uint32_t(int32_t(JSValueToNumber(ctx, args[i], nullptr)));
+    uint64_t numbers[wasm::kWasiArgsMax] = {};
+    const char* types = wasm::wasi_types(kFunction);
+    for (size_t i = 0; i < std::min(count, wasm::kWasiArgsMax) && types[i] != '>'; ++i) {
+      numbers[i] = types[i] == 'l' ? uint64_t(JSValueToInt64(ctx, args[i], nullptr)) : uint32_t(int32_t(JSValueToNumber(ctx, args[i], nullptr)));
     }
     const std::function<uint64_t()> fuel = [&self] { return self.fuel_used(); };
     const WasiAnswer answer = self.wasi->call(kFunction, numbers, self.memory(), fuel);
     switch (answer.ends) {
-      case WasiAnswer::Ends::kNo: return JSValueMakeNumber(ctx, answer.error);
+      case WasiAnswer::Ends::kNo:
+        if (answer.fuel > 0 && self.metered) self.charge(ctx, exception, answer.fuel);
+        return JSValueMakeNumber(ctx, double(answer.error));
       case WasiAnswer::Ends::kExit: return self.stop(ctx, exception, DomainEnd::kExited, "");
       case WasiAnswer::Ends::kOutputTooLarge:
         return self.stop(ctx, exception, DomainEnd::kOutputTooLarge, "more output than the task allows");
@@ -244,20 +272,16 @@ struct Engine::Impl {
 
   template <size_t... kIndex>
   static void fill_callbacks(JSObjectCallAsFunctionCallback* out, std::index_sequence<kIndex...>) {
-    ((out[kIndex] = &on_wasi<WasiFunction(kIndex)>), ...);
+    ((out[kIndex] = &on_wasi<wasm::WasiFunction(kIndex)>), ...);
   }
 
   JSObjectRef make_imports() {
-    JSObjectCallAsFunctionCallback callbacks[size_t(WasiFunction::kCount)];
-    fill_callbacks(callbacks, std::make_index_sequence<size_t(WasiFunction::kCount)>());
-    static constexpr const char* kNames[] = {
-        "args_get",      "args_sizes_get", "environ_get",         "environ_sizes_get", "clock_res_get", "clock_time_get",
-        "fd_close",      "fd_fdstat_get",  "fd_prestat_dir_name", "fd_prestat_get",    "fd_read",       "fd_seek",
-        "fd_write",      "proc_exit",      "random_get",          "sched_yield"};
-    static_assert(std::size(kNames) == size_t(WasiFunction::kCount));
+    JSObjectCallAsFunctionCallback callbacks[wasm::kWasiFunctions];
+    fill_callbacks(callbacks, std::make_index_sequence<wasm::kWasiFunctions>());
     JSObjectRef wasi_module = JSObjectMake(context, nullptr, nullptr);
-    for (size_t i = 0; i < std::size(kNames); ++i) {
-      set(wasi_module, kNames[i], JSObjectMakeFunctionWithCallback(context, Name(kNames[i]), callbacks[i]));
+    for (size_t i = 0; i < wasm::kWasiFunctions; ++i) {
+      const char* name = wasm::wasi_name(wasm::WasiFunction(i));
+      set(wasi_module, name, JSObjectMakeFunctionWithCallback(context, Name(name), callbacks[i]));
     }
     JSObjectRef host_module = JSObjectMake(context, nullptr, nullptr);
     set(host_module, wasm::kYieldName, JSObjectMakeFunctionWithCallback(context, Name(wasm::kYieldName), &on_yield));
@@ -304,9 +328,10 @@ struct Engine::Impl {
     if (!metered) return ok();
     begin = get_object(exports, wasm::kExportBegin);
     fuel_get = get_object(exports, wasm::kExportFuelGet);
+    fuel_set = get_object(exports, wasm::kExportFuelSet);
     slot_get = get_object(exports, wasm::kExportSlotGet);
     guest_start = module.has_start ? get_object(exports, wasm::kExportStart) : nullptr;
-    if (begin == nullptr || fuel_get == nullptr || slot_get == nullptr || (module.has_start && guest_start == nullptr)) {
+    if (begin == nullptr || fuel_get == nullptr || fuel_set == nullptr || slot_get == nullptr || (module.has_start && guest_start == nullptr)) {
       return fail(Errc::kGuest, "the module was not rewritten");
     }
     if (memory().size() != uint64_t(module.pages_min) * wasm::kPageBytes) {
@@ -420,7 +445,7 @@ struct Engine::Impl {
 
   void keep_checkpoint() {
     const uint64_t begun = clock_ns(CLOCK_MONOTONIC);
-    if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance) return;
+    if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance || !wasi->can_be_saved()) return;
     wasm::Checkpoint out;
     out.task = task_chain;
     out.fuel = fuel_used();
@@ -500,6 +525,14 @@ struct Engine::Impl {
       end = DomainEnd::kOutOfFuel;
       message = "the fuel limit of the task was reached";
     }
+    Result<Bytes> output = wasi->take_output();
+    if (!output.ok()) {
+      if (comparable && end == DomainEnd::kExited) {
+        end = DomainEnd::kOutputTooLarge;
+        message = output.error().message;
+      }
+      output = Bytes();
+    }
     // A trap loses what was charged since fuel was last written down, but never a whole mark.
     used = std::max(used, mark);
     if (end == DomainEnd::kOutOfFuel) used = fuel_limit;
@@ -514,10 +547,10 @@ struct Engine::Impl {
     out.message = message;
     out.errors = wasi->errors();
     if (comparable) {
-      out.trace = wasm::trace_commitment(chain, {out.end, out.exit_code, used, crypto::sha256(wasi->output()), memory_hash});
+      out.trace = wasm::trace_commitment(chain, {out.end, out.exit_code, used, crypto::sha256(*output), memory_hash});
       out.segments = std::move(segments);
     }
-    out.output = wasi->take_output();
+    out.output = std::move(output).value();
     wasi.reset();
     return out;
   }
@@ -585,7 +618,6 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
     return refused;
   }
   impl.granted = impl.mark = impl.slice = 0;
-  impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, wasm::digest_args(task.args), crypto::sha256(task.input), task.seed});
   impl.boundary = wasm::segment_boundary(0, uint64_t(impl.module.pages_min) * wasm::kPageBytes);
   impl.output_hashed = 0;
   impl.segments.clear();
@@ -600,8 +632,16 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   impl.on_checkpoint = on_checkpoint;
   impl.checkpoint_pause_ns = uint64_t(task.checkpoint_ms) * 1'000'000;
   impl.next_checkpoint_ns = clock_ns(CLOCK_MONOTONIC) + impl.checkpoint_pause_ns;
-  WasiInput input{std::move(task.args), std::move(task.input), task.seed, task.output_bytes_max, kDomainErrorsMax};
-  impl.wasi = std::make_unique<WasiRun>(std::move(input));
+  WasiInput input{std::move(task.args), std::move(task.environment), std::move(task.input), std::move(task.files), task.seed, task.output_bytes_max,
+                  kDomainErrorsMax};
+  Result<std::unique_ptr<WasiRun>> wasi = WasiRun::create(std::move(input));
+  if (!wasi.ok()) {
+    refused.message = "the task's files: " + wasi.error().message;
+    refused.reusable = true;
+    return refused;
+  }
+  impl.wasi = std::move(wasi).value();
+  impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, impl.wasi->world(), crypto::sha256(impl.wasi->input().input), task.seed});
   impl.clean = false;
   impl.execute(task);
   return impl.conclude();
@@ -624,8 +664,7 @@ Status Engine::run_unmetered(const Bytes& module, const std::vector<std::string>
   TRY(impl.reset());
   impl.clean = false;
   impl.ended = false;
-  WasiInput input{args, {}, 0, kDomainOutputMax, kDomainErrorsMax};
-  impl.wasi = std::make_unique<WasiRun>(std::move(input));
+  impl.wasi = TRY(WasiRun::create({args, {}, {}, {}, 0, kDomainOutputMax, kDomainErrorsMax}));
   impl.call(impl.guest_main, {});
   if (impl.ended && impl.end != DomainEnd::kExited) return fail(Errc::kGuest, impl.message);
   return ok();

@@ -154,6 +154,7 @@ int serve(Engine& engine, Pacer& pacer) {
     if (frame->type != uint8_t(FrameType::kTask)) return 1;
     auto task = decode_task(frame->body);
     if (!task.ok()) return 1;
+    frame->body = Bytes();  // the task is a copy, and inputs are large
     ResultFrame result;
     const DomainHandle handle = task->handle;
     if (load_error.empty()) {
