@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/bounded.h"
+#include "host/domain/microvm.h"
 #include "host/domain/process.h"
 #include "host/loop/loop.h"
 
@@ -58,21 +59,40 @@ std::string describe_status(int status) {
   }
 }
 
+/// The walls and their names, in the order in which they are told.
+struct Wall {
+  bool DomainLayers::*stands;
+  domain::LayerBit bit;
+  const char* name;
+};
+constexpr Wall kWalls[] = {
+    {&DomainLayers::seccomp, domain::kLayerSeccomp, "seccomp"},
+    {&DomainLayers::landlock, domain::kLayerLandlock, "landlock"},
+    {&DomainLayers::no_new_privs, domain::kLayerNoNewPrivs, "no-new-privs"},
+    {&DomainLayers::not_dumpable, domain::kLayerNotDumpable, "not-dumpable"},
+    {&DomainLayers::unprivileged, domain::kLayerUnprivileged, "unprivileged"},
+    {&DomainLayers::user_namespace, domain::kLayerUserNamespace, "user-namespace"},
+    {&DomainLayers::pid_namespace, domain::kLayerPidNamespace, "pid-namespace"},
+    {&DomainLayers::net_namespace, domain::kLayerNetNamespace, "net-namespace"},
+    {&DomainLayers::mount_namespace, domain::kLayerMountNamespace, "mount-namespace"},
+    {&DomainLayers::ipc_namespace, domain::kLayerIpcNamespace, "ipc-namespace"},
+    {&DomainLayers::uts_namespace, domain::kLayerUtsNamespace, "uts-namespace"},
+    {&DomainLayers::empty_root, domain::kLayerEmptyRoot, "empty-root"},
+    {&DomainLayers::memory_group, domain::kLayerMemoryGroup, "memory-cgroup"},
+    {&DomainLayers::pids_group, domain::kLayerPidsGroup, "pids-cgroup"},
+};
+
 DomainLayers layers_of(uint32_t bits) {
-  using namespace domain;
   DomainLayers out;
-  out.seccomp = bits & kLayerSeccomp;
-  out.landlock = bits & kLayerLandlock;
-  out.no_new_privs = bits & kLayerNoNewPrivs;
-  out.not_dumpable = bits & kLayerNotDumpable;
-  out.unprivileged = bits & kLayerUnprivileged;
-  out.user_namespace = bits & kLayerUserNamespace;
-  out.pid_namespace = bits & kLayerPidNamespace;
-  out.net_namespace = bits & kLayerNetNamespace;
-  out.mount_namespace = bits & kLayerMountNamespace;
-  out.ipc_namespace = bits & kLayerIpcNamespace;
-  out.uts_namespace = bits & kLayerUtsNamespace;
-  out.empty_root = bits & kLayerEmptyRoot;
+  for (const Wall& wall : kWalls) out.*wall.stands = (bits & wall.bit) != 0;
+  return out;
+}
+
+std::string names_of(const DomainLayers& layers, bool standing) {
+  std::string out;
+  for (const Wall& wall : kWalls) {
+    if (layers.*wall.stands == standing) out += (out.empty() ? "" : " ") + std::string(wall.name);
+  }
   return out;
 }
 
@@ -93,25 +113,9 @@ const char* domain_end_name(DomainEnd end) {
   return "unknown";
 }
 
-std::string DomainLayers::text() const {
-  std::string out;
-  const auto add = [&](bool there, const char* name) {
-    if (there) out += (out.empty() ? "" : " ") + std::string(name);
-  };
-  add(seccomp, "seccomp");
-  add(landlock, "landlock");
-  add(no_new_privs, "no-new-privs");
-  add(not_dumpable, "not-dumpable");
-  add(unprivileged, "unprivileged");
-  add(user_namespace, "user-namespace");
-  add(pid_namespace, "pid-namespace");
-  add(net_namespace, "net-namespace");
-  add(mount_namespace, "mount-namespace");
-  add(ipc_namespace, "ipc-namespace");
-  add(uts_namespace, "uts-namespace");
-  add(empty_root, "empty-root");
-  return out;
-}
+std::string DomainLayers::text() const { return (machine.empty() ? "" : machine + " around ") + names_of(*this, true); }
+
+std::string DomainLayers::missing() const { return names_of(*this, false); }
 
 struct DomainPool::Impl {
   struct Pending {
@@ -125,6 +129,8 @@ struct DomainPool::Impl {
     std::unique_ptr<RunnerProcess> process;
     uint64_t lease = 0;
     crypto::Digest module;
+    uint64_t memory_bytes = 0;  // largest task that it has room for
+    bool greeted = false;
     std::optional<Pending> running;
     Instant started, deadline;
     bool gone = false, retired = false;
@@ -141,10 +147,12 @@ struct DomainPool::Impl {
     std::unique_ptr<Runner> runner;
   };
 
-  Impl(Loop& l, std::string path) : loop(l), runner_path(std::move(path)) {}
+  Impl(Loop& l, std::string path, std::shared_ptr<const MicroVm> vm)
+      : loop(l), runner_path(std::move(path)), machine(std::move(vm)) {}
 
   Loop& loop;
   std::string runner_path;
+  std::shared_ptr<const MicroVm> machine;
   BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
   std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
   std::vector<std::unique_ptr<Runner>> buried;  // reaped; destroyed outside of their own callbacks
@@ -177,7 +185,10 @@ struct DomainPool::Impl {
     dying.push_back(std::move(runner));
   }
 
-  Result<std::unique_ptr<Runner>> start(uint64_t lease) {
+  /// What the process may take besides the memory of its guest.
+  uint64_t overhead_bytes() const { return machine != nullptr ? MicroVm::kOverheadBytes : kRunnerOverheadBytes; }
+
+  Result<std::unique_ptr<Runner>> start(uint64_t lease, uint64_t memory_bytes) {
     auto slot = std::make_shared<Runner*>(nullptr);
     auto runner = std::make_unique<Runner>(loop, [this, slot] { on_timer(**slot); });
     Runner* raw = runner.get();
@@ -187,7 +198,9 @@ struct DomainPool::Impl {
     callbacks.frame = [this, raw](FrameType type, ByteView body) { on_frame(*raw, type, body); };
     callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
     callbacks.gone = [this, raw](int status) { on_gone(*raw, status); };
-    runner->process = TRY(RunnerProcess::start(loop, runner_path, std::move(callbacks)));
+    const domain::Launch launch = machine != nullptr ? machine->launch(memory_bytes) : domain::Launch{runner_path, {}, {}, false};
+    runner->memory_bytes = machine != nullptr ? memory_bytes : UINT64_MAX;
+    runner->process = TRY(RunnerProcess::start(loop, launch, std::move(callbacks)));
     return runner;
   }
 
@@ -204,12 +217,13 @@ struct DomainPool::Impl {
       if (lease->runner != nullptr) {
         if (lease->runner->running.has_value()) return;
         const bool fits = !lease->runner->gone && !lease->runner->retired &&
-                          lease->runner->module == lease->queue.front().task.module->identity;
+                          lease->runner->module == lease->queue.front().task.module->identity &&
+                          lease->runner->memory_bytes >= lease->queue.front().task.memory_bytes;
         if (!fits) retire(std::move(lease->runner));
       }
       Pending next = lease->queue.pop();
       if (lease->runner == nullptr) {
-        auto started = start(id);
+        auto started = start(id, next.task.memory_bytes);
         if (!started.ok()) {
           answer(std::move(next), outcome(DomainEnd::kCrashed, started.error().message));
           continue;
@@ -239,6 +253,7 @@ struct DomainPool::Impl {
     frame.cpu_permille = next.task.cpu_permille;
     runner.started = loop.now();
     runner.deadline = runner.started + next.task.wall_max;
+    if (auto* group = runner.process->group()) group->limit_memory(next.task.memory_bytes + overhead_bytes());
     runner.running = std::move(next);
     runner.process->send(domain::encode(frame));
     runner.timer.set(std::min(runner.deadline, runner.started + kWatchPeriod));
@@ -259,20 +274,22 @@ struct DomainPool::Impl {
       return;
     }
     const Instant now = loop.now();
-    const uint64_t resident_max = runner.running->task.memory_bytes + kRunnerOverheadBytes;
+    const uint64_t resident_max = runner.running->task.memory_bytes + overhead_bytes();
     if (now >= runner.deadline) {
       runner.verdict = outcome(DomainEnd::kKilled, "stopped after " + std::to_string((now - runner.started).ms()) +
                                                        " ms of wall time; this says nothing about the result");
     } else if (runner.process->resident_bytes() > resident_max) {
       runner.verdict = outcome(DomainEnd::kOutOfMemory, "the domain process took more than " +
                                                             std::to_string(resident_max >> 20) + " MiB");
+    } else if (domain::thread_count(runner.process->pid()) > domain::kThreadsMax) {
+      runner.verdict = outcome(DomainEnd::kForbidden, "the domain process made more threads than any engine has");
     }
     if (runner.verdict.has_value()) runner.process->kill();
     else runner.timer.set(std::min(runner.deadline, now + kWatchPeriod));
   }
 
   void on_nonsense(Runner& runner, const std::string& why) {
-    runner.verdict = outcome(DomainEnd::kCrashed, "the domain process broke the protocol: " + why);
+    if (!runner.verdict.has_value()) runner.verdict = outcome(DomainEnd::kForbidden, "the domain process broke the protocol: " + why);
     runner.process->kill();
   }
 
@@ -281,13 +298,16 @@ struct DomainPool::Impl {
     if (type == FrameType::kHello) {
       const auto hello = domain::decode_hello(body);
       if (!hello.ok()) return on_nonsense(runner, hello.error().message);
+      if (std::exchange(runner.greeted, true)) return on_nonsense(runner, "a second hello");
       if (!runner.probe) return;
-      auto call = [probe = std::exchange(runner.probe, nullptr), layers = layers_of(hello->layers)] { probe(layers); };
+      DomainLayers layers = layers_of(hello->layers);
+      if (machine != nullptr) layers.machine = machine->text();
+      auto call = [probe = std::exchange(runner.probe, nullptr), layers = std::move(layers)] { probe(layers); };
       later(std::move(call));
       runner.process->kill();
       return;
     }
-    if (type != FrameType::kResult || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
+    if (type != FrameType::kResult || !runner.greeted || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
     auto result = domain::decode_result(body);
     if (!result.ok()) return on_nonsense(runner, result.error().message);
     const DomainTask& task = runner.running->task;
@@ -326,8 +346,9 @@ struct DomainPool::Impl {
       DomainOutcome out = runner.verdict.value_or(DomainOutcome());
       if (!runner.verdict.has_value()) {
         const bool forbidden = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-        out = outcome(forbidden ? DomainEnd::kForbidden : DomainEnd::kCrashed,
-                      "the domain process ended: " + describe_status(status));
+        const bool out_of_memory = runner.process->group() != nullptr && runner.process->group()->ran_out_of_memory();
+        out = outcome(forbidden ? DomainEnd::kForbidden : out_of_memory ? DomainEnd::kOutOfMemory : DomainEnd::kCrashed,
+                      "the domain process ended: " + describe_status(status) + (out_of_memory ? ", it took more memory than its task may" : ""));
       }
       if (runner.stopped) out = outcome(DomainEnd::kKilled, "stopped");
       out.wall_ns = uint64_t((loop.now() - runner.started).ns);
@@ -357,8 +378,8 @@ struct DomainPool::Impl {
   }
 };
 
-DomainPool::DomainPool(Loop& loop, std::string runner_path)
-    : impl_(std::make_unique<Impl>(loop, std::move(runner_path))) {}
+DomainPool::DomainPool(Loop& loop, std::string runner_path, std::shared_ptr<const MicroVm> machine)
+    : impl_(std::make_unique<Impl>(loop, std::move(runner_path), std::move(machine))) {}
 
 DomainPool::~DomainPool() = default;
 
@@ -409,13 +430,13 @@ int DomainPool::process_of(uint64_t lease) const {
 }
 
 void DomainPool::probe(std::function<void(Result<DomainLayers>)> done) {
-  auto runner = impl_->start(0);
+  auto runner = impl_->start(0, MicroVm::kProbeMemoryBytes);
   if (!runner.ok()) {
     auto call = [done = std::move(done), error = runner.error()] { done(error); };
     return impl_->later(std::move(call));
   }
   (*runner)->probe = std::move(done);
-  (*runner)->timer.set(impl_->loop.now() + kProbeMax);
+  (*runner)->timer.set(impl_->loop.now() + (impl_->machine != nullptr ? impl_->machine->boot_max() : kProbeMax));
   impl_->dying.push_back(std::move(runner).value());
 }
 

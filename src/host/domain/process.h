@@ -12,6 +12,8 @@
 #include <memory>
 
 #include "host/domain/frames.h"
+#include "host/domain/launch.h"
+#include "host/domain/limits.h"
 #include "host/loop/loop.h"
 
 namespace selvedge::host::domain {
@@ -27,7 +29,7 @@ class RunnerProcess {
   };
   /// None of the callbacks comes from within start(). After `gone` there are no more. The owner must not destroy the
   /// object from within a callback. Errors: kIo.
-  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, Callbacks callbacks);
+  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const Launch& launch, Callbacks callbacks);
   /// Kills and reaps, waiting for the kernel if the process still lives.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;
@@ -36,6 +38,8 @@ class RunnerProcess {
   void send(Bytes frame);
   void kill();
   pid_t pid() const { return pid_; }
+  /// Null where control groups cannot be made.
+  ControlGroup* group() { return group_.get(); }
   /// Resident bytes now, 0 when unknown.
   uint64_t resident_bytes() const;
 
@@ -47,6 +51,7 @@ class RunnerProcess {
   void on_exit();
   void take_frames();
 
+  std::unique_ptr<ControlGroup> group_;
   Callbacks callbacks_;
   pid_t pid_;
   int pid_fd_, socket_;

@@ -6,6 +6,8 @@
 // The namespaces themselves are made by the pool when it clones the process. Runs in the runner, once.
 #pragma once
 
+#include <sys/syscall.h>
+
 #include <cstdint>
 
 #include "base/result.h"
@@ -15,6 +17,24 @@ namespace selvedge::host::domain {
 /// The socket to the pool: the one descriptor that stays.
 constexpr int kRunnerSocket = 3;
 
+/// System calls that no engine ever makes: starting programs, looking into or signalling other processes, new namespaces and mounts, and
+/// the doors to the kernel that exploits are built on. They end the process with SIGSYS.
+struct Tripwire {
+  int call;
+  const char* name;
+};
+constexpr Tripwire kTripwires[] = {
+    {SYS_execve, "execve"}, {SYS_execveat, "execveat"}, {SYS_ptrace, "ptrace"},
+    {SYS_process_vm_readv, "process_vm_readv"}, {SYS_process_vm_writev, "process_vm_writev"}, {SYS_kill, "kill"},
+    {SYS_pidfd_send_signal, "pidfd_send_signal"}, {SYS_pidfd_getfd, "pidfd_getfd"}, {SYS_mount, "mount"},
+    {SYS_umount2, "umount2"}, {SYS_pivot_root, "pivot_root"}, {SYS_unshare, "unshare"},
+    {SYS_setns, "setns"}, {SYS_bpf, "bpf"}, {SYS_perf_event_open, "perf_event_open"},
+    {SYS_io_uring_setup, "io_uring_setup"}, {SYS_userfaultfd, "userfaultfd"}, {SYS_keyctl, "keyctl"},
+    {SYS_add_key, "add_key"}, {SYS_request_key, "request_key"}, {SYS_open_by_handle_at, "open_by_handle_at"},
+    {SYS_init_module, "init_module"}, {SYS_finit_module, "finit_module"}, {SYS_kexec_load, "kexec_load"},
+    {SYS_reboot, "reboot"}, {SYS_iopl, "iopl"},
+};
+
 /// `layers`: bits of LayerBit that stand already. Returns the bits of those raised now.
 /// Errors: kInternal when a wall that every kernel has cannot be raised.
 Result<uint32_t> lockdown_before_engine(uint32_t layers);
@@ -23,5 +43,7 @@ Result<uint32_t> lockdown_after_engine(uint32_t layers);
 
 /// Tries, in a locked-down process, what must not work; prints a line for each. Returns the number that worked.
 int lockdown_self_test();
+/// Before lock-down: locks a child down for each tripwire and has it touch it; prints a line for each. Returns the number that lived.
+int lockdown_tripwire_test();
 
 }  // namespace selvedge::host::domain

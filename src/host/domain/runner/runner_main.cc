@@ -128,6 +128,7 @@ int serve(Engine& engine, Throttle& throttle) {
 int run_domain(bool self_test, uint32_t made_by_pool) {
   // Only the pool's environment variables could reach the engine's options; it passes none.
   uint32_t layers = made_by_pool;
+  const int tripped = self_test ? lockdown_tripwire_test() : 0;
   auto before = lockdown_before_engine(layers);
   if (!before.ok()) return 3;
   layers |= *before;
@@ -139,7 +140,7 @@ int run_domain(bool self_test, uint32_t made_by_pool) {
   layers |= *after;
   if (self_test) {
     const int worked = lockdown_self_test();
-    _exit(worked == 0 ? 0 : 6);
+    _exit(worked + tripped == 0 ? 0 : 6);
   }
   if (!write_all(encode(HelloFrame{layers}))) return 0;
   return serve(**engine, throttle);
