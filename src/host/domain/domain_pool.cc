@@ -21,6 +21,7 @@ namespace {
 
 constexpr Duration kWatchPeriod = milliseconds(50);  // how often wall clock and memory of a running task are looked at
 constexpr Duration kIdleMax = seconds(60);           // a process without work is kept this long
+constexpr Duration kIdleWatch = seconds(1);          // and looked at so often
 constexpr Duration kProbeMax = seconds(10);
 // What the engine itself may take besides the guest's linear memory: code, heap, module.
 constexpr uint64_t kRunnerOverheadBytes = 256u << 20;
@@ -129,10 +130,11 @@ struct DomainPool::Impl {
     std::unique_ptr<RunnerProcess> process;
     uint64_t lease = 0;
     crypto::Digest module;
-    uint64_t memory_bytes = 0;  // largest task that it has room for
+    uint64_t memory_bytes = 0;     // largest task that it has room for
+    uint64_t task_memory_max = 0;  // largest that it had
     bool greeted = false;
     std::optional<Pending> running;
-    Instant started, deadline;
+    Instant started, deadline, idle_until;
     bool gone = false, retired = false;
     std::optional<DomainOutcome> verdict;  // what its death means, when we are the cause
     std::function<void(Result<DomainLayers>)> probe;
@@ -237,8 +239,13 @@ struct DomainPool::Impl {
       begin(*lease->runner, std::move(next));
       return;
     }
-    if (lease->runner != nullptr && !lease->runner->running.has_value()) lease->runner->timer.set(loop.now() + kIdleMax);
+    if (lease->runner != nullptr && !lease->runner->running.has_value()) rest(*lease->runner);
     forget_if_unused(id);
+  }
+
+  void rest(Runner& runner) {
+    runner.idle_until = loop.now() + kIdleMax;
+    runner.timer.set(loop.now() + kIdleWatch);
   }
 
   void begin(Runner& runner, Pending next) {
@@ -253,6 +260,7 @@ struct DomainPool::Impl {
     frame.cpu_permille = next.task.cpu_permille;
     runner.started = loop.now();
     runner.deadline = runner.started + next.task.wall_max;
+    runner.task_memory_max = std::max(runner.task_memory_max, next.task.memory_bytes);
     if (auto* group = runner.process->group()) group->limit_memory(next.task.memory_bytes + overhead_bytes());
     runner.running = std::move(next);
     runner.process->send(domain::encode(frame));
@@ -268,6 +276,10 @@ struct DomainPool::Impl {
     if (!runner.running.has_value()) {
       Lease* lease = leases.find(runner.lease);
       if (lease == nullptr || lease->runner.get() != &runner) return;
+      if (loop.now() < runner.idle_until && runner.process->resident_bytes() <= runner.task_memory_max + overhead_bytes()) {
+        runner.timer.set(loop.now() + kIdleWatch);
+        return;
+      }
       const uint64_t id = runner.lease;
       retire(std::move(lease->runner));
       forget_if_unused(id);
@@ -328,7 +340,7 @@ struct DomainPool::Impl {
     if (result->comparable) out.trace = result->trace;
     runner.retired |= !result->reusable;
     // The watch of the task that ended must not go off before pump() runs: it would take the process for an idle one.
-    runner.timer.set(loop.now() + kIdleMax);
+    rest(runner);
     answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
     later([this, id = runner.lease] { pump(id); });
   }
