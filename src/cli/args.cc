@@ -84,6 +84,8 @@ void add_node_verbs(CLI::App& app, Line& line) {
                           [&line](World& w) { return run_up(w, line.up); });
   up->add_option("--listen", line.up.listen, "address and UDP port to be reached at; port 0 takes a free one")->type_name("ADDR:PORT")->capture_default_str();
   up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
+  up->add_option("--isolation", line.up.isolation, "run each program in a locked-down process, or that in a QEMU microVM of its own; selvedge doctor says which boot here")
+      ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");
   add_verb(app, line.verb, "stop", "Stop the running node.", "  selvedge stop\n", [](World& w) { return run_stop(w); })->group("A node");
@@ -130,6 +132,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--zone", options.zone, "the zone whose policy and keys cover the program, its inputs and outputs")->type_name("NAME")->capture_default_str();
   app.add_option("--memory", options.memory, "most memory an execution may use, such as 128M")->type_name("SIZE");
   app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
+  app.add_option("--isolation", options.isolation, "what must stand between the program and a machine that runs it; hosts without it refuse")
+      ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
   app.add_flag("--yes-dangerous", options.yes_dangerous, "call an entry that its publisher calls dangerous");
   app.group("Programs");
 }

@@ -13,11 +13,18 @@ namespace selvedge::work {
 using NodeKey = crypto::PublicKey;
 using TaskId = object::TaskId;
 
+/// What stands between a program and the machine that runs it, the stronger the higher. A machine's word, like all that it says of itself.
+enum class Isolation : uint8_t {
+  kProcess = 0,  // a locked-down process
+  kMachine = 1,  // the same in a virtual machine of its own
+};
+
 /// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects.
 struct Offer {
   static constexpr uint8_t kType = 32;
   Bytes offer;
-  template <class V> void visit(V& v) { v("offer", offer); }
+  uint8_t isolation = 0;  // an Isolation: at least so much stands between the program and the machine, or the offer is refused
+  template <class V> void visit(V& v) { v("offer", offer); v("isolation", isolation); }
 };
 
 /// error 0: taken. Else an Errc: the executor will not run it, and says why.

@@ -11,6 +11,7 @@
 #include "host/daemon/log.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/microvm.h"
 #include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
@@ -46,7 +47,7 @@ class Daemon {
  public:
   Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
       : options_(options), home_(std::move(home)), lock_(std::move(lock)), node_key_(keys.node.node), seal_(keys.node.seal.clone()),
-        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path),
+        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path, options.machine),
         deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }) {
     if (keys.root) owner_.emplace(keys.root->owner);
   }
@@ -132,6 +133,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
   config.label = home_.load_label();
+  if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
   config.identity_secret = object::identity_secret(keys.node.node);
   if (!options_.tpm.empty()) {
     tpm_ = TRY(Tpm::open({options_.tpm}));

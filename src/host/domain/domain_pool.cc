@@ -302,6 +302,7 @@ struct DomainPool::Impl {
 
   void on_nonsense(Runner& runner, const std::string& why) {
     if (!runner.verdict.has_value()) runner.verdict = outcome(DomainEnd::kForbidden, "the domain process broke the protocol: " + why);
+    runner.retired = true;
     runner.process->kill();
   }
 

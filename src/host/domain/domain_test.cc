@@ -12,6 +12,7 @@
 
 #include "host/domain/domain_pool.h"
 #include "host/domain/frames.h"
+#include "host/domain/microvm.h"
 #include "host/loop/loop.h"
 #include "wasm/test_module.h"
 
@@ -45,9 +46,22 @@ DomainTask task_of(std::shared_ptr<const wasm::Rewritten> module, std::vector<st
   return task;
 }
 
+/// With SELVEDGE_TEST_ISOLATION=microvm these tests run in machines (ctest entry host_domain_in_microvm).
+bool in_machines() {
+  const char* wanted = getenv("SELVEDGE_TEST_ISOLATION");
+  return wanted != nullptr && std::string(wanted) == "microvm";
+}
+const MicroVmChoice& chosen_machine() {
+  static const MicroVmChoice choice = choose_microvm(runner_path(), false);
+  return choice;
+}
+
 class Domain : public testing::Test {
  protected:
-  Domain() : loop_(1), pool_(loop_, runner_path()) {}
+  Domain() : loop_(1), pool_(loop_, runner_path(), in_machines() ? chosen_machine().machine : nullptr) {}
+  void SetUp() override {
+    if (in_machines() && chosen_machine().machine == nullptr) GTEST_SKIP() << "no microVM boots here: KVM: " << chosen_machine().kvm << "; TCG: " << chosen_machine().tcg;
+  }
 
   DomainOutcome run(uint64_t lease, DomainTask task) {
     std::optional<DomainOutcome> answer;
@@ -519,6 +533,32 @@ TEST_F(Domain, LayersAreReported) {
   // An empty root needs a mount namespace, and a root that may be exchanged: not one inside a chroot.
   EXPECT_TRUE((*answer)->mount_namespace || !(*answer)->empty_root);
   std::printf("layers: %s\n", (*answer)->text().c_str());
+}
+
+// req: D3, D4
+TEST_F(Domain, InAMachineOrNotATaskGivesTheSameTrace) {
+  const auto worldly = guest("worldly");
+  const DomainOutcome inside = run(1, task_of(worldly));
+  EXPECT_EQ(inside.end, DomainEnd::kExited) << inside.message;
+  DomainPool plain(loop_, runner_path());
+  std::optional<DomainOutcome> outside;
+  plain.run(1, task_of(worldly), [&](DomainOutcome out) {
+    outside = std::move(out);
+    loop_.stop();
+  });
+  loop_.run();
+  EXPECT_EQ(inside.trace, outside->trace);
+  EXPECT_EQ(inside.fuel, outside->fuel);
+  EXPECT_FALSE(inside.trace.is_zero());
+}
+
+TEST_F(Domain, ATaskThatDoesNotFitIntoItsMachineGetsALargerOne) {
+  EXPECT_EQ(run(1, task_of(guest("hello"))).end, DomainEnd::kExited);
+  const int first = pool_.process_of(1);
+  DomainTask large = task_of(guest("hello"));
+  large.memory_bytes = 256u << 20;
+  EXPECT_EQ(run(1, large).end, DomainEnd::kExited);
+  EXPECT_EQ(pool_.process_of(1) != first, in_machines()) << "a process is no larger for what may be used in it";
 }
 
 TEST(DomainPool, ARunnerThatIsNotThereIsAnErrorNotACrash) {

@@ -62,6 +62,8 @@ const std::set<long> kLetThrough = {
 std::string system_calls() {
   std::set<long> skipped = kLetThrough;
   for (const Tripwire& wire : kTripwires) skipped.insert(wire.call);
+  // uretprobe and uprobe go by every filter in newer kernels, and kill with SIGILL whoever is not being probed.
+  skipped.insert({335, 336});
   std::string out;
   for (long call = 0; call < 1024; ++call) {
     if (skipped.count(call) != 0) continue;
@@ -137,6 +139,9 @@ std::string threads() {
     if (at != MAP_FAILED) memset(at, 1, kStep);
   }
 }
+
+// A fault: a signal that it only sends itself is ignored for the first process of a namespace.
+void crash() { *reinterpret_cast<volatile int*>(8) = 1; }
 
 [[noreturn]] void touch(const std::string& name) {
   for (const Tripwire& wire : kTripwires) {
@@ -235,7 +240,7 @@ ResultFrame serve(const TaskFrame& task) {
   else if (attack == "x32") other_architecture(true);
   else if (attack == "i386") other_architecture(false);
   else if (attack == "memory") eat_memory();
-  else if (attack == "crash") raise(SIGSEGV);
+  else if (attack == "crash") crash();
   else if (attack == "babble") babble(task, std::strtoull(what.c_str(), nullptr, 10));
   else confuse(task, attack);
   out.output = to_bytes(view(got_out.empty() ? std::string("nothing") : got_out));

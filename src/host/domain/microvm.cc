@@ -136,9 +136,9 @@ domain::Launch MicroVm::launch(uint64_t memory_bytes) const {
   if (!kvm) line += "tsc_early_khz=2000000 ";
   line += "-- " + std::to_string(kLayersInside);
   domain::Launch out{qemu_, {}, {kernel_, initramfs_}, true};
-  out.arguments = {"-M", "microvm,pcie=on,pit=on,pic=on,rtc=on", "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max",
+  out.arguments = {"-M", "microvm,pcie=on,pit=on,pic=on,rtc=on,isa-serial=off", "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max",
                    "-m", std::to_string(kInsideMiB + (memory_bytes >> 20)), "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none",
-                   "-serial", "null", "-monitor", "none", "-no-reboot", "-kernel", path(0), "-initrd", path(1), "-append", line,
+                   "-monitor", "none", "-no-reboot", "-kernel", path(0), "-initrd", path(1), "-append", line,
                    "-chardev", "socket,id=pool,fd=3", "-device", "virtio-serial-pci,max_ports=2",
                    "-device", "virtserialport,chardev=pool,nr=1",
                    "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"};
