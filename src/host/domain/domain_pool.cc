@@ -196,6 +196,7 @@ struct DomainPool::Impl {
     Runner* raw = runner.get();
     *slot = raw;
     runner->lease = lease;
+    runner->started = loop.now();
     RunnerProcess::Callbacks callbacks;
     callbacks.frame = [this, raw](FrameType type, ByteView body) { on_frame(*raw, type, body); };
     callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
@@ -270,6 +271,7 @@ struct DomainPool::Impl {
   void on_timer(Runner& runner) {
     if (runner.gone) return;
     if (runner.probe) {
+      runner.verdict = outcome(DomainEnd::kKilled, "it was silent for " + std::to_string((loop.now() - runner.started).ms()) + " ms");
       runner.process->kill();
       return;
     }
@@ -350,7 +352,7 @@ struct DomainPool::Impl {
     runner.gone = true;
     runner.timer.cancel();
     if (runner.probe) {
-      auto call = [probe = std::exchange(runner.probe, nullptr), why = describe_status(status)] {
+      auto call = [probe = std::exchange(runner.probe, nullptr), why = runner.verdict ? runner.verdict->message : describe_status(status)] {
         probe(fail(Errc::kIo, "the domain process did not come up: " + why));
       };
       later(std::move(call));
