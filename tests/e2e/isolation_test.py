@@ -28,7 +28,7 @@ class Isolation(FabricTest):
             self.expect(origin.run("run", guest("hello"), "--", *attack), fabric.GUEST, "trap")
         for host in hosts:
             receipts = [json.loads(line) for line in host.run("--json", "receipts").stdout.splitlines()]
-            self.assertEqual([receipt["outcome"] for receipt in receipts], ["trap"] * 3)
+            self.assertEqual([receipt["receipt"]["outcome"] for receipt in receipts], ["trap"] * 3)
             self.assertEqual(host.ask("status")["node"], host.key)
         done = origin.run("run", guest("hello"))
         self.expect(done, 0)
