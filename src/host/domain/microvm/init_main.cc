@@ -47,13 +47,14 @@ void load_modules() {
   }
 }
 
-/// The channel appears a moment after its module, and is open a moment after that.
+/// The channel appears a moment after its module, and the pool is at its other end a moment after that. It is opened once: closing it would
+/// throw away what the pool has sent meanwhile.
 int open_channel() {
+  int fd = -1;
   for (int waited = 0; waited < kChannelWaitMs; ++waited) {
-    const int fd = open(kChannel, O_RDWR | O_CLOEXEC);
+    if (fd < 0) fd = open(kChannel, O_RDWR | O_CLOEXEC);
     pollfd state{fd, POLLOUT, 0};
     if (fd >= 0 && poll(&state, 1, 0) >= 0 && (state.revents & POLLHUP) == 0) return fd;
-    if (fd >= 0) close(fd);
     usleep(1000);
   }
   return -1;
