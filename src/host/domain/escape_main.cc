@@ -249,10 +249,13 @@ ResultFrame serve(const TaskFrame& task) {
 
 }  // namespace
 
-int main(int, char** argv) {
-  uint32_t layers = uint32_t(std::strtoul(argv[2], nullptr, 10));
-  const auto before = lockdown_before_engine(layers);
+int main(int argc, char** argv) {
+  const auto number = [&](int i) { return argc > i ? uint32_t(std::strtoul(argv[i], nullptr, 10)) : 0; };
+  uint32_t layers = number(2);
+  const auto before = lockdown_before_engine(layers, int(number(4)));
   if (!before.ok()) return 3;
+  GroupEntry group{int(number(4))};
+  if (group.done()) layers |= number(3);
   layers |= *before;
   const auto after = lockdown_after_engine(layers);
   if (!after.ok()) return 5;

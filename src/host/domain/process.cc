@@ -49,7 +49,7 @@ struct Plan {
   const char* program;
   std::vector<const char*> arguments;
   std::vector<int> descriptors;    // those that become 3, 4, ...
-  std::vector<int> groups;         // of the control group, to be entered
+  std::vector<int> groups;         // of the control group, to be entered before exec
   bool confine;
   const char* user_map;
 };
@@ -75,14 +75,14 @@ int place_descriptors(Plan& plan) {
 }
 
 /// In the child, between clone and exec: only what is safe after a fork of a process with threads.
-[[noreturn]] void become_runner(Plan& plan, const Attempt& attempt, uint32_t group_layers) {
+[[noreturn]] void become_runner(Plan& plan, const Attempt& attempt) {
   if ((attempt.flags & CLONE_NEWUSER) != 0) {
     // The runner is root of its own namespace only, so that it may empty its root directory before it drops that too.
     write_file("/proc/self/setgroups", "deny");
     write_file("/proc/self/uid_map", plan.user_map);
   }
-  bool grouped = true;
-  for (const int fd : plan.groups) grouped = write(fd, "0", 1) == 1 && grouped;
+  // Machines only: a runner enters its control group itself, while its engine starts (GroupEntry).
+  for (const int fd : plan.groups) (void)!write(fd, "0", 1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -92,7 +92,7 @@ int place_descriptors(Plan& plan) {
   if (plan.confine && !confine_before_exec()) _exit(3);
   char layers[12] = {};
   int at = 10;
-  uint32_t value = attempt.layers | (grouped ? group_layers : 0);
+  uint32_t value = attempt.layers;
   do layers[at--] = char('0' + value % 10);
   while ((value /= 10) != 0);
   for (const char*& argument : plan.arguments) {
@@ -114,11 +114,14 @@ Child clone_runner(const Launch& launch, int socket, const ControlGroup* group) 
   char user_map[32];
   std::snprintf(user_map, sizeof user_map, "%u %u 1", launch.confine ? 65534u : 0u, unsigned(geteuid()));
   Plan plan{launch.program.c_str(), {"selvedge-domain"}, {socket}, {}, launch.confine, user_map};
-  if (launch.arguments.empty()) plan.arguments.insert(plan.arguments.end(), {"--pool", kLayersArgument});
+  const std::string group_layers = std::to_string(group != nullptr ? group->layers() : 0);
+  const std::string group_count = std::to_string(group != nullptr ? group->descriptors().size() : 0);
+  if (launch.arguments.empty()) plan.arguments.insert(plan.arguments.end(), {"--pool", kLayersArgument, group_layers.c_str(), group_count.c_str()});
   for (const std::string& argument : launch.arguments) plan.arguments.push_back(argument.c_str());
   plan.arguments.push_back(nullptr);
   plan.descriptors.insert(plan.descriptors.end(), launch.descriptors.begin(), launch.descriptors.end());
-  if (group != nullptr) plan.groups = group->descriptors();
+  if (group != nullptr && launch.confine) plan.groups = group->descriptors();
+  if (group != nullptr && !launch.confine) plan.descriptors.insert(plan.descriptors.end(), group->descriptors().begin(), group->descriptors().end());
   // Root needs no user namespace: it drops to nobody instead, which is more than an own namespace gives.
   const Attempt with_user{kNamespaces | CLONE_NEWUSER, kNamespaceLayers | kLayerUserNamespace};
   const Attempt without_user{kNamespaces, kNamespaceLayers};
@@ -128,7 +131,7 @@ Child clone_runner(const Launch& launch, int socket, const ControlGroup* group) 
     int pid_fd = -1;
     // The parent_tid argument receives the pidfd.
     const long pid = syscall(SYS_clone, attempt.flags | CLONE_PIDFD | SIGCHLD, nullptr, &pid_fd, nullptr, nullptr);
-    if (pid == 0) become_runner(plan, attempt, group != nullptr ? group->layers() : 0);
+    if (pid == 0) become_runner(plan, attempt);
     if (pid > 0) return {pid_t(pid), pid_fd};
   }
   return {};

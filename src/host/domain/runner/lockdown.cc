@@ -109,10 +109,26 @@ bool load_seccomp() {
 
 }  // namespace
 
-Result<uint32_t> lockdown_before_engine(uint32_t layers) {
+GroupEntry::GroupEntry(int count) : count_(count) {
+  if (count == 0) return;
+  thread_ = std::thread([this] {
+    bool all = true;
+    for (int i = 1; i <= count_; ++i) all = write(kRunnerSocket + i, "0", 1) == 1 && all;
+    entered_ = all;
+  });
+}
+
+bool GroupEntry::done() {
+  if (thread_.joinable()) thread_.join();
+  for (int i = 1; i <= count_; ++i) close(kRunnerSocket + i);
+  return entered_;
+}
+
+Result<uint32_t> lockdown_before_engine(uint32_t layers, int groups) {
   uint32_t raised = 0;
-  if (syscall(SYS_close_range, kRunnerSocket + 1, ~0u, 0) != 0) {
-    for (int fd = kRunnerSocket + 1; fd < 1024; ++fd) close(fd);
+  const int first_closed = kRunnerSocket + 1 + groups;
+  if (syscall(SYS_close_range, first_closed, ~0u, 0) != 0) {
+    for (int fd = first_closed; fd < 1024; ++fd) close(fd);
   }
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(Errc::kInternal, "prctl failed");

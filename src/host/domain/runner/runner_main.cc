@@ -125,15 +125,17 @@ int serve(Engine& engine, Throttle& throttle) {
   }
 }
 
-int run_domain(bool self_test, uint32_t made_by_pool) {
+int run_domain(bool self_test, uint32_t made_by_pool, uint32_t group_layers, int groups) {
   // Only the pool's environment variables could reach the engine's options; it passes none.
   uint32_t layers = made_by_pool;
   const int tripped = self_test ? lockdown_tripwire_test() : 0;
-  auto before = lockdown_before_engine(layers);
+  auto before = lockdown_before_engine(layers, groups);
   if (!before.ok()) return 3;
+  GroupEntry group(groups);
   layers |= *before;
   Throttle throttle;
   auto engine = Engine::create([&throttle] { return throttle.between_slices(); });
+  if (group.done()) layers |= group_layers;
   if (!engine.ok()) return 4;
   auto after = lockdown_after_engine(layers);
   if (!after.ok()) return 5;
@@ -208,9 +210,10 @@ int main(int argc, char** argv) {
   if (mode == "--bench" && argc >= 5) return bench(argc, argv);
   if (mode == "--self-test") {
     if (dup2(STDOUT_FILENO, kRunnerSocket) < 0) return 2;
-    return run_domain(true, 0);
+    return run_domain(true, 0, 0, 0);
   }
-  if (mode == "--pool" && argc == 3) return run_domain(false, uint32_t(std::strtoul(argv[2], nullptr, 10)));
+  const auto number = [&](int i) { return argc > i ? uint32_t(std::strtoul(argv[i], nullptr, 10)) : 0; };
+  if (mode == "--pool" && argc >= 3) return run_domain(false, number(2), number(3), std::min(int(number(4)), 4));
   std::fprintf(stderr, "selvedge-domain runs guest programs for selvedge and is started by it. Try --self-test.\n");
   return 2;
 }
