@@ -37,7 +37,7 @@ std::shared_ptr<const wasm::Rewritten> ballast() {
 
 Run run(const std::shared_ptr<const wasm::Rewritten>& module, int mib, int turns, bool keep, Bytes resume) {
   host::Loop loop(1);
-  host::DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain");
+  host::DomainPool pool(loop, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain", host::DomainClass::kOrdinary);
   host::DomainTask task;
   task.module = module;
   task.args = {"program", std::to_string(mib), std::to_string(turns)};

@@ -1,7 +1,8 @@
-// domain_bench [--quick]: what an isolated, metered guest costs.
+// domain_bench [--quick | --isolation | --microvm]: what an isolated, metered guest costs.
 //
-// Start, reset and stop of domain processes against the bars of docs/architecture.md. Medians; quick mode is the
-// test that keeps it alive. What metering costs is metering_bench's business.
+// Start, reset and stop of domain processes against the bars of docs/architecture.md. Medians; quick mode is the test that keeps it
+// alive, --isolation measures starts and memory only, --microvm boots virtual machines (seconds each without KVM). Beside them stand figures
+// that others publish. What metering costs is metering_bench's business.
 #include <time.h>
 
 #include <algorithm>
@@ -13,14 +14,16 @@
 #include <iterator>
 
 #include "host/domain/domain_pool.h"
+#include "host/domain/microvm.h"
 #include "host/loop/loop.h"
+#include "wasm/test_module.h"
 
 namespace {
 
 using namespace selvedge;
 
 struct Plan {
-  int cold = 41, warm = 401, stops = 41, queued = 4000;
+  int cold = 41, warm = 401, stops = 41, queued = 4000, sized = 21, together = 40, boots = 3;
 };
 
 std::string bin_dir() { return SELVEDGE_BIN_DIR; }
@@ -87,7 +90,7 @@ void stop_lease(host::Loop& loop, host::DomainPool& pool, uint64_t lease, std::f
 
 void starts(const Plan& plan, const char* name) {
   host::Loop loop(1);
-  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain");
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary);
   const auto module = guest(name);
   std::vector<double> cold, warm;
   for (int i = 0; i < plan.cold; ++i) {
@@ -102,9 +105,110 @@ void starts(const Plan& plan, const char* name) {
   print(label, warm, 1);
 }
 
+/// A module of about so many bytes as published: functions that call one another, of which the first returns at once.
+std::shared_ptr<const wasm::Rewritten> module_of_bytes(size_t bytes) {
+  wasm::testing::TestModule module;
+  module.function(0, {0x0B});
+  module.exports = {wasm::testing::TestModule::export_of("_start", 0, 0)};
+  size_t size = 0;
+  while (size < bytes) {
+    Bytes code;
+    const uint8_t salt = uint8_t(module.functions.size() % 60);
+    for (int i = 0; i < 30; ++i) append(code, Bytes{0x20, 0, 0x41, uint8_t(salt + i % 4), 0x6A, 0x21, 0});
+    append(code, Bytes{0x20, 0, 0x04, 0x40, 0x10, 0, 0x0B, 0x0B});
+    size += code.size() + 6;
+    module.function(0, std::move(code), {1, 1, wasm::testing::kI});
+  }
+  auto out = wasm::rewrite(module.build());
+  if (!out.ok()) {
+    std::fprintf(stderr, "domain_bench: %s\n", out.error().message.c_str());
+    std::exit(1);
+  }
+  return std::make_shared<const wasm::Rewritten>(std::move(out).value());
+}
+
+/// From nothing to the answer of a program that returns at once, so to its first instruction and a little more.
+void starts_by_size(const Plan& plan) {
+  host::Loop loop(1);
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary);
+  const size_t sizes[] = {100, 10'000, 100'000, 400'000, 1'000'000};
+  std::vector<std::shared_ptr<const wasm::Rewritten>> modules;
+  for (const size_t size : sizes) modules.push_back(module_of_bytes(size));
+  std::vector<std::vector<double>> took(modules.size());
+  for (int i = 0; i < plan.sized; ++i) {  // interleaved: other work on the machine meets all alike
+    for (size_t m = 0; m < modules.size(); ++m) {
+      took[m].push_back(ms(once(loop, pool, 1, task_of(modules[m]))));
+      stop_lease(loop, pool, 1, [](Duration) {});
+    }
+  }
+  for (size_t m = 0; m < modules.size(); ++m) {
+    char label[96];
+    std::snprintf(label, sizeof label, "cold start, module of %zu KB (%zu rewritten)", sizes[m] / 1000, modules[m]->module.size() / 1000);
+    print(label, took[m], 20);
+  }
+}
+
+/// New processes for many leases at once, and what they take when they have nothing to do.
+void many(const Plan& plan) {
+  host::Loop loop(1);
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary);
+  const auto module = guest("hello");
+  int open = plan.together;
+  const Instant start = loop.now();
+  for (int i = 0; i < plan.together; ++i) {
+    const auto done = [&](host::DomainOutcome out) {
+      expect(out, host::DomainEnd::kExited);
+      if (--open == 0) loop.stop();
+    };
+    pool.run(uint64_t(i), task_of(module), done);
+  }
+  loop.run();
+  std::printf("%-46s %8.0f a second (%d at once)\n", "new domains, each with a task", plan.together / (loop.now() - start).seconds(), plan.together);
+  double resident = 0, own = 0;
+  for (int i = 0; i < plan.together; ++i) {
+    std::ifstream in("/proc/" + std::to_string(pool.process_of(uint64_t(i))) + "/smaps_rollup");
+    for (std::string line; std::getline(in, line);) {
+      double kb = 0;
+      if (std::sscanf(line.c_str(), "Rss: %lf", &kb) == 1) resident += kb;
+      if (std::sscanf(line.c_str(), "Pss: %lf", &kb) == 1) own += kb;
+    }
+  }
+  std::printf("%-46s %8.1f MB resident, %.1f MB its share of what all use\n", "an idle domain", resident / 1000 / plan.together, own / 1000 / plan.together);
+}
+
+void boots(const Plan& plan) {
+  const host::MicroVmChoice choice = host::choose_microvm(bin_dir() + "/selvedge-domain", true);
+  std::printf("microVM with KVM: %s\nmicroVM without: %s\n", choice.kvm.c_str(), choice.tcg.c_str());
+  if (choice.machine == nullptr) return;
+  host::Loop loop(1);
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary, choice.machine);
+  const auto module = guest("hello");
+  std::vector<double> cold, warm;
+  double resident = 0;
+  for (int i = 0; i < plan.boots; ++i) {
+    host::DomainTask task = task_of(module);
+    task.wall_max = seconds(120);
+    cold.push_back(ms(once(loop, pool, 1, std::move(task))));
+    for (int w = 0; w < 20; ++w) warm.push_back(ms(once(loop, pool, 1, task_of(module))));
+    std::ifstream in("/proc/" + std::to_string(pool.process_of(1)) + "/statm");
+    double pages = 0;
+    in >> pages >> pages;
+    resident = std::max(resident, pages * 4096 / 1e6);
+    stop_lease(loop, pool, 1, [](Duration) {});
+  }
+  print((choice.machine->text() + ": boot, load, run").c_str(), cold, 125);
+  print((choice.machine->text() + ": warm start").c_str(), warm, 1);
+  std::printf("%-46s %8.0f MB resident\n", "QEMU and its guest", resident);
+}
+
+/// What others publish for the start of an isolated guest, on machines of theirs.
+void print_published() {
+  std::printf("published: Firecracker 125 ms to the guest's init (their bar), Workers 5 ms (an isolate), Hyperlight-Wasm 1 to 2 ms (a VM without a kernel)\n\n");
+}
+
 void throughput(const Plan& plan) {
   host::Loop loop(1);
-  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain");
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary);
   const auto module = guest("hello");
   once(loop, pool, 1, task_of(module));
   const int total = plan.queued;
@@ -128,7 +232,7 @@ void throughput(const Plan& plan) {
 
 void stops(const Plan& plan) {
   host::Loop loop(1);
-  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain");
+  host::DomainPool pool(loop, bin_dir() + "/selvedge-domain", host::DomainClass::kOrdinary);
   const auto spin = guest("spin");
   std::vector<double> took;
   for (int i = 0; i < plan.stops; ++i) {
@@ -152,7 +256,19 @@ void stops(const Plan& plan) {
 int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
   Plan plan;
-  if (quick) plan = {2, 5, 2, 50};
+  if (quick) plan = {2, 5, 2, 50, 1, 4, 1};
+  const bool isolation = argc > 1 && std::strcmp(argv[1], "--isolation") == 0;
+  print_published();
+  if (argc > 1 && std::strcmp(argv[1], "--microvm") == 0) {
+    boots(plan);
+    return 0;
+  }
+  starts_by_size(plan);
+  many(plan);
+  if (isolation) {
+    starts(plan, "hello");
+    return 0;
+  }
   starts(plan, "hello");
   starts(plan, "textstats");
   throughput(plan);

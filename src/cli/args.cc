@@ -84,6 +84,8 @@ void add_node_verbs(CLI::App& app, Line& line) {
                           [&line](World& w) { return run_up(w, line.up); });
   up->add_option("--listen", line.up.listen, "address and UDP port to be reached at; port 0 takes a free one")->type_name("ADDR:PORT")->capture_default_str();
   up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
+  up->add_option("--isolation", line.up.isolation, "run each program in a locked-down process, or that in a QEMU microVM of its own; selvedge doctor says which boot here")
+      ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");
   add_verb(app, line.verb, "stop", "Stop the running node.", "  selvedge stop\n", [](World& w) { return run_stop(w); })->group("A node");
@@ -132,6 +134,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--file", options.files, "a file or folder that the program finds under its own name in /, or under NAME; may be repeated")->type_name("[NAME=]PATH|CID");
   app.add_option("--env", options.environment, "a variable of the program's environment; may be repeated")->type_name("NAME=VALUE");
   app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
+  app.add_option("--isolation", options.isolation, "what must stand between the program and a machine that runs it; hosts without it refuse")
+      ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
   app.add_flag("--yes-dangerous", options.yes_dangerous, "call an entry that its publisher calls dangerous");
   app.group("Programs");
 }

@@ -25,6 +25,7 @@ struct World {
 struct UpOptions {
   std::string listen = "127.0.0.1:0";
   std::string tpm;
+  std::string isolation = "process";
   std::string misbehave;
 };
 struct TicketOptions {
@@ -54,6 +55,7 @@ struct RunOptions {
   std::string zone = "private";
   std::string entry;                  // of a bundle
   bool yes_dangerous = false;
+  std::string isolation = "process";
   std::vector<std::string> args;
 };
 struct BundleOptions {

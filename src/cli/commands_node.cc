@@ -9,6 +9,7 @@
 #include "cli/shared.h"
 #include "cli/units.h"
 #include "host/daemon/daemon.h"
+#include "host/domain/microvm.h"
 #include "node/enrolment.h"
 
 namespace selvedge::cli {
@@ -70,6 +71,15 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.json = world.terminal.json();
   daemon.tpm = options.tpm;
   daemon.misbehave = options.misbehave;
+  if (options.isolation == "microvm") {
+    world.terminal.remark("Trying which virtual machines boot here ...");
+    const host::MicroVmChoice choice = host::choose_microvm(daemon.runner_path, false);
+    if (choice.machine == nullptr) {
+      return fail(Errc::kUnavailable, "no microVM boots here. KVM: " + choice.kvm + ". Without KVM: " + choice.tcg + ". selvedge up --isolation process does without");
+    }
+    daemon.machine = choice.machine;
+    world.terminal.remark("Programs run in a " + choice.machine->text() + " each. KVM: " + choice.kvm + ".");
+  }
   TRY(host::run_daemon(daemon));
   return kExitOk;
 }
@@ -122,6 +132,7 @@ CommandResult run_status(World& world) {
   out.line(fmt::format("  holds      {} objects of others, {}", status.objects_held, format_bytes(status.bytes_held)));
   out.line(fmt::format("  owns       {} files, {}", status.blobs_owned, format_bytes(status.bytes_owned)));
   out.line(fmt::format("  jobs       {} running", status.jobs_running));
+  out.line("  isolation  " + status.isolation);
   if (status.repairs_pending > 0) out.line(fmt::format("  repairs    {} objects are being placed again", status.repairs_pending));
   print_owner_state(out, status);
   if (status.peers_connected < status.peers_known) out.remark("Not every peer is connected: selvedge peer list says why.");

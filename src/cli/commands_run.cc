@@ -90,6 +90,7 @@ Result<node::RunRequest> request_of(const RunOptions& options, const std::string
   request.zone = options.zone;
   request.merge = options.merge;
   request.seed = options.seed;
+  request.isolation = options.isolation;
   request.fuel_limit = options.fuel;
   if (!options.memory.empty()) request.memory_bytes = TRY(parse_bytes(options.memory));
   request.environment = options.environment;

@@ -10,6 +10,7 @@
 #include "cli/files.h"
 #include "cli/units.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
 #include "host/loop/loop.h"
 
@@ -28,6 +29,7 @@ class Doctor {
   void disk();
   void sandbox();
   void kernel();
+  void microvm();
   void clock();
   void file_limit();
   int exit_code() const { return failed_ ? kExitCheckFailed : kExitOk; }
@@ -162,9 +164,21 @@ void Doctor::sandbox() {
   // Root makes the other namespaces without one of users, and then drops its rights.
   if (!layers->net_namespace || !layers->pid_namespace || !layers->mount_namespace) {
     return say(Finding::kWarn, "sandbox", "not all namespaces: " + layers->text(),
-               "the walls that stand are enough; to have all, allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
+               "missing: " + layers->missing() + "; the walls that stand are enough. To have all, allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
   }
-  say(Finding::kOk, "sandbox", layers->text());
+  // Root needs no namespace of users, and without control groups the pool's own watch holds memory and threads.
+  say(Finding::kOk, "sandbox", layers->text(), layers->missing().empty() ? "" : "not here: " + layers->missing());
+}
+
+void Doctor::microvm() {
+  const Result<std::string> runner = find_runner();
+  if (!runner.ok()) return;  // said above
+  const Result<host::MicroVmParts> parts = host::find_microvm_parts(*runner);
+  if (!parts.ok()) return say(Finding::kOk, "microvm", "not offered, and not needed: " + parts.error().message);
+  const host::MicroVmChoice choice = host::choose_microvm(*runner, true);
+  const std::string found = "KVM " + choice.kvm + "; without KVM it " + choice.tcg;
+  if (choice.machine == nullptr) return say(Finding::kWarn, "microvm", found, "selvedge up --isolation microvm cannot work here; processes do");
+  say(Finding::kOk, "microvm", found, "selvedge up --isolation microvm uses " + choice.machine->text());
 }
 
 // What is missing makes the node less considerate, not wrong: a line each, and no warning, because a server has no battery.
@@ -205,6 +219,7 @@ CommandResult run_doctor(World& world) {
   doctor.disk();
   doctor.sandbox();
   doctor.kernel();
+  doctor.microvm();
   doctor.clock();
   doctor.file_limit();
   return doctor.exit_code();

@@ -102,11 +102,12 @@ struct RunRequest {
   std::string manifest;                  // hexadecimal: the signed Manifest of the bundle that `module` is from; empty: a bare module
   std::string entry;                     // which of its entries
   bool confirmed = false;                // a person said yes to an entry that its publisher calls dangerous
+  std::string isolation = "process";     // "microvm": machines that run programs in processes only refuse
   template <class V> void visit(V& v) {
     v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("files", files);
     v("file_cids", file_cids); v("environment", environment); v("args", args); v("verify", verify);
     v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir); v("zone", zone);
-    v("manifest", manifest); v("entry", entry); v("confirmed", confirmed);
+    v("manifest", manifest); v("entry", entry); v("confirmed", confirmed); v("isolation", isolation);
   }
 };
 struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; template <class V> void visit(V&) {} };
@@ -239,6 +240,7 @@ struct StatusAnswer {
   uint64_t index_pending = 0;     // entries of the index that are in no copy on a host yet (where the owner's key is)
   uint64_t index_saved = 0;       // when the last copy was made; 0: never
   uint32_t devices_connected = 0; // of this owner, others than this one
+  std::string isolation;          // what runs programs here: "process", "microvm (KVM)", "microvm (TCG)"
   std::vector<AlertInfo> alerts;
   template <class V> void visit(V& v) {
     v("version", version); v("node", node); v("owner", owner); v("uptime_s", uptime_s); v("addresses", addresses);
@@ -247,7 +249,7 @@ struct StatusAnswer {
     v("jobs_running", jobs_running); v("repairs_pending", repairs_pending); v("owner_key_here", owner_key_here);
     v("record_expires", record_expires); v("revoked", revoked); v("awaiting_index", awaiting_index); v("index_pending", index_pending);
     v("index_saved", index_saved); v("devices_connected", devices_connected);
-    v("alerts", alerts);
+    v("isolation", isolation); v("alerts", alerts);
   }
 };
 struct BlobInfo {

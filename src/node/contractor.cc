@@ -26,6 +26,10 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
     turn.out.push(Refuse{id, fail(Errc::kLimit, "too many inputs for one run")});
     return;
   }
+  if (what.isolation != "process" && what.isolation != "microvm") {
+    turn.out.push(Refuse{id, fail(Errc::kInvalid, "isolation is process or microvm, not " + what.isolation)});
+    return;
+  }
   const Result<object::ZoneId> zone = core_.zone_named(what.zone);
   if (!zone.ok()) {
     turn.out.push(Refuse{id, zone.error()});
@@ -250,8 +254,9 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
   const Run* run = run_of_job(make.job);
   Result<Bytes> offer = run == nullptr ? Result<Bytes>(fail(Errc::kCancelled, "the run is over")) : make_offer(turn, make, *run);
   Status sent;
+  const work::Isolation isolation = run != nullptr && run->what.isolation == "microvm" ? work::Isolation::kMachine : work::Isolation::kProcess;
   if (!offer.ok()) sent = offer.error();
-  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value(), make.state ? *make.state : Bytes{}}))) sent = fail(Errc::kUnavailable, "the executor went away");
+  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value(), make.state ? *make.state : Bytes{}, uint8_t(isolation)}))) sent = fail(Errc::kUnavailable, "the executor went away");
   if (sent.ok()) return;
   work::Jobs::Out effects;
   jobs_.on_offer_answer(turn.now, make.executor, work::OfferAnswer{make.task, uint8_t(sent.code()), sent.error().message}, effects);

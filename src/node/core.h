@@ -19,6 +19,7 @@
 #include "node/effects.h"
 #include "object/audit_entry.h"
 #include "store/store.h"
+#include "work/messages.h"
 
 namespace selvedge::node {
 
@@ -58,6 +59,8 @@ struct NodeConfig {
   std::function<std::unique_ptr<crypto::Signer>(const crypto::Seed&)> make_signer = [](const crypto::Seed& seed) -> std::unique_ptr<crypto::Signer> {
     return std::make_unique<crypto::Ed25519Signer>(seed);
   };
+  work::Isolation isolation = work::Isolation::kProcess;  // of the programs that run here,
+  std::string isolation_text = "process";                // and for a person
   std::shared_ptr<fountain::PlanCache> plans;
   store::Limits limits;
 };

@@ -47,6 +47,7 @@ void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
   status.index_pending = copy_.pending();
   status.index_saved = copy_.saved();
   status.devices_connected = uint32_t(devices_.connected(turn.now).size());
+  status.isolation = core_.config.isolation_text;
   status.alerts = devices_.alerts(turn.now);
   answer(turn, id, status);
 }

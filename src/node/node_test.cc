@@ -174,6 +174,29 @@ TEST_F(NodeTest, AnOfferUnderSomebodyElsesGrantIsRefused) {
   EXPECT_EQ(std::get<work::OfferAnswer>(*answer).error, uint8_t(Errc::kUnauthorized));
 }
 
+// req: D3
+TEST_F(NodeTest, ATaskThatAsksForAMachineOfItsOwnGetsOneOrIsRefused) {
+  grants();
+  RunRequest wanted = program();
+  wanted.isolation = "microvm";
+  group_.at(host_).hold_tasks = true;
+  const RequestId refused = group_.ask(origin_, wanted);
+  EXPECT_TRUE(group_.at(host_).tasks.empty());
+  ASSERT_TRUE(group_.at(origin_).refusals.count(refused));
+  EXPECT_NE(group_.at(origin_).refusals.at(refused).message.find("selvedge up --isolation microvm"), std::string::npos)
+      << group_.at(origin_).refusals.at(refused).message;
+
+  group_.stop(host_);
+  group_.at(host_).in_machines = true;
+  ASSERT_TRUE(group_.start(host_).ok());
+  group_.link(origin_, host_);
+  group_.at(host_).hold_tasks = true;
+  EXPECT_NE(group_.answer(host_, StatusRequest{}).find("\"isolation\":\"microvm (test)\""), std::string::npos);
+  group_.ask(origin_, wanted);
+  EXPECT_EQ(group_.at(host_).tasks.size(), 1u);
+  group_.stop(host_);
+}
+
 // req: D2
 TEST_F(NodeTest, ARevocationStopsWhatRunsAndOutlivesTheProcess) {
   grants();

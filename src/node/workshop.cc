@@ -393,7 +393,12 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
     return;
   }
   const work::TaskId task = offer->body.task;
-  const Status taken = take(turn, from, std::move(offer).value(), message.state);
+  Status taken = ok();
+  if (message.isolation > uint8_t(core_.config.isolation)) {
+    taken = fail(Errc::kUnsupported, "this machine runs programs in a " + core_.config.isolation_text + ", and the task asks for more than that (its owner can start it with selvedge up --isolation microvm)");
+  } else {
+    taken = take(turn, from, std::move(offer).value(), message.state);
+  }
   if (taken.ok()) return;
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
 }

@@ -376,6 +376,11 @@ void Jobs::on_offer_answer(Instant now, const NodeKey& from, const OfferAnswer& 
   // A full executor says nothing about the task.
   const bool full = answer.error == uint8_t(Errc::kLimit) || answer.error == uint8_t(Errc::kBusy);
   lose(now, *job, index, from, from.brief() + " refused: " + answer.message, full ? Blame::kNobody : Blame::kRefused);
+  if (answer.error == uint8_t(Errc::kUnsupported)) job->unsupported.insert(from);
+  const auto cannot = [job](const auto& each) { return job->unsupported.count(each.first) != 0; };
+  if (std::all_of(executors_.begin(), executors_.end(), cannot)) {
+    return end(id, fail(Errc::kUnsupported, "no connected machine can run this: " + answer.message), out);
+  }
   auto executor = executors_.find(from);
   if (executor != executors_.end()) {
     // Not authorised, revoked, expired: asking again now would be refused again. The node says when that changes.

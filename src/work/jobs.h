@@ -179,6 +179,7 @@ class Jobs {
     std::map<uint32_t, Task> tasks;   // unfinished
     std::set<uint32_t> waiting;       // fewer attempts than wanted
     std::set<std::pair<Instant, uint32_t>> cooling;  // lost too often to be offered before then
+    std::set<NodeKey> unsupported;    // executors that cannot do what it asks for, whenever they are asked
     std::set<uint32_t> active;        // at least one attempt: bounded by what executors may have outstanding
     uint32_t agree = 2;
     JobCounts counts;

@@ -273,6 +273,20 @@ TEST_F(JobsTest, ARefusalGoesToSomebodyElseAndAFullMachineIsAskedAgain) {
   EXPECT_EQ(offers_.size(), 3u);
 }
 
+TEST_F(JobsTest, AJobThatNoMachineCanRunEndsAtOnce) {
+  allow({1, 2});
+  start(1, 1);
+  settle();
+  jobs_.on_offer_answer(now_, offers_[0].executor, OfferAnswer{task_of(0), uint8_t(Errc::kUnsupported), "no machines here"}, out_);
+  settle();
+  ASSERT_EQ(offers_.size(), 2u) << "the other is asked";
+  EXPECT_TRUE(ended_.empty());
+  jobs_.on_offer_answer(now_, offers_[1].executor, OfferAnswer{task_of(0), uint8_t(Errc::kUnsupported), "no machines here"}, out_);
+  settle();
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status.code(), Errc::kUnsupported);
+}
+
 TEST_F(JobsTest, ALostExecutorCostsARetryAndNothingElse) {
   allow({1, 2, 3});
   start(1, 2);

@@ -16,13 +16,20 @@ using TaskId = object::TaskId;
 /// The state of a run travels in one message; a larger one is not kept.
 constexpr size_t kTaskStateBytesMax = 4u << 20;
 
+/// What stands between a program and the machine that runs it, the stronger the higher. A machine's word, like all that it says of itself.
+enum class Isolation : uint8_t {
+  kProcess = 0,  // a locked-down process
+  kMachine = 1,  // the same in a virtual machine of its own
+};
+
 /// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects. `state`: a checkpoint of this task to go on from,
-/// or empty. It is not part of what is signed, because the result is the same with it and without.
+/// or empty. Neither it nor `isolation` is part of what is signed, because the result is the same with them and without.
 struct Offer {
   static constexpr uint8_t kType = 32;
   Bytes offer;
   Bytes state{};
-  template <class V> void visit(V& v) { v("offer", offer); v("state", state); }
+  uint8_t isolation = 0;  // an Isolation: at least so much stands between the program and the machine, or the offer is refused
+  template <class V> void visit(V& v) { v("offer", offer); v("state", state); v("isolation", isolation); }
 };
 
 /// error 0: taken. Else an Errc: the executor will not run it, and says why.

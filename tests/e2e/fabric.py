@@ -99,11 +99,11 @@ class Node:
         keys = json.loads(made.stdout)
         self.owner, self.key = keys["owner"], keys["node"]
 
-    def start(self, *options):
+    def start(self, *options, command=COMMAND, within=START_SECONDS_MAX):
         with open(self.home + ".stderr", "ab") as errors:
-            self.process = subprocess.Popen([COMMAND, "--home", self.home, "--json", "up", "--listen", self.address, *options],
+            self.process = subprocess.Popen([command, "--home", self.home, "--json", "up", "--listen", self.address, *options],
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, preexec_fn=self.preexec)
-        readable, _, _ = select.select([self.process.stdout], [], [], START_SECONDS_MAX)
+        readable, _, _ = select.select([self.process.stdout], [], [], within)
         line = self.process.stdout.readline() if readable else b""
         if not line:
             with open(self.home + ".stderr", encoding="utf-8", errors="replace") as errors:

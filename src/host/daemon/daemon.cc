@@ -13,6 +13,7 @@
 #include "host/daemon/log.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
+#include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
 #include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
@@ -49,7 +50,7 @@ class Daemon {
  public:
   Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
       : options_(options), home_(std::move(home)), lock_(std::move(lock)), node_key_(keys.node.node), seal_(keys.node.seal.clone()),
-        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path),
+        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path, DomainClass::kBackground, options.machine),
         deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }),
         kernel_timer_(loop_, [this] { look_at_kernel(); }) {
     if (keys.root) owner_.emplace(keys.root->owner);
@@ -144,6 +145,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.version = options_.version;
   config.label = home_.load_label();
   config.processors = std::max(1u, std::thread::hardware_concurrency());
+  if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
   config.identity_secret = object::identity_secret(keys.node.node);
   if (!options_.tpm.empty()) {
     tpm_ = TRY(Tpm::open({options_.tpm}));

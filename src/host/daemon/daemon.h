@@ -4,16 +4,20 @@
 // node::Node and carries out its effects. It decides nothing itself.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "host/daemon/home.h"
 
 namespace selvedge::host {
 
+class MicroVm;
+
 struct DaemonOptions {
   std::string home;
   std::string listen = "127.0.0.1:0";
   std::string runner_path;     // selvedge-domain
+  std::shared_ptr<const MicroVm> machine;  // what runners are put into (host/domain/microvm.h); null: a process is all there is
   std::string version;
   bool json = false;           // the ready line as JSON
   /// How the machine's TPM is reached (host/tpm/tpm.h); empty: identities are of tier software. One that does not answer keeps the node from starting.

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/bounded.h"
+#include "host/domain/microvm.h"
 #include "host/domain/process.h"
 #include "host/loop/loop.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr Duration kWatchPeriod = milliseconds(100);  // how often a running task is looked at
 constexpr Duration kIdleMax = seconds(60);            // a process without work is kept this long
+constexpr Duration kIdleWatch = seconds(1);           // and looked at so often
 constexpr int64_t kCheckpointMsMax = 3'600'000;
 constexpr Duration kProbeMax = seconds(10);
 // What the engine itself may take besides the guest's linear memory: code, heap, module.
@@ -80,21 +82,40 @@ std::string describe_status(int status) {
   }
 }
 
+/// The walls and their names, in the order in which they are told.
+struct Wall {
+  bool DomainLayers::*stands;
+  domain::LayerBit bit;
+  const char* name;
+};
+constexpr Wall kWalls[] = {
+    {&DomainLayers::seccomp, domain::kLayerSeccomp, "seccomp"},
+    {&DomainLayers::landlock, domain::kLayerLandlock, "landlock"},
+    {&DomainLayers::no_new_privs, domain::kLayerNoNewPrivs, "no-new-privs"},
+    {&DomainLayers::not_dumpable, domain::kLayerNotDumpable, "not-dumpable"},
+    {&DomainLayers::unprivileged, domain::kLayerUnprivileged, "unprivileged"},
+    {&DomainLayers::user_namespace, domain::kLayerUserNamespace, "user-namespace"},
+    {&DomainLayers::pid_namespace, domain::kLayerPidNamespace, "pid-namespace"},
+    {&DomainLayers::net_namespace, domain::kLayerNetNamespace, "net-namespace"},
+    {&DomainLayers::mount_namespace, domain::kLayerMountNamespace, "mount-namespace"},
+    {&DomainLayers::ipc_namespace, domain::kLayerIpcNamespace, "ipc-namespace"},
+    {&DomainLayers::uts_namespace, domain::kLayerUtsNamespace, "uts-namespace"},
+    {&DomainLayers::empty_root, domain::kLayerEmptyRoot, "empty-root"},
+    {&DomainLayers::memory_group, domain::kLayerMemoryGroup, "memory-cgroup"},
+    {&DomainLayers::pids_group, domain::kLayerPidsGroup, "pids-cgroup"},
+};
+
 DomainLayers layers_of(uint32_t bits) {
-  using namespace domain;
   DomainLayers out;
-  out.seccomp = bits & kLayerSeccomp;
-  out.landlock = bits & kLayerLandlock;
-  out.no_new_privs = bits & kLayerNoNewPrivs;
-  out.not_dumpable = bits & kLayerNotDumpable;
-  out.unprivileged = bits & kLayerUnprivileged;
-  out.user_namespace = bits & kLayerUserNamespace;
-  out.pid_namespace = bits & kLayerPidNamespace;
-  out.net_namespace = bits & kLayerNetNamespace;
-  out.mount_namespace = bits & kLayerMountNamespace;
-  out.ipc_namespace = bits & kLayerIpcNamespace;
-  out.uts_namespace = bits & kLayerUtsNamespace;
-  out.empty_root = bits & kLayerEmptyRoot;
+  for (const Wall& wall : kWalls) out.*wall.stands = (bits & wall.bit) != 0;
+  return out;
+}
+
+std::string names_of(const DomainLayers& layers, bool standing) {
+  std::string out;
+  for (const Wall& wall : kWalls) {
+    if (layers.*wall.stands == standing) out += (out.empty() ? "" : " ") + std::string(wall.name);
+  }
   return out;
 }
 
@@ -125,25 +146,9 @@ const char* domain_violation_name(DomainViolation violation) {
   return "unknown";
 }
 
-std::string DomainLayers::text() const {
-  std::string out;
-  const auto add = [&](bool there, const char* name) {
-    if (there) out += (out.empty() ? "" : " ") + std::string(name);
-  };
-  add(seccomp, "seccomp");
-  add(landlock, "landlock");
-  add(no_new_privs, "no-new-privs");
-  add(not_dumpable, "not-dumpable");
-  add(unprivileged, "unprivileged");
-  add(user_namespace, "user-namespace");
-  add(pid_namespace, "pid-namespace");
-  add(net_namespace, "net-namespace");
-  add(mount_namespace, "mount-namespace");
-  add(ipc_namespace, "ipc-namespace");
-  add(uts_namespace, "uts-namespace");
-  add(empty_root, "empty-root");
-  return out;
-}
+std::string DomainLayers::text() const { return (machine.empty() ? "" : machine + " around ") + names_of(*this, true); }
+
+std::string DomainLayers::missing() const { return names_of(*this, false); }
 
 struct DomainPool::Impl {
   struct Pending {
@@ -170,8 +175,11 @@ struct DomainPool::Impl {
     std::unique_ptr<RunnerProcess> process;
     uint64_t lease = 0;
     crypto::Digest module;
+    uint64_t memory_bytes = 0;     // largest task that it has room for
+    uint64_t task_memory_max = 0;  // largest that it had
+    bool greeted = false;
     std::optional<Pending> running;
-    Instant started, deadline;
+    Instant started, deadline, idle_until;
     uint64_t started_cpu_ns = 0;
     Watched watched;
     bool gone = false, retired = false;
@@ -189,11 +197,13 @@ struct DomainPool::Impl {
     DomainPace pace;
   };
 
-  Impl(Loop& l, std::string path, DomainClass c) : loop(l), runner_path(std::move(path)), domain_class(c) {}
+  Impl(Loop& l, std::string path, DomainClass c, std::shared_ptr<const MicroVm> vm)
+      : loop(l), runner_path(std::move(path)), domain_class(c), machine(std::move(vm)) {}
 
   Loop& loop;
   std::string runner_path;
   DomainClass domain_class;
+  std::shared_ptr<const MicroVm> machine;
   std::function<void(uint64_t, DomainViolation)> violated = [](uint64_t, DomainViolation) {};
   BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
   std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
@@ -227,18 +237,24 @@ struct DomainPool::Impl {
     dying.push_back(std::move(runner));
   }
 
-  Result<std::unique_ptr<Runner>> start(uint64_t lease) {
+  /// What the process may take besides the memory of its guest.
+  uint64_t overhead_bytes() const { return machine != nullptr ? MicroVm::kOverheadBytes : kRunnerOverheadBytes; }
+
+  Result<std::unique_ptr<Runner>> start(uint64_t lease, uint64_t memory_bytes) {
     auto slot = std::make_shared<Runner*>(nullptr);
     auto runner = std::make_unique<Runner>(loop, [this, slot] { on_timer(**slot); });
     Runner* raw = runner.get();
     *slot = raw;
     runner->lease = lease;
+    runner->started = loop.now();
     RunnerProcess::Callbacks callbacks;
     callbacks.frame = [this, raw](FrameType type, ByteView body) { on_frame(*raw, type, body); };
     callbacks.nonsense = [this, raw](std::string why) { on_nonsense(*raw, why); };
     callbacks.quiet = [this, raw] { on_quiet(*raw); };
     callbacks.gone = [this, raw](int status) { on_gone(*raw, status); };
-    runner->process = TRY(RunnerProcess::start(loop, runner_path, domain_class, std::move(callbacks)));
+    const domain::Launch launch = machine != nullptr ? machine->launch(memory_bytes) : domain::Launch{runner_path, {}, {}, false};
+    runner->memory_bytes = machine != nullptr ? memory_bytes : UINT64_MAX;
+    runner->process = TRY(RunnerProcess::start(loop, launch, domain_class, std::move(callbacks)));
     return runner;
   }
 
@@ -255,12 +271,13 @@ struct DomainPool::Impl {
       if (lease->runner != nullptr) {
         if (lease->runner->running.has_value()) return;
         const bool fits = !lease->runner->gone && !lease->runner->retired &&
-                          lease->runner->module == lease->queue.front().task.module->identity;
+                          lease->runner->module == lease->queue.front().task.module->identity &&
+                          lease->runner->memory_bytes >= lease->queue.front().task.memory_bytes;
         if (!fits) retire(std::move(lease->runner));
       }
       Pending next = lease->queue.pop();
       if (lease->runner == nullptr) {
-        auto started = start(id);
+        auto started = start(id, next.task.memory_bytes);
         if (!started.ok()) {
           answer(std::move(next), outcome(DomainEnd::kCrashed, started.error().message));
           continue;
@@ -275,8 +292,13 @@ struct DomainPool::Impl {
       begin(*lease->runner, std::move(next));
       return;
     }
-    if (lease->runner != nullptr && !lease->runner->running.has_value()) lease->runner->timer.set(loop.now() + kIdleMax);
+    if (lease->runner != nullptr && !lease->runner->running.has_value()) rest(*lease->runner);
     forget_if_unused(id);
+  }
+
+  void rest(Runner& runner) {
+    runner.idle_until = loop.now() + kIdleMax;
+    runner.timer.set(loop.now() + kIdleWatch);
   }
 
   void begin(Runner& runner, Pending next) {
@@ -294,6 +316,8 @@ struct DomainPool::Impl {
     if (next.task.on_checkpoint) frame.checkpoint_ms = uint32_t(std::clamp<int64_t>(next.task.checkpoint_every.ms(), 1, kCheckpointMsMax));
     runner.started = loop.now();
     runner.deadline = runner.started + next.task.wall_max;
+    runner.task_memory_max = std::max(runner.task_memory_max, next.task.memory_bytes);
+    if (auto* group = runner.process->group()) group->limit_memory(next.task.memory_bytes + overhead_bytes());
     runner.running = std::move(next);
     runner.started_cpu_ns = runner.process->cpu_ns();
     Watched& watched = runner.watched;
@@ -309,12 +333,17 @@ struct DomainPool::Impl {
   void on_timer(Runner& runner) {
     if (runner.gone) return;
     if (runner.probe) {
+      runner.verdict = outcome(DomainEnd::kKilled, "it was silent for " + std::to_string((loop.now() - runner.started).ms()) + " ms");
       runner.process->kill();
       return;
     }
     if (!runner.running.has_value()) {
       Lease* lease = leases.find(runner.lease);
       if (lease == nullptr || lease->runner.get() != &runner) return;
+      if (loop.now() < runner.idle_until && runner.process->usage().resident_bytes <= runner.task_memory_max + overhead_bytes()) {
+        runner.timer.set(loop.now() + kIdleWatch);
+        return;
+      }
       const uint64_t id = runner.lease;
       retire(std::move(lease->runner));
       forget_if_unused(id);
@@ -324,6 +353,8 @@ struct DomainPool::Impl {
     if (now >= runner.deadline) {
       runner.verdict = outcome(DomainEnd::kKilled, "stopped after " + std::to_string((now - runner.started).ms()) +
                                                        " ms of wall time; this says nothing about the result");
+    } else if (domain::thread_count(runner.process->pid()) > domain::kThreadsMax) {
+      runner.verdict = outcome(DomainEnd::kForbidden, "the domain process made more threads than any engine has");
     } else {
       watch(runner);
     }
@@ -428,7 +459,8 @@ struct DomainPool::Impl {
   }
 
   void on_nonsense(Runner& runner, const std::string& why) {
-    runner.verdict = outcome(DomainEnd::kCrashed, "the domain process broke the protocol: " + why);
+    if (!runner.verdict.has_value()) runner.verdict = outcome(DomainEnd::kForbidden, "the domain process broke the protocol: " + why);
+    runner.retired = true;
     runner.process->kill();
   }
 
@@ -437,12 +469,16 @@ struct DomainPool::Impl {
     if (type == FrameType::kHello) {
       const auto hello = domain::decode_hello(body);
       if (!hello.ok()) return on_nonsense(runner, hello.error().message);
+      if (std::exchange(runner.greeted, true)) return on_nonsense(runner, "a second hello");
       if (!runner.probe) return;
-      auto call = [probe = std::exchange(runner.probe, nullptr), layers = layers_of(hello->layers)] { probe(layers); };
+      DomainLayers layers = layers_of(hello->layers);
+      if (machine != nullptr) layers.machine = machine->text();
+      auto call = [probe = std::exchange(runner.probe, nullptr), layers = std::move(layers)] { probe(layers); };
       later(std::move(call));
       runner.process->kill();
       return;
     }
+    if (!runner.greeted) return on_nonsense(runner, "an unexpected frame");
     if (type == FrameType::kCheckpoint) return on_checkpoint(runner, body);
     if (type != FrameType::kResult || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
     auto result = domain::decode_result(body);
@@ -468,7 +504,7 @@ struct DomainPool::Impl {
     fill_meters(runner, out);
     runner.retired |= !result->reusable;
     // The watch of the task that ended must not go off before pump() runs: it would take the process for an idle one.
-    runner.timer.set(loop.now() + kIdleMax);
+    rest(runner);
     answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
     later([this, id = runner.lease] { pump(id); });
   }
@@ -502,7 +538,7 @@ struct DomainPool::Impl {
     runner.gone = true;
     runner.timer.cancel();
     if (runner.probe) {
-      auto call = [probe = std::exchange(runner.probe, nullptr), why = describe_status(status)] {
+      auto call = [probe = std::exchange(runner.probe, nullptr), why = runner.verdict ? runner.verdict->message : describe_status(status)] {
         probe(fail(Errc::kIo, "the domain process did not come up: " + why));
       };
       later(std::move(call));
@@ -512,8 +548,9 @@ struct DomainPool::Impl {
       DomainOutcome out = runner.verdict.value_or(DomainOutcome());
       if (!runner.verdict.has_value()) {
         const bool forbidden = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-        out = outcome(forbidden ? DomainEnd::kForbidden : DomainEnd::kCrashed,
-                      "the domain process ended: " + describe_status(status));
+        const bool out_of_memory = runner.process->group() != nullptr && runner.process->group()->ran_out_of_memory();
+        out = outcome(forbidden ? DomainEnd::kForbidden : out_of_memory ? DomainEnd::kOutOfMemory : DomainEnd::kCrashed,
+                      "the domain process ended: " + describe_status(status) + (out_of_memory ? ", it took more memory than its task may" : ""));
       }
       fill_meters(runner, out);
       answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
@@ -534,8 +571,8 @@ struct DomainPool::Impl {
   }
 };
 
-DomainPool::DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class)
-    : impl_(std::make_unique<Impl>(loop, std::move(runner_path), domain_class)) {}
+DomainPool::DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class, std::shared_ptr<const MicroVm> machine)
+    : impl_(std::make_unique<Impl>(loop, std::move(runner_path), domain_class, std::move(machine))) {}
 
 DomainPool::~DomainPool() = default;
 
@@ -608,13 +645,13 @@ int DomainPool::process_of(uint64_t lease) const {
 }
 
 void DomainPool::probe(std::function<void(Result<DomainLayers>)> done) {
-  auto runner = impl_->start(0);
+  auto runner = impl_->start(0, MicroVm::kProbeMemoryBytes);
   if (!runner.ok()) {
     auto call = [done = std::move(done), error = runner.error()] { done(error); };
     return impl_->later(std::move(call));
   }
   (*runner)->probe = std::move(done);
-  (*runner)->timer.set(impl_->loop.now() + kProbeMax);
+  (*runner)->timer.set(impl_->loop.now() + (impl_->machine != nullptr ? impl_->machine->boot_max() : kProbeMax));
   impl_->dying.push_back(std::move(runner).value());
 }
 

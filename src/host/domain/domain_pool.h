@@ -27,6 +27,7 @@
 namespace selvedge::host {
 
 class Loop;
+class MicroVm;
 
 struct DomainHandleTag;
 /// What the node hands a domain in place of authority; opaque here. A result counts only with the handle of its task.
@@ -79,7 +80,7 @@ enum class DomainEnd : uint8_t {
   kOutOfFuel,
   kOutOfMemory,     // the module needs more than memory_bytes to start (compared), or the host ran short (trace zero)
   kOutputTooLarge,
-  kForbidden,       // called something its profile does not provide
+  kForbidden,       // a breach: the process did what no runner does (a tripwire, a broken protocol), so its guest had taken it over
   kKilled,          // stopped by us: revoked or wall clock
   kCrashed,         // the process died without an answer
   kRefused,         // the module or the task was not accepted
@@ -108,9 +109,12 @@ struct DomainOutcome {
 struct DomainLayers {
   bool seccomp = false, landlock = false, no_new_privs = false, not_dumpable = false, unprivileged = false;
   bool user_namespace = false, pid_namespace = false, net_namespace = false, mount_namespace = false,
-       ipc_namespace = false, uts_namespace = false, empty_root = false;
+       ipc_namespace = false, uts_namespace = false, empty_root = false, memory_group = false, pids_group = false;
+  std::string machine;  // "microvm (TCG)" when the runner is in a machine of its own; empty: a process
   /// "seccomp landlock …", in a fixed order.
   std::string text() const;
+  /// The same of what does not stand; empty when all does.
+  std::string missing() const;
 };
 
 constexpr size_t kDomainQueueMax = 1024;             // waiting tasks per lease
@@ -128,8 +132,8 @@ enum class DomainClass : uint8_t { kBackground, kOrdinary };
 
 class DomainPool {
  public:
-  /// `runner_path`: the selvedge-domain executable.
-  DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class = DomainClass::kBackground);
+  /// `runner_path`: the selvedge-domain executable. With `machine` each runner is in a virtual machine of its own (microvm.h).
+  DomainPool(Loop& loop, std::string runner_path, DomainClass domain_class = DomainClass::kBackground, std::shared_ptr<const MicroVm> machine = nullptr);
   ~DomainPool();
   DomainPool(const DomainPool&) = delete;
   DomainPool& operator=(const DomainPool&) = delete;

@@ -487,6 +487,32 @@ TEST_F(Domain, LayersAreReported) {
   std::printf("layers: %s\n", (*answer)->text().c_str());
 }
 
+// req: D3, D4
+TEST_F(Domain, InAMachineOrNotATaskGivesTheSameTrace) {
+  const auto worldly = guest("worldly");
+  const DomainOutcome inside = run(1, task_of(worldly));
+  EXPECT_EQ(inside.end, DomainEnd::kExited) << inside.message;
+  DomainPool plain(loop_, runner_path());
+  std::optional<DomainOutcome> outside;
+  plain.run(1, task_of(worldly), [&](DomainOutcome out) {
+    outside = std::move(out);
+    loop_.stop();
+  });
+  loop_.run();
+  EXPECT_EQ(inside.trace, outside->trace);
+  EXPECT_EQ(inside.fuel, outside->fuel);
+  EXPECT_FALSE(inside.trace.is_zero());
+}
+
+TEST_F(Domain, ATaskThatDoesNotFitIntoItsMachineGetsALargerOne) {
+  EXPECT_EQ(run(1, task_of(guest("hello"))).end, DomainEnd::kExited);
+  const int first = pool_.process_of(1);
+  DomainTask large = task_of(guest("hello"));
+  large.memory_bytes = 256u << 20;
+  EXPECT_EQ(run(1, large).end, DomainEnd::kExited);
+  EXPECT_EQ(pool_.process_of(1) != first, in_machines()) << "a process is no larger for what may be used in it";
+}
+
 TEST(DomainPool, ARunnerThatIsNotThereIsAnErrorNotACrash) {
   Loop loop(1);
   DomainPool pool(loop, "/nowhere/selvedge-domain");
@@ -538,7 +564,7 @@ TEST(Runner, CanDoNothingAfterLockDown) {
   EXPECT_EQ(pclose(out), 0) << text;
   EXPECT_EQ(text.find("ALLOWED"), std::string::npos) << text;
   for (const char* what : {"open_read", "open_write", "socket_inet", "fork", "execve", "mmap_exec", "mprotect_exec",
-                           "ptrace", "unshare", "memfd"}) {
+                           "ptrace", "unshare", "memfd", "kill", "process_vm_readv"}) {
     EXPECT_NE(text.find(std::string(what) + " denied"), std::string::npos) << what << "\n" << text;
   }
 }
@@ -566,7 +592,7 @@ TEST(Runner, ThatDoesNotShowTheHandleOfItsTaskIsNotBelieved) {
   });
   loop.run();
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->end, DomainEnd::kCrashed);
+  EXPECT_EQ(answer->end, DomainEnd::kForbidden);
   EXPECT_TRUE(answer->output.empty());
   EXPECT_NE(answer->message.find("handle"), std::string::npos) << answer->message;
 }

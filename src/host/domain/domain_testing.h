@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "host/domain/domain_pool.h"
+#include "host/domain/microvm.h"
 #include "host/loop/loop.h"
 
 namespace selvedge::host {
@@ -41,9 +43,22 @@ inline DomainTask task_of(std::shared_ptr<const wasm::Rewritten> module, std::ve
   return task;
 }
 
+/// With SELVEDGE_TEST_ISOLATION=microvm these tests run in machines (ctest entry host_domain_in_microvm).
+inline bool in_machines() {
+  const char* wanted = getenv("SELVEDGE_TEST_ISOLATION");
+  return wanted != nullptr && std::string(wanted) == "microvm";
+}
+inline const MicroVmChoice& chosen_machine() {
+  static const MicroVmChoice choice = choose_microvm(runner_path(), false);
+  return choice;
+}
+
 class Domain : public testing::Test {
  protected:
-  Domain() : loop_(1), pool_(loop_, runner_path(), DomainClass::kOrdinary) {}
+  Domain() : loop_(1), pool_(loop_, runner_path(), DomainClass::kOrdinary, in_machines() ? chosen_machine().machine : nullptr) {}
+  void SetUp() override {
+    if (in_machines() && chosen_machine().machine == nullptr) GTEST_SKIP() << "no microVM boots here: KVM: " << chosen_machine().kvm << "; TCG: " << chosen_machine().tcg;
+  }
 
   DomainOutcome run(uint64_t lease, DomainTask task) {
     std::optional<DomainOutcome> answer;

@@ -45,6 +45,8 @@ enum LayerBit : uint32_t {
   kLayerIpcNamespace = 1u << 9,
   kLayerUtsNamespace = 1u << 10,
   kLayerEmptyRoot = 1u << 11,
+  kLayerMemoryGroup = 1u << 12,
+  kLayerPidsGroup = 1u << 13,
 };
 
 struct ModuleFrame {

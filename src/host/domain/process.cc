@@ -21,11 +21,14 @@
 #include <string_view>
 #include <vector>
 
+#include "host/domain/confine.h"
+
 namespace selvedge::host::domain {
 namespace {
 
 constexpr int kRunnerSocket = 3;
 constexpr size_t kReadBytes = 256 * 1024;
+constexpr int kReadsAtOnce = 8;  // so that a process that never stops talking does not keep the loop
 // What the depth limit of the rewriter was measured against; a smaller inherited limit would end runs early.
 constexpr rlim_t kStackBytes = 8u << 20;
 
@@ -33,6 +36,9 @@ struct Attempt {
   unsigned long flags;
   uint32_t layers;
 };
+
+/// Stands for the number of layers, which is known in the child only. Compared by its address.
+constexpr char kLayersArgument[] = "LAYERS";
 
 constexpr unsigned long kNamespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 constexpr uint32_t kNamespaceLayers = kLayerPidNamespace | kLayerNetNamespace | kLayerMountNamespace |
@@ -96,39 +102,65 @@ class StatusFile {
   std::string text_;
 };
 
-/// In the child, between clone and exec: only what is safe after a fork of a process with threads.
-[[noreturn]] void become_runner(const char* path, int socket, DomainClass domain_class, const Attempt& attempt, const char* user_map) {
-  if ((attempt.flags & CLONE_NEWUSER) != 0) {
-    // Root of its own namespace only, so that it may empty its root directory before it drops that too.
-    write_file("/proc/self/setgroups", "deny");
-    write_file("/proc/self/uid_map", user_map);
+/// All that the child needs, put together before it exists.
+struct Plan {
+  const char* program;
+  std::vector<const char*> arguments;
+  std::vector<int> descriptors;    // those that become 3, 4, ...
+  std::vector<int> groups;         // of the control group, to be entered before exec
+  bool confine;
+  bool background;
+  const char* user_map;
+};
+
+/// Puts the standard descriptors and the plan's into their places, and closes all others. Returns an exit code, 0 when done.
+int place_descriptors(Plan& plan) {
+  const int null = open("/dev/null", O_RDWR);
+  if (null < 0) return 120;
+  // They first move out of the way of the numbers below.
+  for (int& fd : plan.descriptors) {
+    fd = fcntl(fd, F_DUPFD, 64);
+    if (fd < 0) return 121;
   }
-  if (domain_class == DomainClass::kBackground) enter_background();
+  for (int fd = 0; fd < kRunnerSocket; ++fd) {
+    if (dup2(null, fd) < 0) return 122;
+  }
+  int number = kRunnerSocket;
+  for (const int fd : plan.descriptors) {
+    if (dup2(fd, number++) < 0) return 123;
+  }
+  syscall(SYS_close_range, number, ~0u, 0);
+  return 0;
+}
+
+/// In the child, between clone and exec: only what is safe after a fork of a process with threads.
+[[noreturn]] void become_runner(Plan& plan, const Attempt& attempt) {
+  if ((attempt.flags & CLONE_NEWUSER) != 0) {
+    // The runner is root of its own namespace only, so that it may empty its root directory before it drops that too.
+    write_file("/proc/self/setgroups", "deny");
+    write_file("/proc/self/uid_map", plan.user_map);
+  }
+  if (plan.background) enter_background();
+  // Machines only: a runner enters its control group itself, while its engine starts (GroupEntry).
+  for (const int fd : plan.groups) (void)!write(fd, "0", 1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int null = open("/dev/null", O_RDWR);
-  if (null < 0) _exit(120);
-  // The socket first moves out of the way of the numbers below.
-  const int high = fcntl(socket, F_DUPFD, 64);
-  if (high < 0) _exit(121);
-  for (int fd = 0; fd < kRunnerSocket; ++fd) {
-    if (dup2(null, fd) < 0) _exit(122);
-  }
-  if (dup2(high, kRunnerSocket) < 0) _exit(123);
-  syscall(SYS_close_range, kRunnerSocket + 1, ~0u, 0);
+  if (const int code = place_descriptors(plan); code != 0) _exit(code);
   const rlimit stack{kStackBytes, kStackBytes};
   setrlimit(RLIMIT_STACK, &stack);
+  if (plan.confine && !confine_before_exec()) _exit(3);
   char layers[12] = {};
   int at = 10;
   uint32_t value = attempt.layers;
   do layers[at--] = char('0' + value % 10);
   while ((value /= 10) != 0);
-  char name[] = "selvedge-domain", mode[] = "--pool";
-  char* const arguments[] = {name, mode, layers + at + 1, nullptr};
+  for (const char*& argument : plan.arguments) {
+    if (argument == kLayersArgument) argument = layers + at + 1;
+  }
   // No environment: the engine takes options from it.
   char* const environment[] = {nullptr};
-  execve(path, arguments, environment);
+  execve(plan.program, const_cast<char* const*>(plan.arguments.data()), environment);
   _exit(124);
 }
 
@@ -137,9 +169,19 @@ struct Child {
   int pid_fd = -1;
 };
 
-Child clone_runner(const char* path, int socket, DomainClass domain_class) {
+Child clone_runner(const Launch& launch, DomainClass domain_class, int socket, const ControlGroup* group) {
+  // A machine needs no rights even in a namespace of its own, so it is not root there.
   char user_map[32];
-  std::snprintf(user_map, sizeof user_map, "0 %u 1", unsigned(geteuid()));
+  std::snprintf(user_map, sizeof user_map, "%u %u 1", launch.confine ? 65534u : 0u, unsigned(geteuid()));
+  Plan plan{launch.program.c_str(), {"selvedge-domain"}, {socket}, {}, launch.confine, domain_class == DomainClass::kBackground, user_map};
+  const std::string group_layers = std::to_string(group != nullptr ? group->layers() : 0);
+  const std::string group_count = std::to_string(group != nullptr ? group->descriptors().size() : 0);
+  if (launch.arguments.empty()) plan.arguments.insert(plan.arguments.end(), {"--pool", kLayersArgument, group_layers.c_str(), group_count.c_str()});
+  for (const std::string& argument : launch.arguments) plan.arguments.push_back(argument.c_str());
+  plan.arguments.push_back(nullptr);
+  plan.descriptors.insert(plan.descriptors.end(), launch.descriptors.begin(), launch.descriptors.end());
+  if (group != nullptr && launch.confine) plan.groups = group->descriptors();
+  if (group != nullptr && !launch.confine) plan.descriptors.insert(plan.descriptors.end(), group->descriptors().begin(), group->descriptors().end());
   // Root needs no user namespace: it drops to nobody instead, which is more than an own namespace gives.
   const Attempt with_user{kNamespaces | CLONE_NEWUSER, kNamespaceLayers | kLayerUserNamespace};
   const Attempt without_user{kNamespaces, kNamespaceLayers};
@@ -149,7 +191,7 @@ Child clone_runner(const char* path, int socket, DomainClass domain_class) {
     int pid_fd = -1;
     // The parent_tid argument receives the pidfd.
     const long pid = syscall(SYS_clone, attempt.flags | CLONE_PIDFD | SIGCHLD, nullptr, &pid_fd, nullptr, nullptr);
-    if (pid == 0) become_runner(path, socket, domain_class, attempt, user_map);
+    if (pid == 0) become_runner(plan, attempt);
     if (pid > 0) return {pid_t(pid), pid_fd};
   }
   return {};
@@ -157,10 +199,9 @@ Child clone_runner(const char* path, int socket, DomainClass domain_class) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const std::string& path, DomainClass domain_class,
-                                                            Callbacks callbacks) {
-  if (access(path.c_str(), X_OK) != 0) {
-    return fail(Errc::kIo, "cannot run " + path + ": " + strerror(errno) + "; is selvedge-domain installed beside selvedge?");
+Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const Launch& launch, DomainClass domain_class, Callbacks callbacks) {
+  if (access(launch.program.c_str(), X_OK) != 0) {
+    return fail(Errc::kIo, "cannot run " + launch.program + ": " + strerror(errno) + "; is selvedge-domain installed beside selvedge?");
   }
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
@@ -168,14 +209,17 @@ Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(Loop& loop, const st
   }
   // The runner blocks on its end.
   fcntl(pair[1], F_SETFL, 0);
-  const Child child = clone_runner(path.c_str(), pair[1], domain_class);
+  auto group = ControlGroup::make();
+  const Child child = clone_runner(launch, domain_class, pair[1], group.get());
   const int why = errno;
   close(pair[1]);
   if (child.pid < 0) {
     close(pair[0]);
     return fail(Errc::kIo, std::string("cannot start a domain process: ") + strerror(why));
   }
-  return std::unique_ptr<RunnerProcess>(new RunnerProcess(loop, child.pid, child.pid_fd, pair[0], std::move(callbacks)));
+  std::unique_ptr<RunnerProcess> out(new RunnerProcess(loop, child.pid, child.pid_fd, pair[0], std::move(callbacks)));
+  out->group_ = std::move(group);
+  return out;
 }
 
 RunnerProcess::RunnerProcess(Loop& loop, pid_t pid, int pid_fd, int socket, Callbacks callbacks)
@@ -244,7 +288,7 @@ void RunnerProcess::write_some() {
 }
 
 void RunnerProcess::read_some() {
-  while (!deaf_) {
+  for (int reads = 0; !deaf_ && (reads < kReadsAtOnce || reaped_); ++reads) {
     const size_t old = incoming_.size();
     incoming_.resize(old + kReadBytes);
     const ssize_t n = recv(socket_, incoming_.data() + old, kReadBytes, 0);

@@ -12,6 +12,8 @@
 #include <memory>
 
 #include "host/domain/frames.h"
+#include "host/domain/launch.h"
+#include "host/domain/limits.h"
 #include "host/loop/loop.h"
 
 namespace selvedge::host::domain {
@@ -29,7 +31,7 @@ class RunnerProcess {
   };
   /// None of the callbacks comes from within start(). After `gone` there are no more. The owner must not destroy the
   /// object from within a callback. Errors: kIo.
-  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const std::string& path, DomainClass domain_class, Callbacks callbacks);
+  static Result<std::unique_ptr<RunnerProcess>> start(Loop& loop, const Launch& launch, DomainClass domain_class, Callbacks callbacks);
   /// Kills and reaps, waiting for the kernel if the process still lives.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;
@@ -53,6 +55,8 @@ class RunnerProcess {
   };
   Usage usage() const;
   uint64_t cpu_ns() const;
+  /// Null where control groups cannot be made.
+  ControlGroup* group() { return group_.get(); }
 
  private:
   RunnerProcess(Loop& loop, pid_t pid, int pid_fd, int socket, Callbacks callbacks);
@@ -62,6 +66,7 @@ class RunnerProcess {
   void on_exit();
   void take_frames();
 
+  std::unique_ptr<ControlGroup> group_;
   Callbacks callbacks_;
   pid_t pid_;
   int pid_fd_, socket_;

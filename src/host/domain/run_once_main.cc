@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
   task.fuel_limit = std::strtoull(argv[3], nullptr, 10);
   task.output_bytes_max = 16u << 20;
   host::Loop loop(1);
-  host::DomainPool pool(loop, argv[1]);
+  host::DomainPool pool(loop, argv[1], host::DomainClass::kOrdinary);
   pool.run(1, std::move(task), [&loop, &output_path](host::DomainOutcome out) {
     print(out);
     if (!output_path.empty()) std::ofstream(output_path, std::ios::binary).write(reinterpret_cast<const char*>(out.output.data()), std::streamsize(out.output.size()));

@@ -175,21 +175,24 @@ int serve(Engine& engine, Pacer& pacer) {
   }
 }
 
-int run_domain(bool self_test, uint32_t made_by_pool) {
+int run_domain(bool self_test, uint32_t made_by_pool, uint32_t group_layers, int groups) {
   // Only the pool's environment variables could reach the engine's options; it passes none.
   uint32_t layers = made_by_pool;
-  auto before = lockdown_before_engine(layers);
+  const int tripped = self_test ? lockdown_tripwire_test() : 0;
+  auto before = lockdown_before_engine(layers, groups);
   if (!before.ok()) return 3;
+  GroupEntry group(groups);
   layers |= *before;
   Pacer pacer;
   auto engine = Engine::create([&pacer](uint64_t ended) { return pacer.next_slice(ended); });
+  if (group.done()) layers |= group_layers;
   if (!engine.ok()) return 4;
   auto after = lockdown_after_engine(layers);
   if (!after.ok()) return 5;
   layers |= *after;
   if (self_test) {
     const int worked = lockdown_self_test();
-    _exit(worked == 0 ? 0 : 6);
+    _exit(worked + tripped == 0 ? 0 : 6);
   }
   if (!write_all(encode(HelloFrame{layers}))) return 0;
   pacer.start();
@@ -309,9 +312,10 @@ int main(int argc, char** argv) {
   if (mode == "--batch") return batch();
   if (mode == "--self-test") {
     if (dup2(STDOUT_FILENO, kRunnerSocket) < 0) return 2;
-    return run_domain(true, 0);
+    return run_domain(true, 0, 0, 0);
   }
-  if (mode == "--pool" && argc == 3) return run_domain(false, uint32_t(std::strtoul(argv[2], nullptr, 10)));
+  const auto number = [&](int i) { return argc > i ? uint32_t(std::strtoul(argv[i], nullptr, 10)) : 0; };
+  if (mode == "--pool" && argc >= 3) return run_domain(false, number(2), number(3), std::min(int(number(4)), 4));
   std::fprintf(stderr, "selvedge-domain runs guest programs for selvedge and is started by it. Try --self-test.\n");
   return 2;
 }
