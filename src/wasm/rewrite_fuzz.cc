@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   wasm::RewriteLimits wide;
   wide.module_bytes_max = wide.function_bytes_max = 256u << 20;
   wide.types_max = wide.functions_max = wide.exports_max = wide.globals_max = 1u << 20;
-  wide.locals_max += 8;
+  wide.locals_max += 16;
+  wide.locals_total_max *= 16;
   wide.nesting_max *= 8;
   wide.imports_max += 8;
   const auto parsed = wasm::parse_module(out->module, wide, wasm::Names::kRewritten);
