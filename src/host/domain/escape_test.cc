@@ -55,7 +55,7 @@ DomainTask task_of(std::shared_ptr<const wasm::Rewritten> module, std::vector<st
 class Escape : public testing::Test {
  protected:
   static constexpr uint64_t kAttacker = 1, kBystander = 2;
-  Escape() : loop_(1), pool_(loop_, bin("selvedge-domain-escape"), machine()), module_(guest_that({0x0B})) {}
+  Escape() : loop_(1), pool_(loop_, bin("selvedge-domain-escape"), DomainClass::kOrdinary, machine()), module_(guest_that({0x0B})) {}
 
   /// With SELVEDGE_TEST_ISOLATION=microvm, as in domain_test.cc.
   static std::shared_ptr<const MicroVm> machine() {

@@ -14,7 +14,7 @@ namespace {
 
 class Files : public testing::Test {
  protected:
-  Files() : loop_(1), pool_(loop_, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain") {}
+  Files() : loop_(1), pool_(loop_, std::string(SELVEDGE_BIN_DIR) + "/selvedge-domain", DomainClass::kOrdinary) {}
 
   std::shared_ptr<const wasm::Rewritten> guest(const std::string& name) {
     std::ifstream in(std::string(SELVEDGE_BIN_DIR) + "/../guests/" + name + ".wasm", std::ios::binary);

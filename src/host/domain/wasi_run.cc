@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "wasm/rewrite.h"
+#include "wasm/trace.h"
 
 // spec: docs/spec/metering.md, "What a program can call"; layouts: wasi_snapshot_preview1.witx
 
