@@ -132,6 +132,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--zone", options.zone, "the zone whose policy and keys cover the program, its inputs and outputs")->type_name("NAME")->capture_default_str();
   app.add_option("--memory", options.memory, "most memory an execution may use, such as 128M")->type_name("SIZE");
   app.add_option("--file", options.files, "a file or folder that the program finds under its own name in /, or under NAME; may be repeated")->type_name("[NAME=]PATH|CID");
+  app.add_option("--oracle", options.oracles, "time, height or beacon, of this node or of NAME@NODE; the program finds the answer in /oracle/NAME; may be repeated")->type_name("NAME[@NODE][|...]");
   app.add_option("--env", options.environment, "a variable of the program's environment; may be repeated")->type_name("NAME=VALUE");
   app.add_option("--entry", options.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
   app.add_option("--isolation", options.isolation, "what must stand between the program and a machine that runs it; hosts without it refuse")

@@ -47,6 +47,7 @@ struct RunOptions {
   std::string out_dir;                // map; of run: the folder for what the program left in /out
   std::vector<std::string> files;     // "[NAME=]PATH" or "NAME=CID": what every task finds as a file
   std::vector<std::string> environment;
+  std::vector<std::string> oracles;
   bool merge = false;
   uint32_t verify = 2;
   uint64_t seed = 0;

@@ -94,6 +94,7 @@ Result<node::RunRequest> request_of(const RunOptions& options, const std::string
   request.fuel_limit = options.fuel;
   if (!options.memory.empty()) request.memory_bytes = TRY(parse_bytes(options.memory));
   request.environment = options.environment;
+  request.oracles = options.oracles;
   TRY(add_program_files(options.files, scratch, request));
   return request;
 }

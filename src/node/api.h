@@ -91,6 +91,7 @@ struct RunRequest {
   std::vector<FileName> files;           // which every task finds under its name: a file, or, where the name ends in "/", an archive (TaskInput::path)
   std::vector<std::string> file_cids;    // "NAME=CID": the same, already stored
   std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> oracles;      // "NAME@NODE|NAME@NODE": asked before it runs, found in /oracle (docs/spec/oracles.md)
   std::vector<std::string> args;
   uint32_t verify = 2;                   // owners whose machines must agree
   bool merge = false;
@@ -105,7 +106,7 @@ struct RunRequest {
   std::string isolation = "process";     // "microvm": machines that run programs in processes only refuse
   template <class V> void visit(V& v) {
     v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("files", files);
-    v("file_cids", file_cids); v("environment", environment); v("args", args); v("verify", verify);
+    v("file_cids", file_cids); v("environment", environment); v("oracles", oracles); v("args", args); v("verify", verify);
     v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir); v("zone", zone);
     v("manifest", manifest); v("entry", entry); v("confirmed", confirmed); v("isolation", isolation);
   }

@@ -243,6 +243,11 @@ void Auditor::on_cosigned(Turn& turn, const NodeKey& from, const std::string& li
   if (complete_size_ < head_->checkpoint.size) complete_head(turn);
 }
 
+Result<std::string> Auditor::height() const {
+  if (!stopped_.empty()) return fail(Errc::kUnavailable, stopped_);
+  return std::to_string(log_.size()) + " " + log_.root().hex();
+}
+
 // ---- messages and time
 
 void Auditor::on_message(Turn& turn, const NodeKey& from, const AuditMessages::Message& message) {

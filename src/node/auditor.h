@@ -46,6 +46,9 @@ class Auditor {
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
 
+  /// "ENTRIES ROOT" of what is on disk. Errors: kUnavailable for a log that signs no more.
+  Result<std::string> height() const;
+
   // ---- for the local API; every answer is an error when the log or its disk cannot give it
   using OnHead = std::function<void(Turn&, const AuditHeadAnswer&)>;
   /// Of all that is on disk; waits a moment for the witnesses that are asked.

@@ -5,6 +5,7 @@
 namespace selvedge::node {
 
 namespace {
+constexpr const char* kOracleFolder = "oracle/";  // where a program finds their answers
 constexpr Duration kReportInterval = milliseconds(50);
 constexpr const char* kMergedName = "merged";
 
@@ -59,16 +60,28 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
                                                      std::to_string(work::kModuleBytesMax >> 20) + " MiB); strip it or split the program"));
   }
   std::sort(run.what.environment.begin(), run.what.environment.end());
-  std::vector<PutItem> items{{run.what.module, nullptr, nullptr, {}}};
   for (const FileName& input : run.what.inputs) {
     if (input.size > work::kTaskInputBytesMax) {
       return fail_run(turn, id, fail(Errc::kLimit, input.name + " is larger than one task's input may be (" +
                                                        std::to_string(work::kTaskInputBytesMax >> 20) + " MiB); split it"));
     }
-    items.push_back({input, nullptr, nullptr, {}});
   }
+  if (run.what.oracles.empty()) return store_inputs(turn, id, nullptr);
+  ask_oracles(turn, run.what.oracles, [this, id](Turn& t, Result<Bytes> answers) {
+    if (!runs_.count(id)) return;
+    if (!answers.ok()) return fail_run(t, id, answers.error());
+    store_inputs(t, id, std::make_shared<const Bytes>(std::move(answers).value()));
+  });
+}
+
+// The program, its inputs and the files that it finds, among them what oracles said.
+void Contractor::store_inputs(Turn& turn, RequestId id, std::shared_ptr<const Bytes> oracles) {
+  const Run& run = runs_.at(id);
+  std::vector<PutItem> items{{run.what.module, nullptr, nullptr, {}}};
+  for (const FileName& input : run.what.inputs) items.push_back({input, nullptr, nullptr, {}});
   for (const FileName& file : run.what.files) items.push_back({file, nullptr, nullptr, {}});
-  library_.put(turn, *zone, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
+  if (oracles != nullptr) items.push_back({{"", kOracleFolder, oracles->size()}, oracles, nullptr, {}});
+  library_.put(turn, run.zone, std::move(items), [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) { stored(t, id, std::move(put)); });
 }
 
 // The entry exists, may be called, and a person has confirmed it where its publisher asks for that (row A21).

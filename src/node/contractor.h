@@ -27,6 +27,9 @@ class Contractor {
  public:
   Contractor(Core& core, Library& library, Zones& zones) : core_(core), library_(library), zones_(zones), jobs_(core.rng.next()) {}
 
+  /// Asks the oracles of a program that is about to run (Oracles::ask); whoever composes the node plugs it in.
+  std::function<void(Turn&, const std::vector<std::string>&, std::function<void(Turn&, Result<Bytes>)>)> ask_oracles;
+
   void run(Turn& turn, RequestId request, RunRequest run);
   void cancel(Turn& turn, RequestId request);
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
@@ -64,6 +67,7 @@ class Contractor {
     std::string failure;       // of the first task that ended without an output
   };
 
+  void store_inputs(Turn& turn, RequestId id, std::shared_ptr<const Bytes> oracles);
   void stored(Turn& turn, RequestId id, PutOutcome put);
   Result<object::Signed<object::Manifest>> open_manifest(const RunRequest& what) const;
   Result<object::BlobRef> ref_of(const Run& run, const codec::Cid& cid) const;

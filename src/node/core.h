@@ -13,6 +13,7 @@
 #include <set>
 
 #include "crypto/seal.h"
+#include "crypto/vrf.h"
 #include "mesh/fetch.h"
 #include "mesh/spread.h"
 #include "node/authority.h"
@@ -51,6 +52,7 @@ struct NodeConfig {
   Birth birth = Birth::kKnown;
   std::vector<std::string> addresses;     // where this node can be dialled, for its tickets
   std::string version;
+  const crypto::VrfKeyPair* vrf = nullptr;  // of this node's beacon; null: it has none
   crypto::Seed identity_secret;           // from which its keys towards origins follow (object/identity.h)
   /// The highest tier that an Attest effect can reach here, and for a person what higher tiers lack.
   object::IdentityTier attestation = object::IdentityTier::kSoftware;

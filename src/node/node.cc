@@ -23,6 +23,7 @@ Node::Node(NodeConfig config)
       consent_(core_, workshop_),
       library_(core_, index_, zones_),
       contractor_(core_, library_, zones_),
+      oracles_(core_),
       devices_(core_, zones_, index_, library_),
       copy_(core_, index_, zones_, library_, devices_),
       vault_(core_),
@@ -55,6 +56,12 @@ void Node::wire() {
   devices_.revoke = [this](Turn& turn, object::Revocation body, Core::OnStatus then) {
     revoke(turn, std::move(body), [then](Turn& t, Result<RevokeRequest::Done> done) { then(t, done.ok() ? Status() : Status(done.error())); });
   };
+  contractor_.ask_oracles = [this](Turn& turn, const std::vector<std::string>& wishes, std::function<void(Turn&, Result<Bytes>)> then) {
+    Result<std::vector<OracleWish>> parsed = oracles_.parse(wishes);
+    if (parsed.ok()) oracles_.ask(turn, std::move(parsed).value(), std::move(then));
+    else then(turn, parsed.error());
+  };
+  oracles_.height = [this] { return auditor_.height(); };
   secrets_.on_deny = [this](Turn& turn, const object::ObjectId& capability, Core::OnStatus then) {
     object::Revocation body;
     body.target_kind = object::RevocationTarget::kCapability;
@@ -300,6 +307,10 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
   } else if (SecretMessages::knows(type)) {
     const Result<SecretMessages::Message> parsed = SecretMessages::decode(message);
     if (parsed.ok()) return on_secret_message(turn, from, *parsed);
+  } else if (OracleMessages::knows(type)) {
+    const Result<OracleMessages::Message> parsed = OracleMessages::decode(message);
+    if (parsed.ok()) return oracles_.on_message(turn, from, *parsed);
+    turn.out.push(ClosePeer{link, parsed.error().message});
   } else if (AuditMessages::knows(type)) {
     const Result<AuditMessages::Message> parsed = AuditMessages::decode(message);
     if (parsed.ok()) return auditor_.on_message(turn, from, *parsed);
@@ -446,6 +457,7 @@ void Node::on_deadline(Instant now, Out& out) {
   index_.on_deadline(turn);
   copy_.on_deadline(turn);
   auditor_.on_deadline(turn);
+  oracles_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -454,7 +466,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

@@ -19,6 +19,7 @@
 #include "node/index_copy.h"
 #include "node/keeper.h"
 #include "node/library.h"
+#include "node/oracles.h"
 #include "node/registrar.h"
 #include "node/secrets.h"
 #include "node/vault.h"
@@ -218,6 +219,7 @@ class Node {
   Consent consent_;
   Library library_;
   Contractor contractor_;
+  Oracles oracles_;
   Devices devices_;
   IndexCopy copy_;
   Vault vault_;

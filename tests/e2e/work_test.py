@@ -213,6 +213,22 @@ class Work(FabricTest):
         self.until("the withdrawal", lambda: origin.ask("status")["jobs_running"] == 0)
         self.assertEqual(os.listdir(os.path.join(origin.home, "tmp")), [])
 
+    # req: D5
+    def test_oracles_are_asked_once_and_found_as_files(self):
+        origin, (host, other) = self.fabric(hosts=2)
+        before = int(time.time())
+        done = origin.run("run", guest("files"), "--oracle", "beacon@" + host.key[:8], "--oracle", "time@nobodyatall1|time", "--", "cat", "/oracle/beacon", "/oracle/time")
+        self.expect(done, fabric.NOT_FOUND, "no node is known")
+        done = origin.run("run", guest("words"), "--oracle", "beacon@" + host.key[:8], "--oracle", "height@" + other.key[:8] + "|height", "--oracle", "time",
+                          "--", "/oracle/beacon", "/oracle/height", "/oracle/time")
+        self.expect(done, 0)
+        host.kill()
+        refused = origin.run("run", guest("hello"), "--verify", "1", "--oracle", "beacon@" + host.key[:8])
+        self.expect(refused, fabric.UNAVAILABLE, "no source answered", "beacon")
+        fallback = origin.run("run", guest("hello"), "--verify", "1", "--oracle", "beacon@" + host.key[:8] + "|beacon@" + other.key[:8])
+        self.expect(fallback, 0)
+        self.assertLessEqual(before, int(time.time()))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -108,6 +108,7 @@ export interface AuditEntry { kind: number; time_ms: bigint; subject: Bytes; det
 export interface AuditHead {
   owner: Bytes; node: Bytes; zone: Bytes; policy_serial: bigint; quorum: number; size: bigint; root: Bytes; note: string; issued: bigint;
 }
+export interface OracleAnswer { node: Bytes; origin: Bytes; name: string; nonce: Bytes; value: string; proof: Bytes; issued: bigint }
 
 export interface Kinds {
   NodeRecord: NodeRecord; Grant: Grant; Lease: Lease; ZonePolicy: ZonePolicy; IssuerSet: IssuerSet; Capability: Capability; Endorsement: Endorsement;
@@ -116,6 +117,7 @@ export interface Kinds {
   TaskOffer: TaskOffer; Commitment: Commitment; Reveal: Reveal; Receipt: Receipt; BlockGroup: BlockGroup; BlobRef: BlobRef;
   SecretManifest: SecretManifest; SecretShare: SecretShare; SecretRelease: SecretRelease; SecretReshare: SecretReshare; SecretVerdict: SecretVerdict;
   IdentityToken: IdentityToken; KeyEndorsement: KeyEndorsement; AuditEntry: AuditEntry; AuditHead: AuditHead;
+  OracleAnswer: OracleAnswer;
 }
 export type KindName = keyof Kinds;
 
@@ -203,6 +205,7 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
   ['AuditEntry', 1, null, '{kind:enum0..14,time_ms:u64,subject:bytes32,detail:text,digest:bytes32,bytes:?bytes}'],
   ['AuditHead', 1, 'node',
     '{owner:bytes32,node:bytes32,zone:bytes32,policy_serial:u64,quorum:u32,size:u64,root:bytes32,note:text,issued:u64}'],
+  ['OracleAnswer', 1, 'node', '{node:bytes32,origin:bytes32,name:text,nonce:bytes16,value:text,proof:bytes,issued:u64}'],
 ];
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map(

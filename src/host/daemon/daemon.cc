@@ -106,6 +106,7 @@ class Daemon {
   std::optional<crypto::Ed25519Signer> owner_;   // where the owner's key is on this device
   crypto::Ed25519Signer node_key_;
   crypto::SealKeyPair seal_;
+  std::optional<crypto::VrfKeyPair> vrf_;
   crypto::Ed25519Verifier verifier_;
   Log log_;
   Loop loop_;
@@ -146,6 +147,8 @@ Status Daemon::start(const HomeKeys& keys) {
   config.label = home_.load_label();
   config.processors = std::max(1u, std::thread::hardware_concurrency());
   if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
+  vrf_.emplace(crypto::VrfKeyPair::derive(keys.node.node));
+  config.vrf = &*vrf_;
   config.identity_secret = object::identity_secret(keys.node.node);
   if (!options_.tpm.empty()) {
     tpm_ = TRY(Tpm::open({options_.tpm}));

@@ -59,5 +59,7 @@ void add_secrets(Cast& c);
 void add_identities(Cast& c);
 /// Those of audit logs (audit_entry.h, audit_head.h).
 void add_audit(Cast& c);
+/// Those of oracles (oracle.h).
+void add_oracles(Cast& c);
 
 }  // namespace selvedge::object::vectors

@@ -357,6 +357,7 @@ std::string objects_file() {
   add_secrets(c);
   add_identities(c);
   add_audit(c);
+  add_oracles(c);
   add_bad_envelopes(c);
   add_bad_people(c);
   add_bad_policies(c);
