@@ -43,6 +43,7 @@ def run_in_domain(bin_dir, module, case, folder, output):
     result = json.loads(done.stdout)
     if result["end"] != "exited" or result["exit_code"] != 0:
         raise Broken(f"it ended as {result['end']} {result['exit_code']}: {done.stderr.decode(errors='replace').strip()}")
+    result["cpu_ns"] = int(done.stderr.split()[-1])
     return result
 
 

@@ -202,7 +202,9 @@ TEST_F(WasiRunTest, RemovingWhileReadingADirectoryMissesNothing) {
     cookie = get(kDataAt, 8);
     const std::string name(memory_.begin() + kDataAt + 24, memory_.begin() + kDataAt + 24 + ptrdiff_t(get(kDataAt + 16, 4)));
     seen += name + " ";
-    if (name[0] != '.') EXPECT_EQ(on_path(kPathUnlinkFile, "out/" + name), Errno::kSuccess);
+    if (name[0] != '.') {
+      EXPECT_EQ(on_path(kPathUnlinkFile, "out/" + name), Errno::kSuccess);
+    }
   }
   EXPECT_EQ(seen, ". .. 1 2 3 ");
 }
@@ -230,7 +232,9 @@ TEST_F(WasiRunTest, ScratchIsBounded) {
   size_t made = 2;
   for (; error == Errno::kSuccess; ++made) {
     error = open("tmp/" + std::to_string(made), kCreate);
-    if (error == Errno::kSuccess) EXPECT_EQ(call(kFdClose, {opened()}), Errno::kSuccess);
+    if (error == Errno::kSuccess) {
+      EXPECT_EQ(call(kFdClose, {opened()}), Errno::kSuccess);
+    }
   }
   EXPECT_EQ(error, Errno::kNoSpace);
   EXPECT_EQ(made, kScratchFilesMax + 1);
