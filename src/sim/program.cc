@@ -2,6 +2,7 @@
 
 #include "codec/varint.h"
 #include "crypto/hash.h"
+#include "wasm/trace.h"
 
 namespace selvedge::sim {
 
