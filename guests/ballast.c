@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
   if (all == NULL) return 1;
   for (size_t i = 0; i < words; ++i) all[i] = x = x * 6364136223846793005u + 1442695040888963407u;
   for (int turn = 0; turn < turns; ++turn) {
-    for (uint32_t i = 0; i < 12000000; ++i) x = x * 6364136223846793005u + 1442695040888963407u;
+    for (uint32_t i = 0; i < 48000000; ++i) x = x * 6364136223846793005u + 1442695040888963407u;
     all[(x >> 33) % words] ^= x;
     selvedge_checkpoint();
   }

@@ -138,7 +138,8 @@ TEST_F(Escape, AThreadBombIsDefused) {
 // req: D3
 TEST_F(Escape, MemoryThatATaskMayNotHaveIsNotHad) {
   const DomainOutcome out = attack({"memory"});
-  EXPECT_EQ(out.end, DomainEnd::kOutOfMemory) << out.message;
+  // Whichever is noticed first: what it takes, or that it takes it without ever listening.
+  EXPECT_TRUE(out.end == DomainEnd::kOutOfMemory || out.end == DomainEnd::kKilled) << out.message;
   EXPECT_TRUE(out.trace.is_zero()) << "it says nothing about the program";
 }
 

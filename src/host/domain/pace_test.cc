@@ -94,7 +94,7 @@ TEST_F(Domain, ManyShortTasksGetNoMoreThanOneLongOne) {
 // req: D7
 TEST_F(Domain, APaceChangesNothingButTime) {
   DomainTask task = task_of(guest("spin"));
-  task.fuel_limit = 400'000'000;
+  task.fuel_limit = 4'000'000'000;
   const DomainOutcome full = run(1, task);
   std::optional<DomainOutcome> slow;
   pool_.run(1, task, [&](DomainOutcome out) {
