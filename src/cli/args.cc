@@ -44,6 +44,7 @@ struct Line {
   GetOptions get;
   RunOptions run;
   RunOptions map;
+  TraceOptions trace;
   DemoOptions demo;
   std::vector<std::string> command;
   Verb verb;
@@ -61,7 +62,7 @@ SplitLine split_line(int argc, char** argv) {
   size_t verb = 0;
   while (verb < words.size() && words[verb].starts_with("-")) verb += words[verb] == "--home" ? 2 : 1;
   const bool uses = verb + 1 < words.size() && words[verb] == "secret" && words[verb + 1] == "use";
-  const bool runs = uses || (verb < words.size() && (words[verb] == "run" || words[verb] == "map"));
+  const bool runs = uses || (verb < words.size() && (words[verb] == "run" || words[verb] == "map" || words[verb] == "trace"));
   auto cut = runs ? std::find(words.begin(), words.end(), "--") : words.end();
   if (cut != words.end()) out.guest.assign(cut + 1, words.end());
   out.own.assign(std::make_reverse_iterator(cut), words.rend());
@@ -154,6 +155,20 @@ void add_run_verbs(CLI::App& app, Line& line) {
   run->add_option("--out", line.run.out_dir, "folder for the files that the program left in /out; without it they come out as one tar archive")->type_name("DIR");
   add_run_options(*run, line.run);
 
+  CLI::App* trace = app.add_subcommand("trace", "What a run is committed to.")->require_subcommand(1)->group("Programs");
+  CLI::App* verify = add_verb(*trace, line.verb, "verify", "Run a program here, as its executors did, and see whether it leads to the trace that they signed.",
+                              "  selvedge receipts --all --json                 has traces\n"
+                              "  selvedge trace verify 6bcc7e8dfa textstats.wasm --input book.txt\n",
+                              [&line](World& w) { return run_trace_verify(w, line.trace); });
+  verify->add_option("TRACE", line.trace.trace, "the trace, or its first eight digits or more")->required();
+  verify->add_option("MODULE", line.trace.run.module, "the program: a .wasm file, under the name that it had")->required();
+  verify->add_option("--input", line.trace.run.input, "what it read on standard input; without it, nothing")->type_name("FILE");
+  verify->add_option("--seed", line.trace.run.seed, "as it was run")->capture_default_str();
+  verify->add_option("--fuel", line.trace.run.fuel, "as it was run; 0 for the default");
+  verify->add_option("--memory", line.trace.run.memory, "as it was run, such as 128M")->type_name("SIZE");
+  verify->add_option("--file", line.trace.run.files, "as it was run; may be repeated")->type_name("[NAME=]PATH");
+  verify->add_option("--env", line.trace.run.environment, "as it was run; may be repeated")->type_name("NAME=VALUE");
+
   CLI::App* map = add_verb(app, line.verb, "map", "Run a program over many files, each as a task of its own, each result checked.",
                            "  selvedge map textstats.wasm ~/texts -o reports\n"
                            "  selvedge map textstats.wasm ~/texts -o reports --merge      and once more over all the outputs\n"
@@ -220,7 +235,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_audit_verbs(app, line.verb);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);
-  line.run.args = line.map.args = line.command = words.guest;
+  line.run.args = line.map.args = line.trace.run.args = line.command = words.guest;
   const bool json_wanted = std::find(words.own.begin(), words.own.end(), "--json") != words.own.end();
   Terminal terminal(json_wanted ? OutputForm::kJson : OutputForm::kPeople);
   if (argc <= 1) {

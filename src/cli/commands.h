@@ -59,6 +59,10 @@ struct RunOptions {
   std::string isolation = "process";
   std::vector<std::string> args;
 };
+struct TraceOptions {
+  RunOptions run;
+  std::string trace;                  // of a receipt, or its beginning
+};
 struct BundleOptions {
   std::string file;
   std::string out;
@@ -214,6 +218,7 @@ CommandResult run_revoke_list(World& world);
 CommandResult run_lease_list(World& world);
 CommandResult run_lease_change(World& world, const LeaseOptions& options);
 CommandResult run_task_list(World& world);
+CommandResult run_trace_verify(World& world, const TraceOptions& options);
 CommandResult run_task_move(World& world, const TaskOptions& options);
 CommandResult run_put(World& world, const PutOptions& options);
 CommandResult run_get(World& world, const GetOptions& options);

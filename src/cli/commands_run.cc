@@ -1,6 +1,7 @@
 // Verbs that have programs run: run and map.
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -148,7 +149,14 @@ CommandResult run_run(World& world, const RunOptions& options) {
   std::error_code code;
   const std::filesystem::directory_iterator files(request.out_dir, code);
   if (code || files == std::filesystem::end(files)) return fail(Errc::kInternal, "the node wrote no output");
-  const std::string output = files->path().string();
+  std::string output = files->path().string();
+  // Nobody wants an archive on his screen.
+  const bool on_screen = !world.terminal.json() && options.out_dir.empty() && isatty(STDOUT_FILENO) == 1;
+  if (!options.out_dir.empty() || on_screen) {
+    const std::string shown = TRY(unpack_output(output, on_screen ? scratch.path() + "/left" : options.out_dir, scratch.path()));
+    if (on_screen && shown != output) world.terminal.remark("selvedge: it left files in /out; --out DIR writes them to a folder");
+    output = shown;
+  }
   if (world.terminal.json()) {
     const Bytes content = TRY(read_whole(output, work::kTaskOutputBytesMax));
     Record record;
@@ -156,8 +164,7 @@ CommandResult run_run(World& world, const RunOptions& options) {
     world.terminal.record(record.json());
     return kExitOk;
   }
-  if (options.out_dir.empty()) TRY(copy_to_output(world.terminal, output));
-  else TRY(copy_to_output(world.terminal, TRY(unpack_output(output, options.out_dir, scratch.path()))));
+  TRY(copy_to_output(world.terminal, output));
   const node::RunOutput& result = run.outputs.front();
   world.terminal.remark(fmt::format("selvedge: {} owners agree ({}); fuel {}, output {}, {}", result.agreed.size(), owners_text(result.agreed), result.fuel,
                                     result.output.text(), format_us(run.milliseconds * 1000)));

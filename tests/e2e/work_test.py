@@ -214,6 +214,22 @@ class Work(FabricTest):
         self.until("the withdrawal", lambda: origin.ask("status")["jobs_running"] == 0)
         self.assertEqual(os.listdir(os.path.join(origin.home, "tmp")), [])
 
+    # req: D4 D11
+    def test_anybody_checks_a_trace_alone(self):
+        origin, hosts = self.fabric(hosts=2)
+        book = self.path("book", b"one two three " * 1000)
+        self.expect(origin.run("run", guest("textstats"), "--input", book), 0)
+        trace = origin.ask("receipts")["receipts"][-1]["receipt"]["trace"]
+        for node in (origin, *hosts):
+            node.stop()
+        done = origin.run("--json", "trace", "verify", trace, guest("textstats"), "--input", book)
+        self.expect(done, 0)
+        self.assertEqual(json.loads(done.stdout)["trace"], trace)
+        other = origin.run("trace", "verify", trace[:10], guest("textstats"), "--input", self.path("other", b"one two four"))
+        self.assertEqual(other.returncode, fabric.CHECK_FAILED)
+        self.assertIn(b"NOT the trace", other.stdout)
+        self.expect(origin.run("trace", "verify", "6b", guest("textstats")), fabric.INVALID, "eight")
+
     # req: D5
     def test_oracles_are_asked_once_and_found_as_files(self):
         origin, (host, other) = self.fabric(hosts=2)
