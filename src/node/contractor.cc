@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "work/leases.h"
+
 namespace selvedge::node {
 
 namespace {
+
 constexpr const char* kOracleFolder = "oracle/";  // where a program finds their answers
 constexpr Duration kReportInterval = milliseconds(50);
 constexpr const char* kMergedName = "merged";

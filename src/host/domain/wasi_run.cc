@@ -23,11 +23,11 @@ constexpr uint64_t kSleptNsMax = 1ull << 61;   // 73 years; asking for more slee
 constexpr uint64_t kClockRealtime = 0, kClockLast = 3;
 constexpr uint32_t kRootFd = 3;
 constexpr std::string_view kRootName = "/";
-constexpr uint8_t kTypeUnknown = 0, kTypeDirectory = 3, kTypeFile = 4;
+constexpr uint8_t kTypeDirectory = 3, kTypeFile = 4;
 constexpr uint64_t kFdstatBytes = 24, kFilestatBytes = 64, kDirentBytes = 24, kSubscriptionBytes = 48, kEventBytes = 32;
 constexpr uint64_t kOpenCreate = 1, kOpenDirectory = 2, kOpenExclusive = 4, kOpenTruncate = 8;
 constexpr uint64_t kFlagAppend = 1;
-constexpr uint64_t kEventClock = 0, kEventRead = 1, kEventWrite = 2, kAbsoluteTime = 1;
+constexpr uint64_t kEventClock = 0, kEventWrite = 2, kAbsoluteTime = 1;
 constexpr uint64_t kRightRead = 1u << 1, kRightSeek = 1u << 2, kRightTell = 1u << 5, kRightWrite = 1u << 6, kRightAllocate = 1u << 8,
                    kRightSetSize = 1u << 22, kRightsAll = (1u << 29) - 1;
 constexpr uint64_t kRightsOfWriter = kRightWrite | kRightAllocate | kRightSetSize;
