@@ -133,7 +133,7 @@ void IndexCopy::read(Turn& turn, CopyState state) {
     return;
   }
   core_.trace(turn, "a copy of the index was found: generation " + std::to_string(state.generation));
-  reading_.emplace();
+  reading_.emplace(Reading{});
   reading_->state = std::move(state);
   for (const object::Holder& host : reading_->state.hosts) core_.want_peer(turn, host.node, host.addresses, turn.now + kHolderDialled);
   read_next(turn);

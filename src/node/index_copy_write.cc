@@ -154,7 +154,7 @@ void IndexCopy::write(Turn& turn) {
   const OwnZone* own = core_.find_zone(zone());
   const std::vector<NodeKey> to = hosts(turn.now);
   if (to.empty() || own == nullptr || own->epoch == 0) return;  // a host that comes asks for it
-  writing_.emplace();
+  writing_.emplace(Writing{});
   writing_->hosts = to;
   writing_->anew = !well_placed(turn.now);
   CopyState& state = writing_->state;
