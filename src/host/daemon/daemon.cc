@@ -65,7 +65,7 @@ class Daemon {
     node::Node::Out out;
     feed(loop_.now(), out);
     for (node::Effect& effect : out.take()) {
-      std::visit([this](auto& each) { perform(each); }, effect);
+      std::visit([this](auto& each) { this->perform(each); }, effect);
     }
     deadline_.set(node_->next_deadline());
   }
