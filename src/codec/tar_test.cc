@@ -39,8 +39,8 @@ TEST(TarTest, EveryPathWithinTheBoundsFits) {
 
 // The system's tar lists what we wrote, and what it wrote is read.
 TEST(TarTest, OtherToolsAgree) {
-  char folder[] = "/tmp/selvedge-tar-XXXXXX";
-  ASSERT_NE(mkdtemp(folder), nullptr);
+  std::string folder = ::testing::TempDir() + "selvedge-tar-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
   const std::string dir = folder, ours = dir + "/ours.tar", theirs = dir + "/theirs.tar";
   const std::string deep = std::string(60, 'd') + "/" + std::string(90, 'f');
   const Bytes archive = write_tar({{"a", true}, {"a/b.txt", false, view("hello\n")}, {deep, false, view("deep")}});

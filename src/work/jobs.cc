@@ -210,6 +210,8 @@ Status Jobs::move(Instant now, const std::string& prefix, const NodeKey& to, Out
   Job& job = jobs_.at(where.job);
   Task& task = job.tasks.at(where.index);
   if (task.find(to) != nullptr) return fail(Errc::kInvalid, "it runs there already");
+  if (!object::may_retry(task.unit.idempotency)) return fail(Errc::kInvalid, "its bundle says that it must not be called twice, and a move may repeat some of it");
+  if (executor->second.outstanding >= kOutstandingPerExecutorMax || executor->second.rest_until > now) return fail(Errc::kUnavailable, "that machine has enough to do now; try again shortly");
   Attempt* leaving = nullptr;
   for (Attempt& each : task.attempts) {
     const bool others_know = std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& a) { return &a != &each && a.involves(executor->second.owner); });
@@ -245,6 +247,7 @@ std::vector<RunningTask> Jobs::list() const {
 void Jobs::migrate(Instant now, Job& job, Out& out) {
   for (const uint32_t index : std::vector<uint32_t>(job.active.begin(), job.active.end())) {
     Task& task = job.tasks.at(index);
+    if (!object::may_retry(task.unit.idempotency)) continue;
     for (Attempt& attempt : task.attempts) {
       const auto here = executors_.find(attempt.node);
       if (attempt.stage != Attempt::kOffered || !attempt.newest || here == executors_.end()) continue;

@@ -637,6 +637,20 @@ TEST_F(JobStatesTest, APersonMovesATask) {
   EXPECT_EQ(jobs_.list()[0].moves, 1u);
 }
 
+// req: A21
+TEST_F(JobStatesTest, WhatMustNotBeCalledTwiceIsNotMoved) {
+  allow({1, 2});
+  std::vector<TaskUnit> units(1);
+  units[0].spec.origin.bytes.fill(99);
+  units[0].idempotency = object::Idempotency::kNone;
+  jobs_.start(now_, std::move(units), 1, out_).value();
+  settle();
+  const NodeKey to = offers_[0].executor == machine(1).key() ? machine(2).key() : machine(1).key();
+  EXPECT_EQ(jobs_.move(now_, task_of(0).hex(), to, out_).code(), Errc::kInvalid);
+  settle();
+  EXPECT_EQ(offers_.size(), 1u);
+}
+
 // req: D6
 TEST_F(JobStatesTest, ATaskLeavesAMachineOnlyForAMuchBetterOneThatStaysSo) {
   const auto scores = [this](uint32_t first, uint32_t second) {
