@@ -40,6 +40,15 @@ inline void store_u64(uint8_t* out, uint64_t v) { store_u32(out, uint32_t(v >> 3
 inline uint16_t load_u16(const uint8_t* in) { return uint16_t(in[0] << 8 | in[1]); }
 inline uint32_t load_u32(const uint8_t* in) { return uint32_t(load_u16(in)) << 16 | load_u16(in + 2); }
 inline uint64_t load_u64(const uint8_t* in) { return uint64_t(load_u32(in)) << 32 | load_u32(in + 4); }
+// Little-endian, for formats that others defined so.
+template <class T>
+inline void store_le(uint8_t* out, T v) { for (size_t i = 0; i < sizeof v; ++i) out[i] = uint8_t(v >> 8 * i); }
+template <class T>
+inline T load_le(const uint8_t* in) {
+  T v = 0;
+  for (size_t i = 0; i < sizeof v; ++i) v = T(v | T(in[i]) << 8 * i);
+  return v;
+}
 inline void append_u32(Bytes& out, uint32_t v) { uint8_t b[4]; store_u32(b, v); append(out, b); }
 inline void append_u64(Bytes& out, uint64_t v) { uint8_t b[8]; store_u64(b, v); append(out, b); }
 

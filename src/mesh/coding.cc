@@ -35,6 +35,7 @@ Bytes whole_frame(const EncodeJob& job) {
   std::span<uint8_t> slot = frame_symbol(frame, 1, 0, job.plaintext->size() + kTagBytes);
   std::copy(job.plaintext->begin(), job.plaintext->end(), slot.begin());
   seal_slot(job.key, job.key.place(0, 0), slot);
+  close_frame(frame);
   return frame;
 }
 
@@ -63,6 +64,7 @@ void encode_block(const EncodeJob& job, const fountain::BlockEncoder& encoder, u
           std::copy_n(next, bytes, slot.begin());
           seal_slot(job.key, job.key.place(block, ids[i]), slot);
         }
+        close_frame(frame);
         out[s].frames.push_back(std::move(frame));
         done += count;
       }

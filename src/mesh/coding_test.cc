@@ -68,7 +68,9 @@ TEST(Coding, ATamperedSymbolNamesItsHolderAndIsNotDecoded) {
     const NodeKey liar = placed.encoded.shares.front().holder;
     std::vector<DecodeJob::From> frames = placed.frames_of(on);
     for (DecodeJob::From& from : frames) {
-      if (from.holder == liar) from.frame[from.frame.size() - 20] ^= 1;
+      if (from.holder != liar) continue;
+      from.frame[from.frame.size() - 30] ^= 1;
+      close_frame(from.frame);
     }
     const DecodeResult result = decode(placed.decode_job(frames));
     EXPECT_EQ(result.liars, std::vector<NodeKey>{liar});
@@ -84,7 +86,8 @@ TEST(Coding, ASymbolUnderAnotherNumberDoesNotOpen) {
   std::vector<DecodeJob::From> frames = placed.frames_of({on[0]});
   Bytes moved = frames[0].frame;
   const size_t count = parse_frame(moved)->esis.size();
-  store_u32(moved.data() + kFrameHeaderBytes + 4 * (count - 1), 7'000'000);
+  store_le<uint32_t>(moved.data() + kFrameHeaderBytes + 4 * (count - 1), 7'000'000);
+  close_frame(moved);
   ASSERT_TRUE(parse_frame(moved).ok());
   EXPECT_EQ(decode(placed.decode_job({{on[0], moved}})).liars.size(), 1u);
   // Frames of another object under this one's request are a lie, too.

@@ -77,8 +77,8 @@ struct Rig {
       left[frame.header.source_block] -= uint32_t(keep.size());
       sent += uint32_t(keep.size());
       Bytes out_frame = subset_frame(frame, keep);
-      retarget_frame(out_frame, FrameKind::kDeliver, ask.request.request);
-      if (liars.count(ask.to)) out_frame.back() ^= 0x40;
+      if (liars.count(ask.to)) out_frame[out_frame.size() - kFrameChecksumBytes - 1] ^= 0x40;
+      retarget_frame(out_frame, FrameKind::kDeliver, ask.request.request, now);
       Fetcher::Out out;
       fetcher.on_frame(now, ask.to, parse_frame(out_frame).value(), out_frame, out);
       handle(out);
@@ -275,10 +275,10 @@ TEST(Fetch, FramesThatNobodyAskedForCountForNothing) {
   rig.start(holders(2));
   ASSERT_FALSE(rig.asked.empty());
   Bytes frame = rig.shelf[holders(2)[0]].front();
-  retarget_frame(frame, FrameKind::kDeliver, rig.asked[0].request.request);
+  retarget_frame(frame, FrameKind::kDeliver, rig.asked[0].request.request, rig.now);
   Fetcher::Out out;
   rig.fetcher.on_frame(rig.now, key_named("stranger"), parse_frame(frame).value(), frame, out);
-  retarget_frame(frame, FrameKind::kDeliver, 0xFFFF00);
+  retarget_frame(frame, FrameKind::kDeliver, 0xFFFF00, rig.now);
   rig.fetcher.on_frame(rig.now, holders(2)[0], parse_frame(frame).value(), frame, out);
   EXPECT_TRUE(out.empty());
   EXPECT_FALSE(rig.result.has_value());

@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;
   CHECK(mesh::subset_frame(*frame, all) == to_bytes(bytes));
   Bytes one = mesh::subset_frame(*frame, {all.back()});
-  mesh::retarget_frame(one, mesh::FrameKind::kDeliver, 7);
+  mesh::retarget_frame(one, mesh::FrameKind::kDeliver, 7, Instant{});
   const Result<mesh::FrameView> again = mesh::parse_frame(one);
   CHECK(again.ok() && again->esis.size() == 1 && again->esis[0] == frame->esis.back() && again->header.transfer == 7);
   return 0;

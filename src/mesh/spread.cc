@@ -2,10 +2,10 @@
 
 namespace selvedge::mesh {
 
-void Spreader::send(uint64_t id, Job& job, EncodedShare share, Out& out) {
+void Spreader::send(Instant now, uint64_t id, Job& job, EncodedShare share, Out& out) {
   job.awaiting[share.holder] += uint32_t(share.frames.size());
   for (Bytes& frame : share.frames) {
-    retarget_frame(frame, FrameKind::kStore, id);
+    retarget_frame(frame, FrameKind::kStore, id, now);
     out.push(SendFrame{share.holder, std::move(frame)});
   }
 }

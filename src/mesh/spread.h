@@ -36,7 +36,7 @@ class Spreader {
     Job& job = spreads_[id];
     job.give_up = now + kAckTimeout;
     for (EncodedShare& share : shares) {
-      if (ready(share.holder)) send(id, job, std::move(share), out);
+      if (ready(share.holder)) send(now, id, job, std::move(share), out);
       else job.failed.push_back({share.holder, fail(Errc::kUnavailable, "not connected")});
     }
     settle(id, out);
@@ -55,7 +55,7 @@ class Spreader {
     std::vector<std::pair<NodeKey, Error>> failed;
     Instant give_up;
   };
-  void send(uint64_t id, Job& job, EncodedShare share, Out& out);
+  void send(Instant now, uint64_t id, Job& job, EncodedShare share, Out& out);
   void settle(uint64_t id, Out& out);
   uint64_t next_id_ = 1;
   std::map<uint64_t, Job> spreads_;

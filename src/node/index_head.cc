@@ -50,6 +50,7 @@ Result<Bytes> seal_index_head(const CopyState& state, const crypto::Seed& zone_r
   // The key seals this one plaintext: its salt was drawn for it.
   const crypto::AeadTag tag = crypto::aead_seal(head_key(zone_root, sealed.first(kSaltBytes)), crypto::Nonce{}, slot, body);
   std::copy(tag.bytes.begin(), tag.bytes.end(), sealed.last(mesh::kTagBytes).begin());
+  mesh::close_frame(frame);
   return frame;
 }
 

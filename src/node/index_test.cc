@@ -128,9 +128,10 @@ TEST(IndexHeadTest, OpensUnderItsRootAndInItsSlotOnly) {
   EXPECT_NE(index_slot(root, owner, 0), slot);
   EXPECT_NE(index_slot(seed_of("another root"), owner, 1), slot);
   // Every byte of what is sealed counts, and so does the slot's name.
-  for (size_t at : {size_t(16), frame.size() - 1, frame.size() - 20, size_t(mesh::kFrameHeaderBytes + 4), size_t(mesh::kFrameHeaderBytes + 4 + 40)}) {
+  for (size_t at : {size_t(16), frame.size() - mesh::kFrameChecksumBytes - 1, frame.size() - mesh::kFrameChecksumBytes - 20, size_t(mesh::kFrameHeaderBytes + 4), size_t(mesh::kFrameHeaderBytes + 4 + 40)}) {
     Bytes changed = frame;
     changed[at] ^= 1;
+    mesh::close_frame(changed);
     const Result<mesh::FrameView> view = mesh::parse_frame(changed);
     EXPECT_FALSE(view.ok() && open_index_head(*view, root).ok()) << at;
   }

@@ -114,7 +114,7 @@ void Keeper::serve(Turn& turn, const NodeKey& to, const mesh::SymbolRequest& req
     left[block] -= uint32_t(keep.size());
     sent += uint32_t(keep.size());
     Bytes answer = keep.size() == frame->esis.size() ? std::move(segment.payload) : mesh::subset_frame(*frame, keep);
-    mesh::retarget_frame(answer, mesh::FrameKind::kDeliver, request.request);
+    mesh::retarget_frame(answer, mesh::FrameKind::kDeliver, request.request, turn.now);
     core_.send_symbols(turn, to, std::move(answer));
   }
   end(turn, to, request.request, sent, loaded.status);

@@ -51,6 +51,9 @@ class Node {
   void on_other_answered(Instant now, const NodeKey& peer, const std::string& address, const NodeKey& shown, Out& out);
   void on_message(Instant now, LinkId link, ByteView message, Out& out);
   void on_symbols(Instant now, LinkId link, Bytes frame, Out& out);
+  /// A request was thrown away unread because too much was waiting: whoever asked is told, where that is cheap.
+  void on_message_shed(Instant now, LinkId link, ByteView message, Out& out);
+  void on_symbols_shed(Instant now, LinkId link, ByteView frame, Out& out);
 
   void on_persisted(Instant now, uint64_t token, Out& out);
   void on_write_failed(Instant now, uint64_t token, const Error& error, Out& out);

@@ -9,6 +9,7 @@
 
 #include <functional>
 
+#include "base/token_bucket.h"
 #include "node/core.h"
 #include "node/secret_messages.h"
 
@@ -27,29 +28,6 @@ constexpr uint32_t kRefusalBurst = 100;
 constexpr Duration kRefusalEvery = seconds(36);
 /// Requests answered and still valid: none is answered twice.
 constexpr size_t kReleaseNoncesMax = 4096;
-
-/// So many at once, then one more each `every`. Exact and without clocks: a time of which it is full again.
-class TokenBucket {
- public:
-  TokenBucket(uint32_t burst, Duration every) : burst_(burst), every_(every) {}
-  bool take(Instant now) {
-    if (full_at_ < now) full_at_ = now;
-    if (full_at_ - now > every_ * int64_t(burst_ - 1)) return false;
-    full_at_ = full_at_ + every_;
-    return true;
-  }
-  bool full(Instant now) const { return full_at_ <= now; }
-  /// How long until the next one.
-  Duration wait(Instant now) const {
-    const Duration over = (full_at_ - now) - every_ * int64_t(burst_ - 1);
-    return over > Duration{} ? over : Duration{};
-  }
-
- private:
-  uint32_t burst_;
-  Duration every_;
-  Instant full_at_{0};
-};
 
 /// A share as it lies on disk.
 struct HeldShare {

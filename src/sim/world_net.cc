@@ -194,7 +194,10 @@ bool World::distort_effect(NodeIndex n, node::Effect& effect) {
   if (auto* symbols = std::get_if<node::SendSymbols>(&effect)) {
     const Result<mesh::FrameView> frame = mesh::parse_frame(symbols->frame);
     if (!frame.ok() || frame->header.kind != mesh::FrameKind::kDeliver) return true;
-    if (lie == Lie::kTamperedSymbols) symbols->frame[symbols->frame.size() - 1 - rng_.below(8)] ^= uint8_t(1u << rng_.below(8));
+    if (lie == Lie::kTamperedSymbols) {
+      symbols->frame[symbols->frame.size() - mesh::kFrameChecksumBytes - 1 - rng_.below(8)] ^= uint8_t(1u << rng_.below(8));
+      mesh::close_frame(symbols->frame);
+    }
     return lie != Lie::kSilentHolder;
   }
   auto* message = std::get_if<node::SendMessage>(&effect);

@@ -10,6 +10,7 @@
 #include "crypto/drbg.h"
 #include "host/daemon/api_server.h"
 #include "host/daemon/files.h"
+#include "host/daemon/inbox.h"
 #include "host/daemon/log.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
@@ -50,7 +51,7 @@ class Daemon {
  public:
   Daemon(const DaemonOptions& options, Home home, HomeLock lock, const HomeKeys& keys)
       : options_(options), home_(std::move(home)), lock_(std::move(lock)), node_key_(keys.node.node), seal_(keys.node.seal.clone()),
-        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path, DomainClass::kBackground, options.machine),
+        log_(home_.log_path()), files_(loop_), pool_(loop_, options.runner_path, DomainClass::kBackground, options.machine), inbox_(loop_, inbox_events()),
         deadline_(loop_, [this] { input([this](Instant now, node::Node::Out& out) { node_->on_deadline(now, out); }); }),
         kernel_timer_(loop_, [this] { look_at_kernel(); }) {
     if (keys.root) owner_.emplace(keys.root->owner);
@@ -91,6 +92,7 @@ class Daemon {
   void perform(node::Trace& effect) { log_.write(effect.text); }
 
   void send(uint64_t link, Channel channel, Bytes message);
+  Inbox::Events inbox_events();
   void shut_down(const std::string& why);
   Status open_disk();
   Status open_network(const HomeKeys& keys);
@@ -112,6 +114,7 @@ class Daemon {
   Loop loop_;
   Files files_;
   DomainPool pool_;
+  Inbox inbox_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<QuicEndpoint> quic_;
@@ -210,14 +213,10 @@ Status Daemon::open_network(const HomeKeys& keys) {
   QuicEndpoint::Events events;
   events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string) {
     dialling_.erase(link);
+    inbox_.opened(link, peer);
     input([&](Instant now, node::Node::Out& out) { node_->on_link_opened(now, link, peer, out); });
   };
-  events.message = [this](uint64_t link, Channel channel, Bytes message) {
-    input([&](Instant now, node::Node::Out& out) {
-      if (channel == Channel::kControl) node_->on_message(now, link, message, out);
-      else node_->on_symbols(now, link, std::move(message), out);
-    });
-  };
+  events.message = [this](uint64_t link, Channel channel, Bytes message) { inbox_.message(link, channel, std::move(message)); };
   events.other_answered = [this](uint64_t link, const PeerKey& shown) {
     const auto dialled = dialling_.find(link);
     if (dialled == dialling_.end()) return;
@@ -225,6 +224,7 @@ Status Daemon::open_network(const HomeKeys& keys) {
     input([&](Instant now, node::Node::Out& out) { node_->on_other_answered(now, to.peer, to.address, shown, out); });
   };
   events.closed = [this](uint64_t link, Error why) {
+    inbox_.closed(link);
     auto dialled = dialling_.find(link);
     if (dialled == dialling_.end()) return input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
     const node::NodeKey peer = dialled->second.peer;
@@ -234,6 +234,25 @@ Status Daemon::open_network(const HomeKeys& keys) {
   events.writable = [](uint64_t) {};  // the node bounds what it has in flight by acknowledgements
   quic_ = TRY(QuicEndpoint::create(loop_, std::move(config), std::move(events)));
   return ok();
+}
+
+Inbox::Events Daemon::inbox_events() {
+  Inbox::Events events;
+  events.deliver = [this](mesh::Arrival arrival) {
+    input([&](Instant now, node::Node::Out& out) {
+      if (arrival.bulk) node_->on_symbols(now, arrival.link, std::move(arrival.bytes), out);
+      else node_->on_message(now, arrival.link, arrival.bytes, out);
+    });
+  };
+  events.refuse = [this](mesh::Arrival arrival) {
+    input([&](Instant now, node::Node::Out& out) {
+      if (arrival.bulk) node_->on_symbols_shed(now, arrival.link, arrival.bytes, out);
+      else node_->on_message_shed(now, arrival.link, arrival.bytes, out);
+    });
+  };
+  events.pause = [this](uint64_t link, Channel channel) { quic_->pause(link, channel); };
+  events.resume = [this](uint64_t link, Channel channel) { quic_->resume(link, channel); };
+  return events;
 }
 
 Status Daemon::open_api() {

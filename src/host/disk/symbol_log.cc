@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+
+#include "base/checksum.h"
 
 namespace selvedge::host {
 namespace {
@@ -201,7 +202,7 @@ Result<std::vector<SymbolLog::Location>> SymbolLog::append(std::span<const Bytes
   std::vector<Location> locations;
   locations.reserve(values.size());
   for (const Bytes* value : values) {
-    locations.push_back({last_file_, active_bytes_, uint32_t(value->size()), XXH3_64bits(value->data(), value->size())});
+    locations.push_back({last_file_, active_bytes_, uint32_t(value->size()), checksum64(*value)});
     active_bytes_ += value->size();
     files_[last_file_].live_bytes += value->size();
     ++files_[last_file_].live_values;
@@ -263,7 +264,7 @@ std::optional<Bytes> SymbolLog::read(const Location& location) const {
     if (n <= 0) return std::nullopt;
     got += size_t(n);
   }
-  if (XXH3_64bits(bytes.data(), bytes.size()) != location.checksum) return std::nullopt;
+  if (checksum64(bytes) != location.checksum) return std::nullopt;
   return bytes;
 }
 
