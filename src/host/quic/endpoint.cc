@@ -14,7 +14,8 @@
 namespace selvedge::host {
 
 // One turn serves this much, then the loop gets to run other things.
-static constexpr size_t kReceiveCallsMax = 4;
+/// The socket is read until it is empty, but no longer than this: what stays in it makes every peer wait, and what does not fit is lost.
+static constexpr Duration kReceiveTurn = milliseconds(2);
 static constexpr size_t kBurstsMax = 8;  // a connection
 static constexpr size_t kSettleRoundsMax = 8;
 static constexpr size_t kMessagesTurnMax = 4096;  // a connection and round
@@ -117,10 +118,10 @@ void QuicEndpoint::Impl::add_peer(uint64_t number, std::unique_ptr<Connection> c
 void QuicEndpoint::Impl::on_socket(int ready) {
   if (ready & Loop::Watch::kWritable) flush_blocked();
   if (ready & Loop::Watch::kReadable) {
-    for (size_t calls = 0; calls < kReceiveCallsMax; ++calls) {
+    const Instant until = loop_.now() + kReceiveTurn;
+    for (Instant now = loop_.now(); now < until; now = loop_.now()) {
       arrived_.clear();
       const bool more = socket_.receive(arrived_);
-      const Instant now = loop_.now();
       for (const UdpSocket::Datagram& datagram : arrived_) on_datagram(datagram, now);
       if (!more) break;
     }
