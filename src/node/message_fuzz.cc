@@ -6,6 +6,7 @@
 #include "node/index_messages.h"
 #include "node/audit_messages.h"
 #include "node/secret_messages.h"
+#include "mesh/rendezvous.h"
 #include "work/messages.h"
 
 namespace {
@@ -28,5 +29,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<node::IndexMessages>({data, size});
   round_trip<node::SecretMessages>({data, size});
   round_trip<node::AuditMessages>({data, size});
+  round_trip<mesh::RendezvousMessages>({data, size});
   return 0;
 }
