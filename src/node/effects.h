@@ -49,6 +49,7 @@ struct UseDisk { store::Effect effect; };                          // on_persist
 struct Compute { uint64_t token; ComputeJob job; };                // on_computed
 struct Attest { uint64_t token; object::AttestationRequest request; };  // on_attested; only where NodeConfig::attestation names a hardware tier
 struct StartTask { work::RunDomain run; };                         // on_domain
+struct CancelTask { work::TaskId task; };                          // on_domain still follows, once
 struct PaceTasks { uint64_t lease_number; std::optional<work::SetPace> pace; };  // from now on; none: the lease is no more. on_violation
 struct ReclaimMemory {};                                           // what is kept only to be faster
 struct StopTasks { uint64_t token; uint64_t lease_number; };       // on_tasks_stopped
@@ -63,7 +64,7 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

@@ -55,6 +55,9 @@ class Node {
   void on_message_shed(Instant now, LinkId link, ByteView message, Out& out);
   void on_symbols_shed(Instant now, LinkId link, ByteView frame, Out& out);
 
+  /// Whether a lease is in force under which programs run here.
+  bool lends_processor() const { return workshop_.lends_processor(); }
+
   void on_persisted(Instant now, uint64_t token, Out& out);
   void on_write_failed(Instant now, uint64_t token, const Error& error, Out& out);
   void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);

@@ -254,7 +254,7 @@ void Workshop::end_tasks(Turn& turn, uint64_t lease_number, const Error& why) {
   dtaps_.on_work(turn.now, lease_number, std::nullopt, paces);
   route(turn, paces);
   work::Executor::Out ended;
-  executor_.on_lease_stopped(lease_number, why, ended);
+  executor_.on_lease_stopped(turn.now, lease_number, why, ended);
   route(turn, ended);
 }
 
@@ -376,13 +376,17 @@ std::vector<LeaseInfo> Workshop::list() const {
   return out;
 }
 
+bool Workshop::lends_processor() const {
+  return std::any_of(leases_.all().begin(), leases_.all().end(), [](const auto& each) { return each.second.usable() && (each.second.grant.body.classes & object::kCompute) != 0; });
+}
+
 // ---- tasks
 
 void Workshop::on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message) {
   work::Executor::Out effects;
   if (const auto* offer = std::get_if<work::Offer>(&message)) on_offer(turn, from, *offer);
   else if (const auto* ask = std::get_if<work::RevealAsk>(&message)) executor_.on_reveal_ask(turn.now, from, ask->task, effects);
-  else if (const auto* cancel = std::get_if<work::Cancel>(&message)) executor_.on_cancel(from, cancel->task);
+  else if (const auto* cancel = std::get_if<work::Cancel>(&message)) executor_.on_cancel(turn.now, from, cancel->task, effects);
   route(turn, effects);
 }
 
@@ -458,6 +462,8 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
       supplies_.erase(run->task);  // all that was needed is here: the keys go
       task_started(turn, run->task, run->lease_number);
       turn.out.push(StartTask{std::move(*run)});
+    } else if (const auto* cancel = std::get_if<work::CancelDomain>(&effect)) {
+      turn.out.push(CancelTask{cancel->task});
     } else if (auto* need = std::get_if<work::NeedBlob>(&effect)) {
       need_blob(turn, need->task, need->cid);
     } else if (auto* rewrite = std::get_if<work::NeedRewrite>(&effect)) {
@@ -573,6 +579,8 @@ void Workshop::blob_here(Turn& turn, const work::TaskId& task, const codec::Cid&
 // What a domain says counts with the handle of the lease that its task runs under.
 Status Workshop::check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap) {
   const work::AcceptedOffer* running = executor_.running(task);
+  // What a task used that was stopped counts after its lease ended, too.
+  if (running != nullptr && executor_.ending(task)) return crypto::constant_time_equal(running->lease_cap, lease_cap) ? ok() : Status(fail(Errc::kUnauthorized, "another lease's"));
   const work::LeaseEntry* lease = running != nullptr ? leases_.find(running->offer.body.grant) : nullptr;
   const Status counts = lease != nullptr ? check_cap(turn.now, lease_cap, *lease) : fail(Errc::kUnauthorized, "nothing of that name runs here");
   if (!counts.ok()) core_.trace(turn, "what a domain said of task " + task.brief() + " was thrown away: " + counts.error().message);

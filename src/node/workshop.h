@@ -53,6 +53,8 @@ class Workshop {
   Instant next_deadline() const;
   size_t active() const { return executor_.active(); }
 
+  bool lends_processor() const;
+
  private:
   void open_given(Turn& turn, const object::Signed<object::Grant>& given);
   void revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then);

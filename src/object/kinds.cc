@@ -197,6 +197,7 @@ Status Receipt::validate() const {
   TRY(check_keys("a receipt", {&executor, &owner, &origin}));
   if (finished_ms < started_ms) return invalid("a receipt ends before it begins");
   if (authority.size() > kAuthorityMax) return fail(Errc::kLimit, "a receipt rests on too many objects");
+  if (fuel > UINT64_MAX - fuel_before) return invalid("a receipt is of more fuel than there is");
   return check_outcome(outcome, output);
 }
 

@@ -374,7 +374,7 @@ Digest commitment_digest(const Reveal& reveal);
 /// A signed account of what ran, for how long, and what it used.
 struct Receipt {
   static constexpr std::string_view kName = "Receipt";
-  static constexpr uint16_t kVersion = 3;
+  static constexpr uint16_t kVersion = 4;
   PublicKey executor;
   PublicKey owner;
   PublicKey origin;
@@ -386,7 +386,8 @@ struct Receipt {
   std::vector<ObjectId> authority;  // every object that authorize() rested on
   uint64_t started_ms = 0;
   uint64_t finished_ms = 0;
-  uint64_t fuel = 0;
+  uint64_t fuel = 0;                // used here
+  uint64_t fuel_before = 0;         // used elsewhere, before the task went on here from a state
   uint64_t cpu_ns = 0;
   uint64_t memory_peak_bytes = 0;   // of the program
   uint64_t resident_peak_bytes = 0; // of its process, engine included
@@ -414,6 +415,7 @@ struct Receipt {
     v("started_ms", started_ms);
     v("finished_ms", finished_ms);
     v("fuel", fuel);
+    v("fuel_before", fuel_before);
     v("cpu_ns", cpu_ns);
     v("memory_peak_bytes", memory_peak_bytes);
     v("resident_peak_bytes", resident_peak_bytes);

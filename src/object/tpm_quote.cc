@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/byte_reader.h"
 #include "crypto/hash.h"
 
 namespace selvedge::object {
@@ -20,25 +21,11 @@ constexpr uint32_t kTpmOwnerHierarchy = 0x40000001; // 7.4 TPM_RH_OWNER
 constexpr uint32_t kTpmKeyAttributes = 1u << 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 10 | 1u << 16 | 1u << 18;
 
 /// Reads big-endian fields; every length is checked against what is left.
-class TpmReader {
+class TpmReader : public ByteReader {
  public:
-  explicit TpmReader(ByteView in) : in_(in) {}
-  Result<ByteView> take(size_t size) {
-    if (size > in_.size()) return fail(Errc::kInvalid, "what the TPM signed is cut short");
-    const ByteView out = in_.first(size);
-    in_ = in_.subspan(size);
-    return out;
-  }
-  Result<uint8_t> read_u8() { return TRY(take(1))[0]; }
-  Result<uint16_t> read_u16() { return load_u16(TRY(take(2)).data()); }
-  Result<uint32_t> read_u32() { return load_u32(TRY(take(4)).data()); }
-  Result<uint64_t> read_u64() { return load_u64(TRY(take(8)).data()); }
+  explicit TpmReader(ByteView in) : ByteReader(in, "what the TPM signed") {}
   /// A TPM2B: two bytes of length, then as many.
-  Result<ByteView> read_sized() { return take(TRY(read_u16())); }
-  Status finish() const { return in_.empty() ? ok() : Status(fail(Errc::kInvalid, "bytes follow what the TPM signed")); }
-
- private:
-  ByteView in_;
+  Result<ByteView> sized() { return raw(TRY(u16())); }
 };
 
 void put_u16(Bytes& out, uint16_t value) {
@@ -69,22 +56,22 @@ Bytes tpm_key_head() {
 
 /// A coordinate, which some chips write without its leading zeros.
 Status read_coordinate(TpmReader& in, std::span<uint8_t> out) {
-  const ByteView bytes = TRY(in.read_sized());
+  const ByteView bytes = TRY(in.sized());
   if (bytes.empty() || bytes.size() > out.size()) return fail(Errc::kInvalid, "the key of the TPM has a coordinate of the wrong size");
   std::copy(bytes.begin(), bytes.end(), out.end() - ptrdiff_t(bytes.size()));
   return ok();
 }
 
 Result<std::vector<PcrSelection>> read_selections(TpmReader& in) {
-  const uint32_t count = TRY(in.read_u32());
+  const uint32_t count = TRY(in.u32());
   if (count > kTpmSelectionsMax) return fail(Errc::kLimit, "the quote selects registers of more banks than a TPM has");
   std::vector<PcrSelection> out;
   for (uint32_t i = 0; i < count; ++i) {
     PcrSelection selection;
-    selection.hash = TRY(in.read_u16());
-    const uint8_t size = TRY(in.read_u8());
+    selection.hash = TRY(in.u16());
+    const uint8_t size = TRY(in.u8());
     if (size > kTpmPcrBytesMax) return fail(Errc::kLimit, "the quote selects registers beyond those a TPM has");
-    selection.registers = to_bytes(TRY(in.take(size)));
+    selection.registers = to_bytes(TRY(in.raw(size)));
     out.push_back(std::move(selection));
   }
   return out;
@@ -110,14 +97,14 @@ Result<TpmKey> parse_tpm_key(ByteView public_area) {
   if (public_area.size() > kTpmKeySizeMax) return fail(Errc::kLimit, "the key of the TPM is larger than " + std::to_string(kTpmKeySizeMax) + " bytes");
   const Bytes head = tpm_key_head();
   TpmReader in(public_area);
-  const ByteView found = TRY(in.take(head.size()));
+  const ByteView found = TRY(in.raw(head.size()));
   if (!std::equal(found.begin(), found.end(), head.begin())) {
     return fail(Errc::kUnsupported, "the key of the TPM is not of the one kind that tokens use: P-256, ECDSA, restricted to signing, made in the chip");
   }
   TpmKey key;
   TRY(read_coordinate(in, std::span(key.point.bytes).first(32)));
   TRY(read_coordinate(in, std::span(key.point.bytes).last(32)));
-  TRY(in.finish());
+  TRY(in.end());
   key.name = crypto::sha256(public_area);
   return key;
 }
@@ -132,20 +119,20 @@ Bytes make_tpm_key(const crypto::P256Point& point) {
 Result<TpmQuote> parse_tpm_quote(ByteView attest) {
   if (attest.size() > kTpmQuoteSizeMax) return fail(Errc::kLimit, "the quote is larger than " + std::to_string(kTpmQuoteSizeMax) + " bytes");
   TpmReader in(attest);
-  if (TRY(in.read_u32()) != kTpmGenerated) return fail(Errc::kInvalid, "this was not made inside a TPM: it does not begin with the mark of one");
-  if (TRY(in.read_u16()) != kTpmStAttestQuote) return fail(Errc::kInvalid, "the TPM signed something else than a quote");
+  if (TRY(in.u32()) != kTpmGenerated) return fail(Errc::kInvalid, "this was not made inside a TPM: it does not begin with the mark of one");
+  if (TRY(in.u16()) != kTpmStAttestQuote) return fail(Errc::kInvalid, "the TPM signed something else than a quote");
   TpmQuote quote;
-  quote.qualified_signer = to_bytes(TRY(in.read_sized()));
-  quote.extra_data = to_bytes(TRY(in.read_sized()));
-  quote.clock_ms = TRY(in.read_u64());
-  quote.reset_count = TRY(in.read_u32());
-  quote.restart_count = TRY(in.read_u32());
-  quote.safe = TRY(in.read_u8());
+  quote.qualified_signer = to_bytes(TRY(in.sized()));
+  quote.extra_data = to_bytes(TRY(in.sized()));
+  quote.clock_ms = TRY(in.u64());
+  quote.reset_count = TRY(in.u32());
+  quote.restart_count = TRY(in.u32());
+  quote.safe = TRY(in.u8());
   if (quote.safe > 1) return fail(Errc::kInvalid, "the quote holds a yes-or-no that is neither");  // Part 2, 8.1 TPMI_YES_NO
-  quote.firmware = TRY(in.read_u64());
+  quote.firmware = TRY(in.u64());
   quote.selections = TRY(read_selections(in));
-  quote.pcr_digest = to_bytes(TRY(in.read_sized()));
-  TRY(in.finish());
+  quote.pcr_digest = to_bytes(TRY(in.sized()));
+  TRY(in.end());
   return quote;
 }
 

@@ -317,6 +317,8 @@ void World::act(NodeIndex n, node::Effect& effect) {
     // Simulated domains take the time that is drawn for them; desk.h simulates paces.
     store_u64(number, pace->lease_number);
     trace("pace", n, number);
+  } else if (const auto* cancel = std::get_if<node::CancelTask>(&effect)) {
+    trace("cancel", n, cancel->task);  // a domain that is slow to hear it: its answer comes when it was to come
   } else if (std::get_if<node::ReclaimMemory>(&effect) != nullptr) {
     trace("reclaim", n, {});
   } else if (auto* stop = std::get_if<node::StopTasks>(&effect)) {

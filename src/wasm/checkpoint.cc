@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/byte_reader.h"
 #include "wasm/rewrite.h"
 
 namespace selvedge::wasm {
@@ -13,25 +14,7 @@ constexpr std::string_view kCheckpointMagic = "selvedge checkpoint 1\n";
 // All are zero when the first is, and each is what the one before it is; the library compares faster than a loop here would.
 bool is_zero(ByteView block) { return block[0] == 0 && std::memcmp(block.data(), block.data() + 1, block.size() - 1) == 0; }
 
-class In {
- public:
-  explicit In(ByteView bytes) : left_(bytes) {}
-  Result<ByteView> raw(size_t size) {
-    if (size > left_.size()) return fail(Errc::kInvalid, "a checkpoint is cut off");
-    const ByteView out = left_.first(size);
-    left_ = left_.subspan(size);
-    return out;
-  }
-  Result<uint32_t> u32() { return load_u32(TRY(raw(4)).data()); }
-  Result<uint64_t> u64() { return load_u64(TRY(raw(8)).data()); }
-  Result<crypto::Digest> digest() { return crypto::Digest::from(TRY(raw(crypto::Digest::kSize))); }
-  ByteView rest() { return std::exchange(left_, {}); }
-
- private:
-  ByteView left_;
-};
-
-Result<MemoryRun> decode_run(In& in, uint64_t after, uint64_t memory_bytes) {
+Result<MemoryRun> decode_run(ByteReader& in, uint64_t after, uint64_t memory_bytes) {
   MemoryRun run;
   run.offset = TRY(in.u32());
   const uint32_t size = TRY(in.u32());
@@ -99,11 +82,11 @@ Bytes encode(const Checkpoint& checkpoint) {
 }
 
 Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max) {
-  In in(bytes);
+  ByteReader in(bytes, "a checkpoint");
   const ByteView magic = TRY(in.raw(kCheckpointMagic.size()));
   if (!std::equal(magic.begin(), magic.end(), kCheckpointMagic.begin())) return fail(Errc::kInvalid, "this is no checkpoint");
   Checkpoint out;
-  out.task = TRY(in.digest());
+  out.task = TRY(in.fixed<crypto::Digest>());
   out.fuel = TRY(in.u64());
   out.mark = TRY(in.u64());
   out.boundary = TRY(in.u64());
@@ -112,7 +95,7 @@ Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max) {
   if (segments > kSegmentsMax) return fail(Errc::kLimit, "a checkpoint has too many segments");
   for (uint32_t i = 0; i < segments; ++i) {
     const uint64_t fuel = TRY(in.u64());
-    out.segments.push_back({fuel, TRY(in.digest())});
+    out.segments.push_back({fuel, TRY(in.fixed<crypto::Digest>())});
   }
   out.area = TRY(in.u32());
   out.pages = TRY(in.u32());
@@ -131,6 +114,11 @@ Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max) {
   }
   out.host = to_bytes(in.rest());
   return out;
+}
+
+uint64_t checkpoint_fuel(ByteView bytes) {
+  const size_t at = kCheckpointMagic.size() + crypto::Digest::kSize;
+  return bytes.size() < at + 8 ? 0 : load_u64(bytes.data() + at);
 }
 
 }  // namespace selvedge::wasm

@@ -49,5 +49,7 @@ std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory);
 Bytes encode(const Checkpoint& checkpoint);
 /// Errors: kInvalid (cut off, or bytes left over), kNonCanonical (a longer way to say the same), kLimit (more than `pages_max` of memory).
 Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max);
+/// The fuel that bytes which may be a checkpoint say was used before them; 0 for anything too short to be one.
+uint64_t checkpoint_fuel(ByteView bytes);
 
 }  // namespace selvedge::wasm

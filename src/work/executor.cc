@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/dag.h"
+#include "wasm/checkpoint.h"
 
 namespace selvedge::work {
 
@@ -26,6 +27,7 @@ Status Executor::accept(Instant now, AcceptedOffer accepted, Out& out) {
 
 Status Executor::accept_again(Task& task, const NodeKey& from, Out& out) {
   if (task.accepted.from != from) return fail(Errc::kExists, "this task was offered here already");
+  if (task.stage == Task::kEnding || task.stage == Task::kClosing) return fail(Errc::kBusy, "this task is being stopped here; try again shortly");
   out.push(ExecutorSend{from, WorkMessages::encode(OfferAnswer{task.offer().task, 0, ""})});
   if (task.stage == Task::kCommitted) out.push(ExecutorSend{from, WorkMessages::encode(Commit{task.commitment})});
   if (task.stage == Task::kKeeping) task.offered_again = true;
@@ -146,19 +148,22 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
     else run.files.push_back({input.path, content});
   }
   task.inputs.clear();
+  task.fuel_before = wasm::checkpoint_fuel(run.resume);
   task.stage = Task::kRunning;
   out.push(std::move(run));
 }
 
 void Executor::on_domain(Instant now, const TaskId& id, DomainResult result, Out& out) {
   auto it = tasks_.find(id);
-  if (it == tasks_.end() || it->second.stage != Task::kRunning) return;
-  conclude(now, id, std::move(result), out);
+  if (it == tasks_.end()) return;
+  if (it->second.stage == Task::kEnding) close(now, id, std::move(result), out);
+  else if (it->second.stage == Task::kRunning) conclude(now, id, std::move(result), out);
 }
 
 void Executor::on_state(const TaskId& id, uint64_t fuel, Bytes state, Out& out) {
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.stage != Task::kRunning || state.size() > kTaskStateBytesMax) return;
+  it->second.fuel_seen = std::max(it->second.fuel_seen, fuel);
   out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(TaskState{id, fuel, std::move(state)})});
 }
 
@@ -167,7 +172,6 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.stage > Task::kRunning) return;
   Task& task = it->second;
-  const object::TaskSpec& spec = task.offer().spec;
   task.result = std::move(result);
   task.inputs.clear();
   object::Reveal& reveal = task.reveal;
@@ -180,20 +184,33 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   reveal.trace = task.result.trace;
   reveal.fuel = task.result.fuel;
 
+  Result<object::Signed<object::Commitment>> commitment =
+      object::sign_object(signer_, object::Commitment{id, signer_.public_key(), object::commitment_digest(reveal)});
+  CHECK(commitment.ok());  // it is made of our own checked values
+  task.receipt = account(now, task);
+  task.commitment = std::move(commitment->bytes);
+  task.stage = Task::kCommitted;
+  task.forget_at = now + kResultKeptMax;
+  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{task.commitment})});
+}
+
+object::Signed<object::Receipt> Executor::account(Instant now, const Task& task) const {
+  const object::TaskSpec& spec = task.offer().spec;
   object::Receipt receipt;
   receipt.executor = signer_.public_key();
   receipt.owner = task.accepted.owner;
   receipt.origin = spec.origin;
   receipt.grant = task.offer().grant;
-  receipt.task = id;
+  receipt.task = task.offer().task;
   receipt.module = spec.module;
   receipt.bundle = spec.bundle;
   receipt.authority = task.accepted.authority;
-  auto module = modules_.find(spec.module);
+  const auto module = modules_.find(spec.module);
   if (module != modules_.end() && module->second.rewritten) receipt.rewritten = module->second.rewritten->identity;
   receipt.finished_ms = now.unix_ms();
   receipt.started_ms = receipt.finished_ms - std::min(receipt.finished_ms, task.result.wall_ns / 1'000'000);
-  receipt.fuel = reveal.fuel;
+  receipt.fuel = task.result.fuel - std::min(task.result.fuel, task.fuel_before);
+  receipt.fuel_before = task.fuel_before;
   receipt.cpu_ns = task.result.cpu_ns;
   receipt.memory_peak_bytes = task.result.memory_peak_bytes;
   receipt.resident_peak_bytes = task.result.resident_peak_bytes;
@@ -203,18 +220,25 @@ void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out&
   receipt.violations = task.result.violations;
   receipt.bytes_in = task.bytes_in;
   receipt.bytes_out = task.result.output.size();
-  receipt.outcome = reveal.outcome;
-  receipt.output = reveal.output;
-  receipt.trace = reveal.trace;
-  Result<object::Signed<object::Receipt>> signed_receipt = object::sign_object(signer_, receipt);
-  Result<object::Signed<object::Commitment>> commitment =
-      object::sign_object(signer_, object::Commitment{id, signer_.public_key(), object::commitment_digest(reveal)});
-  CHECK(signed_receipt.ok() && commitment.ok());  // both are made of our own checked values
-  task.receipt = std::move(signed_receipt).value();
-  task.commitment = std::move(commitment->bytes);
-  task.stage = Task::kCommitted;
-  task.forget_at = now + kResultKeptMax;
-  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(Commit{task.commitment})});
+  receipt.outcome = task.result.outcome;
+  if (task.stage != Task::kEnding) receipt.output = task.reveal.output;
+  receipt.trace = task.result.trace;
+  Result<object::Signed<object::Receipt>> made = object::sign_object(signer_, receipt);
+  CHECK(made.ok());  // it is made of our own checked values
+  return std::move(made).value();
+}
+
+void Executor::close(Instant now, const TaskId& id, DomainResult result, Out& out) {
+  Task& task = tasks_.at(id);
+  task.result = std::move(result);
+  task.result.outcome = object::Outcome::kInconclusive;
+  task.result.fuel = std::max(task.result.fuel, std::max(task.fuel_seen, task.fuel_before));
+  task.result.trace = {};
+  task.result.output.clear();
+  task.receipt = account(now, task);
+  task.stage = Task::kClosing;
+  task.forget_at = Instant::never();
+  out.push(KeepReceipt{id, *task.receipt});
 }
 
 void Executor::on_reveal_ask(Instant, const NodeKey& from, const TaskId& id, Out& out) {
@@ -227,6 +251,10 @@ void Executor::on_reveal_ask(Instant, const NodeKey& from, const TaskId& id, Out
 
 void Executor::on_receipt_kept(Instant now, const TaskId& id, const Status& kept, Out& out) {
   auto it = tasks_.find(id);
+  if (it != tasks_.end() && it->second.stage == Task::kClosing) {
+    tasks_.erase(it);
+    return;
+  }
   if (it == tasks_.end() || it->second.stage != Task::kKeeping) return;
   Task& task = it->second;
   if (!kept.ok()) {
@@ -252,22 +280,39 @@ void Executor::show(std::map<TaskId, Task>::iterator it, Out& out) {
   tasks_.erase(it);
 }
 
-void Executor::on_cancel(const NodeKey& from, const TaskId& id) {
+void Executor::on_cancel(Instant now, const NodeKey& from, const TaskId& id, Out& out) {
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.accepted.from != from) return;
-  // What runs is left to finish: its domain answers later and finds nobody waiting.
-  tasks_.erase(it);
+  Task& task = it->second;
+  if (task.stage == Task::kRunning) {
+    task.stage = Task::kEnding;
+    task.forget_at = now + kEndingMax;
+    out.push(CancelDomain{id});
+  } else if (task.stage == Task::kCommitted && !task.receipt_kept) {
+    // It was done and is not wanted any more: what it took was taken all the same.
+    task.stage = Task::kClosing;
+    task.forget_at = Instant::never();
+    out.push(KeepReceipt{id, *task.receipt});
+  } else if (task.stage == Task::kGathering || task.stage == Task::kCommitted) {
+    tasks_.erase(it);
+  }
 }
 
-void Executor::on_lease_stopped(uint64_t lease_number, const Error& why, Out& out) {
+void Executor::on_lease_stopped(Instant now, uint64_t lease_number, const Error& why, Out& out) {
   for (auto it = tasks_.begin(); it != tasks_.end();) {
-    if (it->second.accepted.lease_number != lease_number) {
+    const Task::Stage stage = it->second.stage;
+    if (it->second.accepted.lease_number != lease_number || stage == Task::kEnding || stage == Task::kClosing) {
       ++it;
       continue;
     }
-    out.push(ExecutorSend{it->second.accepted.from,
-                          WorkMessages::encode(OfferAnswer{it->first, uint8_t(why.code), why.message})});
-    it = tasks_.erase(it);
+    out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(OfferAnswer{it->first, uint8_t(why.code), why.message})});
+    if (stage != Task::kRunning) {
+      it = tasks_.erase(it);
+      continue;
+    }
+    it->second.stage = Task::kEnding;
+    it->second.forget_at = now + kEndingMax;
+    ++it;
   }
 }
 

@@ -30,6 +30,8 @@ constexpr uint64_t kTaskInputBytesMax = 64u << 20;   // of all inputs together
 constexpr uint64_t kTaskOutputBytesMax = 4u << 20;   // an output travels in one message
 constexpr uint64_t kModuleBytesMax = 16u << 20;
 constexpr Duration kTaskWallMax = seconds(90);
+/// A domain that was stopped says within this what it used, or never.
+constexpr Duration kEndingMax = seconds(30);
 /// A result that nobody asked for is forgotten after this.
 constexpr Duration kResultKeptMax = seconds(300);
 
@@ -76,7 +78,9 @@ struct NeedRewrite { codec::Cid module; std::shared_ptr<const Bytes> bytes; };
 struct ExecutorSend { NodeKey to; Bytes message; };
 /// Write the receipt down. Answered by on_receipt_kept.
 struct KeepReceipt { TaskId task; object::Signed<object::Receipt> receipt; };
-using ExecutorEffect = std::variant<RunDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
+/// Stop the domain of a task that nobody wants any more. Its answer comes as always.
+struct CancelDomain { TaskId task; };
+using ExecutorEffect = std::variant<RunDomain, CancelDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
 
 /// One authorised offer.
 struct AcceptedOffer {
@@ -104,9 +108,10 @@ class Executor {
   void on_state(const TaskId& task, uint64_t fuel, Bytes state, Out& out);
   void on_reveal_ask(Instant now, const NodeKey& from, const TaskId& task, Out& out);
   void on_receipt_kept(Instant now, const TaskId& task, const Status& kept, Out& out);
-  void on_cancel(const NodeKey& from, const TaskId& task);
-  /// The lease stopped: whatever it has here is over, and its origin is told.
-  void on_lease_stopped(uint64_t lease_number, const Error& why, Out& out);
+  /// What runs is stopped, and what it used goes into a receipt, which nobody is shown unasked.
+  void on_cancel(Instant now, const NodeKey& from, const TaskId& task, Out& out);
+  /// The lease stopped, and with it its domain: whatever it has here is over, and its origin is told. What ran leaves a receipt.
+  void on_lease_stopped(Instant now, uint64_t lease_number, const Error& why, Out& out);
   /// Memory is short: modules that nobody waits for are rewritten anew when they are needed again.
   void drop_modules();
   void on_deadline(Instant now, Out& out);
@@ -119,10 +124,16 @@ class Executor {
     auto it = tasks_.find(task);
     return it != tasks_.end() && it->second.stage == Task::kGathering;
   }
+  /// Whether the task's domain was stopped and has not answered yet.
+  bool ending(const TaskId& task) const {
+    auto it = tasks_.find(task);
+    return it != tasks_.end() && it->second.stage == Task::kEnding;
+  }
   /// The offer of a task whose domain runs, or nullptr.
   const AcceptedOffer* running(const TaskId& task) const {
     auto it = tasks_.find(task);
-    return it != tasks_.end() && it->second.stage == Task::kRunning ? &it->second.accepted : nullptr;
+    const bool runs = it != tasks_.end() && (it->second.stage == Task::kRunning || it->second.stage == Task::kEnding);
+    return runs ? &it->second.accepted : nullptr;
   }
   /// What a task used, for the lease's meters; valid until the task is forgotten.
   const DomainResult* result(const TaskId& task) const;
@@ -131,10 +142,19 @@ class Executor {
   struct Task {
     explicit Task(AcceptedOffer offer_in) : accepted(std::move(offer_in)) {}
     AcceptedOffer accepted;
-    enum Stage : uint8_t { kGathering, kRunning, kCommitted, kKeeping } stage = kGathering;
+    enum Stage : uint8_t {
+      kGathering,
+      kRunning,
+      kEnding,     // stopped: the domain is about to say what it used
+      kCommitted,
+      kKeeping,    // the receipt is being written, and then shown
+      kClosing,    // the receipt is being written, and nobody waits for it
+    } stage = kGathering;
     std::map<codec::Cid, std::optional<Bytes>> inputs;  // nullopt: not here yet
     bool module_ready = false;
     uint64_t bytes_in = 0;
+    uint64_t fuel_before = 0;           // used by others, before it went on here
+    uint64_t fuel_seen = 0;             // as its newest state said
     Instant forget_at = Instant::never();
     DomainResult result;
     object::Reveal reveal;
@@ -158,6 +178,10 @@ class Executor {
   void start_if_ready(Instant now, const TaskId& id, Out& out);
   void want_module(const TaskId& id, Task& task, Out& out);
   void conclude(Instant now, const TaskId& id, DomainResult result, Out& out);
+  /// What a task used, as a signed receipt.
+  object::Signed<object::Receipt> account(Instant now, const Task& task) const;
+  /// The end of a task that was stopped.
+  void close(Instant now, const TaskId& id, DomainResult result, Out& out);
   void trim_modules();
 
   const crypto::Signer& signer_;

@@ -78,6 +78,7 @@ class ExecutorTest : public testing::Test {
       else if (auto* need = std::get_if<NeedBlob>(&effect)) needs_.push_back(*need);
       else if (auto* rewrite = std::get_if<NeedRewrite>(&effect)) rewrites_.push_back(*rewrite);
       else if (auto* keep = std::get_if<KeepReceipt>(&effect)) keeps_.push_back(std::move(*keep));
+      else if (const auto* cancel = std::get_if<CancelDomain>(&effect)) cancelled_.push_back(cancel->task);
       else sent_.push_back(WorkMessages::decode(std::get<ExecutorSend>(effect).message).value());
     }
   }
@@ -115,6 +116,7 @@ class ExecutorTest : public testing::Test {
   std::vector<NeedBlob> needs_;
   std::vector<NeedRewrite> rewrites_;
   std::vector<KeepReceipt> keeps_;
+  std::vector<TaskId> cancelled_;
   std::vector<WorkMessages::Message> sent_;
 };
 
@@ -260,7 +262,7 @@ TEST_F(ExecutorTest, AStoppedLeaseTakesItsTasksAndTellsTheirOrigin) {
   give(2, "input");
   ASSERT_EQ(runs_.size(), 2u);
   sent_.clear();
-  executor_.on_lease_stopped(1, Error{Errc::kRevoked, "the owner stopped it"}, out_);
+  executor_.on_lease_stopped(now_, 1, Error{Errc::kRevoked, "the owner stopped it"}, out_);
   settle();
   ASSERT_EQ(messages<OfferAnswer>().size(), 1u);
   EXPECT_EQ(messages<OfferAnswer>()[0].task, id(1));
@@ -276,16 +278,66 @@ TEST_F(ExecutorTest, ADomainThatAnswersLateFindsNobody) {
   ASSERT_TRUE(accept(offer(1, {})).ok());
   give(1, "module");
   rewritten();
-  executor_.on_cancel(origin_.public_key(), id(1));
+  cancelled_.clear();
+  executor_.on_cancel(now_, origin_.public_key(), id(1), out_);
+  settle();
+  EXPECT_EQ(cancelled_, std::vector<TaskId>{id(1)});
+  EXPECT_EQ(accept(offer(1, {})).code(), Errc::kBusy) << "it is still being stopped";
   ran(1);
   EXPECT_TRUE(messages<Commit>().empty());
+  // What it used is in a receipt, which says nothing about the result.
+  ASSERT_EQ(keeps_.size(), 1u);
+  EXPECT_EQ(keeps_[0].receipt.body.outcome, object::Outcome::kInconclusive);
+  EXPECT_FALSE(keeps_[0].receipt.body.output.has_value());
+  EXPECT_EQ(keeps_[0].receipt.body.fuel, 77u);
+  executor_.on_receipt_kept(now_, id(1), ok(), out_);
+  settle();
+  EXPECT_FALSE(executor_.knows(id(1)));
+  EXPECT_TRUE(messages<RevealAnswer>().empty());
+}
+
+TEST_F(ExecutorTest, AResultThatIsNotWantedAnyMoreStillHasItsReceipt) {
+  commit(1);
+  executor_.on_cancel(now_, origin_.public_key(), id(1), out_);
+  settle();
+  ASSERT_EQ(keeps_.size(), 1u);
+  EXPECT_EQ(keeps_[0].receipt.body.outcome, object::Outcome::kOk);
+  executor_.on_receipt_kept(now_, id(1), ok(), out_);
+  settle();
+  EXPECT_FALSE(executor_.knows(id(1)));
+}
+
+TEST_F(ExecutorTest, ADomainThatNeverSaysWhatItUsedIsForgotten) {
+  ASSERT_TRUE(accept(offer(1, {})).ok());
+  give(1, "module");
+  rewritten();
+  executor_.on_cancel(now_, origin_.public_key(), id(1), out_);
+  EXPECT_EQ(executor_.next_deadline(), now_ + kEndingMax);
+  executor_.on_deadline(now_ + kEndingMax, out_);
+  EXPECT_FALSE(executor_.knows(id(1)));
+}
+
+TEST_F(ExecutorTest, WhatWentOnFromAStateCountsFromThere) {
+  AcceptedOffer going_on = offer(1, {});
+  going_on.state = Bytes(200, 0);
+  std::copy_n("selvedge checkpoint 1\n", 22, going_on.state.begin());
+  store_u64(going_on.state.data() + 22 + 32, 50);
+  ASSERT_TRUE(accept(std::move(going_on)).ok());
+  give(1, "module");
+  rewritten();
+  ran(1);
+  executor_.on_reveal_ask(now_, origin_.public_key(), id(1), out_);
+  settle();
+  ASSERT_EQ(keeps_.size(), 1u);
+  EXPECT_EQ(keeps_[0].receipt.body.fuel, 27u);
+  EXPECT_EQ(keeps_[0].receipt.body.fuel_before, 50u);
 }
 
 TEST_F(ExecutorTest, OnlyWhoOfferedMayAskOrCancel) {
   commit(1);
   crypto::PublicKey stranger;
   stranger.bytes.fill(7);
-  executor_.on_cancel(stranger, id(1));
+  executor_.on_cancel(now_, stranger, id(1), out_);
   executor_.on_reveal_ask(now_, stranger, id(1), out_);
   settle();
   EXPECT_TRUE(keeps_.empty());

@@ -427,7 +427,7 @@ namespace {
 const char* fault_of(const object::Reveal& reveal, const crypto::Digest& commitment, const object::Receipt& receipt,
                      const object::TaskSpec& spec, const Bytes& output) {
   if (object::commitment_digest(reveal) != commitment) return "the reveal does not match its commitment";
-  if (receipt.task != reveal.task || receipt.executor != reveal.executor || receipt.fuel != reveal.fuel ||
+  if (receipt.task != reveal.task || receipt.executor != reveal.executor || receipt.fuel + receipt.fuel_before != reveal.fuel ||
       receipt.trace != reveal.trace || receipt.outcome != reveal.outcome || receipt.output != reveal.output ||
       receipt.origin != spec.origin || !(receipt.module == spec.module)) {
     return "the receipt does not match the reveal";

@@ -33,10 +33,11 @@ class Resume(FabricTest):
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end(self, process):
-        """Its output, and what the receipt says of it."""
+        """Its output, and what the receipt says of it. The fuel is that of the whole run, wherever it was used."""
         out, errors = process.communicate(timeout=fabric.DEADLINE_SECONDS)
         self.assertEqual(process.returncode, 0, errors.decode())
         receipt = self.origin.ask("receipts")["receipts"][-1]["receipt"]
+        receipt["fuel"] += receipt["fuel_before"]
         return out, {part: receipt[part] for part in ("fuel", "trace", "output", "outcome")}
 
     def task(self):
@@ -46,6 +47,10 @@ class Resume(FabricTest):
     def kept(self):
         task = self.task()
         return task is not None and task["state_bytes"] > 0
+
+    def receipts_of(self, key, task):
+        kept = [each["receipt"] for each in self.machine(key).ask("receipts")["receipts"]]
+        return [receipt for receipt in kept if receipt["task"] == task["task"]]
 
     def machine(self, key):
         return next(host for host in self.hosts if host.key == key)
@@ -79,8 +84,17 @@ class Resume(FabricTest):
         self.assertEqual((self.task()["node"], self.task()["moves"]), (there, 1))
         shown = self.origin.run("task", "list").stdout.decode()
         self.assertIn(there[:6], shown)
-        output, _ = self.end(running)
+        # The machine that was left stopped at once, and says in a receipt of its own what it had used by then.
+        self.until("its receipt", lambda: self.receipts_of(here, task))
+        left = self.receipts_of(here, task)[-1]
+        self.assertEqual(left["outcome"], "inconclusive")
+        self.assertGreater(left["fuel"], 0)
+        self.assertGreater(left["cpu_ns"], 0)
+        output, whole = self.end(running)
         self.assertIn(b"queens", output)
+        arrived = self.receipts_of(there, task)[-1]
+        self.assertGreater(arrived["fuel_before"], 0)
+        self.assertEqual(arrived["fuel"] + arrived["fuel_before"], whole["fuel"])
         self.assertIn(b"Nothing is under way", self.origin.run("task", "list").stdout)
 
     def test_what_cannot_be_made_resumable_is_said(self):

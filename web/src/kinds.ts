@@ -69,7 +69,7 @@ export interface Commitment { task: Bytes; executor: Bytes; digest: Bytes }
 export interface Reveal { task: Bytes; executor: Bytes; nonce: Bytes; outcome: number; output: Cid | null; trace: Bytes; fuel: bigint }
 export interface Receipt {
   executor: Bytes; owner: Bytes; origin: Bytes; grant: Bytes; task: Bytes; module: Cid; rewritten: Bytes; bundle: Bytes | null; authority: Bytes[];
-  started_ms: bigint; finished_ms: bigint; fuel: bigint; cpu_ns: bigint; memory_peak_bytes: bigint; resident_peak_bytes: bigint;
+  started_ms: bigint; finished_ms: bigint; fuel: bigint; fuel_before: bigint; cpu_ns: bigint; memory_peak_bytes: bigint; resident_peak_bytes: bigint;
   wakeups: bigint; frozen_ms: bigint; degraded: number; violations: number; bytes_in: bigint; bytes_out: bigint;
   outcome: number; output: Cid | null; trace: Bytes;
 }
@@ -108,6 +108,12 @@ export interface AuditEntry { kind: number; time_ms: bigint; subject: Bytes; det
 export interface AuditHead {
   owner: Bytes; node: Bytes; zone: Bytes; policy_serial: bigint; quorum: number; size: bigint; root: Bytes; note: string; issued: bigint;
 }
+export interface IngressEndpoint { handle: Bytes; relay: Bytes; key: Bytes; protocols: number }
+export interface IngressSet {
+  service: Bytes; origin: Bytes; name: string; endpoints: IngressEndpoint[];
+  policy: { auth: number; connections_max: number; requests_per_second_max: number; connection_seconds_max: number };
+  epoch: bigint; issued: bigint; expires: bigint;
+}
 export interface OracleAnswer { node: Bytes; origin: Bytes; name: string; nonce: Bytes; value: string; proof: Bytes; issued: bigint }
 
 export interface Kinds {
@@ -117,7 +123,7 @@ export interface Kinds {
   TaskOffer: TaskOffer; Commitment: Commitment; Reveal: Reveal; Receipt: Receipt; BlockGroup: BlockGroup; BlobRef: BlobRef;
   SecretManifest: SecretManifest; SecretShare: SecretShare; SecretRelease: SecretRelease; SecretReshare: SecretReshare; SecretVerdict: SecretVerdict;
   IdentityToken: IdentityToken; KeyEndorsement: KeyEndorsement; AuditEntry: AuditEntry; AuditHead: AuditHead;
-  OracleAnswer: OracleAnswer;
+  OracleAnswer: OracleAnswer; IngressSet: IngressSet;
 }
 export type KindName = keyof Kinds;
 
@@ -180,9 +186,9 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
     `blobs:[${BLOB_REF}],holders:[{node:bytes32,addresses:[text]}],issued:u64,expires:u64}`],
   ['Commitment', 1, 'executor', '{task:bytes32,executor:bytes32,digest:bytes32}'],
   ['Reveal', 1, 'executor', '{task:bytes32,executor:bytes32,nonce:bytes32,outcome:enum0..7,output:?cid,trace:bytes32,fuel:u64}'],
-  ['Receipt', 3, 'executor',
+  ['Receipt', 4, 'executor',
     '{executor:bytes32,owner:bytes32,origin:bytes32,grant:bytes32,task:bytes32,module:cid,rewritten:bytes32,bundle:?bytes32,authority:[bytes32],' +
-    'started_ms:u64,finished_ms:u64,fuel:u64,cpu_ns:u64,memory_peak_bytes:u64,resident_peak_bytes:u64,wakeups:u64,frozen_ms:u64,degraded:u32,' +
+    'started_ms:u64,finished_ms:u64,fuel:u64,fuel_before:u64,cpu_ns:u64,memory_peak_bytes:u64,resident_peak_bytes:u64,wakeups:u64,frozen_ms:u64,degraded:u32,' +
     'violations:u32,bytes_in:u64,bytes_out:u64,outcome:enum0..7,output:?cid,trace:bytes32}'],
   ['BlockGroup', 2, null, BLOCK_GROUP],
   ['BlobRef', 2, null, BLOB_REF],
@@ -206,6 +212,9 @@ const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
   ['AuditHead', 1, 'node',
     '{owner:bytes32,node:bytes32,zone:bytes32,policy_serial:u64,quorum:u32,size:u64,root:bytes32,note:text,issued:u64}'],
   ['OracleAnswer', 1, 'node', '{node:bytes32,origin:bytes32,name:text,nonce:bytes16,value:text,proof:bytes,issued:u64}'],
+  ['IngressSet', 1, 'service',
+    '{service:bytes32,origin:bytes32,name:text,endpoints:[{handle:bytes32,relay:bytes32,key:bytes32,protocols:u8}],' +
+    'policy:{auth:enum0..2,connections_max:u32,requests_per_second_max:u32,connection_seconds_max:u32},epoch:u64,issued:u64,expires:u64}'],
 ];
 
 export const KINDS: ReadonlyMap<string, Kind> = new Map(

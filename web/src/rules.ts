@@ -408,6 +408,7 @@ const RULES: Rules = {
     named(r.executor, r.owner, r.origin);
     require(r.finished_ms >= r.started_ms, 'invalid', 'it ends before it begins');
     atMost(r.authority.length, 64);
+    require(r.fuel + r.fuel_before < 1n << 64n, 'invalid', 'it is of more fuel than there is');
     outcome(r);
   },
   BlockGroup: blockGroup,
@@ -442,6 +443,17 @@ const RULES: Rules = {
   AuditEntry: auditEntry,
   AuditHead: auditHead,
   // A beacon's proof (RFC 9381) is not checked here: no library of this reader has the curve's arithmetic open.
+  IngressSet(s) {
+    named(s.service, s.origin);
+    require(/^[a-z0-9.-]{1,64}$/.test(s.name), 'invalid', 'the name of a service is 1 to 64 of a-z, 0-9, - and .');
+    require(s.epoch > 0n && s.expires > s.issued && s.expires - s.issued <= 3600n, 'invalid', 'an ingress holds for an epoch of at most an hour');
+    atMost(s.endpoints.length, 32);
+    for (const each of s.endpoints) {
+      named(each.relay, each.key);
+      require(each.protocols > 0 && each.protocols <= 15, 'invalid', 'an endpoint speaks protocols that are not known');
+    }
+    sorted(s.endpoints, (a, b) => compare(a.handle, b.handle));
+  },
   OracleAnswer(a) {
     named(a.node, a.origin, a.nonce);
     require(/^[a-z0-9-]{1,32}$/.test(a.name), 'invalid', 'the name of an oracle is 1 to 32 of a-z, 0-9 and -');

@@ -79,6 +79,7 @@ class Daemon {
   void perform(node::Compute& effect);
   void perform(node::Attest& effect);
   void perform(node::StartTask& effect);
+  void perform(node::CancelTask& effect);
   void perform(node::PaceTasks& effect);
   void perform(node::ReclaimMemory&) { pool_.drop_idle(); }
   void perform(node::StopTasks& effect);
@@ -129,6 +130,8 @@ class Daemon {
   Loop::Timer kernel_timer_;
   work::Signals told_;
   std::map<uint64_t, Dialled> dialling_;
+  struct Given { uint64_t lease, number; };
+  std::map<work::TaskId, Given> tasks_;   // with the pool
   uv_signal_t signals_[2];
   bool stopping_ = false;
 };
@@ -313,7 +316,9 @@ void Daemon::perform(node::StartTask& effect) {
       input([&](Instant now, node::Node::Out& out) { node_->on_domain_state(now, id, lease_cap, fuel, std::move(state), out); });
     };
   }
-  pool_.run(run.lease_number, std::move(task), [this, id = run.task](DomainOutcome outcome) {
+  const uint64_t lease = run.lease_number;
+  const uint64_t number = pool_.run(lease, std::move(task), [this, id = run.task](DomainOutcome outcome) {
+    tasks_.erase(id);
     work::DomainResult result;
     result.outcome = outcome_of(outcome);
     result.output = std::move(outcome.output);
@@ -332,6 +337,12 @@ void Daemon::perform(node::StartTask& effect) {
     lease_cap.bytes = outcome.handle.bytes;
     input([&](Instant now, node::Node::Out& out) { node_->on_domain(now, id, lease_cap, std::move(result), out); });
   });
+  tasks_[run.task] = {lease, number};
+}
+
+void Daemon::perform(node::CancelTask& effect) {
+  const auto found = tasks_.find(effect.task);
+  if (found != tasks_.end()) pool_.cancel(found->second.lease, found->second.number);
 }
 
 void Daemon::perform(node::PaceTasks& effect) {
@@ -382,6 +393,7 @@ void Daemon::look_at_kernel() {
     told_ = seen;
     input([&](Instant at, node::Node::Out& out) { node_->on_signals(at, told_, out); });
   }
+  pool_.keep_spares(node_->lends_processor() ? 1 : 0);
   kernel_timer_.set(now + kKernelPeriod);
 }
 

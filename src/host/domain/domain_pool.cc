@@ -10,6 +10,7 @@
 
 #include "base/bounded.h"
 #include "host/domain/microvm.h"
+#include "host/domain/names.h"
 #include "host/domain/process.h"
 #include "host/loop/loop.h"
 
@@ -82,76 +83,11 @@ std::string describe_status(int status) {
   }
 }
 
-/// The walls and their names, in the order in which they are told.
-struct Wall {
-  bool DomainLayers::*stands;
-  domain::LayerBit bit;
-  const char* name;
-};
-constexpr Wall kWalls[] = {
-    {&DomainLayers::seccomp, domain::kLayerSeccomp, "seccomp"},
-    {&DomainLayers::landlock, domain::kLayerLandlock, "landlock"},
-    {&DomainLayers::no_new_privs, domain::kLayerNoNewPrivs, "no-new-privs"},
-    {&DomainLayers::not_dumpable, domain::kLayerNotDumpable, "not-dumpable"},
-    {&DomainLayers::unprivileged, domain::kLayerUnprivileged, "unprivileged"},
-    {&DomainLayers::user_namespace, domain::kLayerUserNamespace, "user-namespace"},
-    {&DomainLayers::pid_namespace, domain::kLayerPidNamespace, "pid-namespace"},
-    {&DomainLayers::net_namespace, domain::kLayerNetNamespace, "net-namespace"},
-    {&DomainLayers::mount_namespace, domain::kLayerMountNamespace, "mount-namespace"},
-    {&DomainLayers::ipc_namespace, domain::kLayerIpcNamespace, "ipc-namespace"},
-    {&DomainLayers::uts_namespace, domain::kLayerUtsNamespace, "uts-namespace"},
-    {&DomainLayers::empty_root, domain::kLayerEmptyRoot, "empty-root"},
-    {&DomainLayers::memory_group, domain::kLayerMemoryGroup, "memory-cgroup"},
-    {&DomainLayers::pids_group, domain::kLayerPidsGroup, "pids-cgroup"},
-};
-
-DomainLayers layers_of(uint32_t bits) {
-  DomainLayers out;
-  for (const Wall& wall : kWalls) out.*wall.stands = (bits & wall.bit) != 0;
-  return out;
-}
-
-std::string names_of(const DomainLayers& layers, bool standing) {
-  std::string out;
-  for (const Wall& wall : kWalls) {
-    if (layers.*wall.stands == standing) out += (out.empty() ? "" : " ") + std::string(wall.name);
-  }
-  return out;
-}
-
 }  // namespace
-
-const char* domain_end_name(DomainEnd end) {
-  switch (end) {
-    case DomainEnd::kExited: return "exited";
-    case DomainEnd::kTrapped: return "trapped";
-    case DomainEnd::kOutOfFuel: return "out_of_fuel";
-    case DomainEnd::kOutOfMemory: return "out_of_memory";
-    case DomainEnd::kOutputTooLarge: return "output_too_large";
-    case DomainEnd::kForbidden: return "forbidden";
-    case DomainEnd::kKilled: return "killed";
-    case DomainEnd::kCrashed: return "crashed";
-    case DomainEnd::kRefused: return "refused";
-  }
-  return "unknown";
-}
-
-const char* domain_violation_name(DomainViolation violation) {
-  switch (violation) {
-    case DomainViolation::kYield: return "did not yield";
-    case DomainViolation::kShare: return "went beyond its share of the processor";
-    case DomainViolation::kWakeups: return "woke up more often than it may";
-    case DomainViolation::kMemory: return "took more memory than it may";
-  }
-  return "unknown";
-}
-
-std::string DomainLayers::text() const { return (machine.empty() ? "" : machine + " around ") + names_of(*this, true); }
-
-std::string DomainLayers::missing() const { return names_of(*this, false); }
 
 struct DomainPool::Impl {
   struct Pending {
+    uint64_t number = 0;
     DomainTask task;
     Done done;
   };
@@ -207,8 +143,12 @@ struct DomainPool::Impl {
   std::function<void(uint64_t, DomainViolation)> violated = [](uint64_t, DomainViolation) {};
   BoundedMap<uint64_t, Lease> leases{kDomainLeasesMax};
   std::vector<std::unique_ptr<Runner>> dying;  // killed, not reaped yet; and probes
+  std::vector<std::unique_ptr<Runner>> spares;  // oldest first
+  size_t spares_wanted = 0;
+  uint64_t last_number = 0;
   std::vector<std::unique_ptr<Runner>> buried;  // reaped; destroyed outside of their own callbacks
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+  Loop::Timer refill_timer{loop, [this] { refill(); }};
 
   void later(std::function<void()> what) {
     std::weak_ptr<bool> guard = alive;
@@ -258,6 +198,30 @@ struct DomainPool::Impl {
     return runner;
   }
 
+  // --- spares: processes that wait for their lease ---
+
+  void refill() {
+    while (machine == nullptr && spares.size() < spares_wanted) {
+      auto spare = start(0, 0);
+      if (!spare.ok()) return refill_timer.set(loop.now() + kDomainSpareRest);
+      spares.push_back(std::move(spare).value());
+    }
+  }
+  /// The spare that has waited longest, or a process that starts now.
+  Result<std::unique_ptr<Runner>> take(uint64_t lease, uint64_t memory_bytes) {
+    if (spares.empty()) return start(lease, memory_bytes);
+    std::unique_ptr<Runner> spare = std::move(spares.front());
+    spares.erase(spares.begin());
+    spare->lease = lease;
+    refill_timer.set(loop.now() + kDomainSpareRefill);
+    return spare;
+  }
+  void drop_spares() {
+    for (std::unique_ptr<Runner>& spare : spares) retire(std::move(spare));
+    spares.clear();
+    refill_timer.set(loop.now() + kDomainSpareRest);
+  }
+
   void forget_if_unused(uint64_t id) {
     Lease* lease = leases.find(id);
     if (lease != nullptr && lease->queue.empty() && lease->runner == nullptr && lease->pace == DomainPace()) leases.erase(id);
@@ -277,7 +241,7 @@ struct DomainPool::Impl {
       }
       Pending next = lease->queue.pop();
       if (lease->runner == nullptr) {
-        auto started = start(id, next.task.memory_bytes);
+        auto started = take(id, next.task.memory_bytes);
         if (!started.ok()) {
           answer(std::move(next), outcome(DomainEnd::kCrashed, started.error().message));
           continue;
@@ -471,7 +435,7 @@ struct DomainPool::Impl {
       if (!hello.ok()) return on_nonsense(runner, hello.error().message);
       if (std::exchange(runner.greeted, true)) return on_nonsense(runner, "a second hello");
       if (!runner.probe) return;
-      DomainLayers layers = layers_of(hello->layers);
+      DomainLayers layers = domain::layers_of(hello->layers);
       if (machine != nullptr) layers.machine = machine->text();
       auto call = [probe = std::exchange(runner.probe, nullptr), layers = std::move(layers)] { probe(layers); };
       later(std::move(call));
@@ -562,12 +526,16 @@ struct DomainPool::Impl {
       later([this, id] { pump(id); });
       return;
     }
-    for (auto it = dying.begin(); it != dying.end(); ++it) {
-      if (it->get() != &runner) continue;
-      bury(std::move(*it));
-      dying.erase(it);
-      return;
-    }
+    if (take_out(dying, runner)) return;
+    // What ends a spare would end the next one too: its start may be what fails.
+    if (take_out(spares, runner)) refill_timer.set(loop.now() + kDomainSpareRest);
+  }
+  bool take_out(std::vector<std::unique_ptr<Runner>>& from, const Runner& runner) {
+    const auto it = std::find_if(from.begin(), from.end(), [&](const auto& each) { return each.get() == &runner; });
+    if (it == from.end()) return false;
+    bury(std::move(*it));
+    from.erase(it);
+    return true;
   }
 };
 
@@ -576,18 +544,39 @@ DomainPool::DomainPool(Loop& loop, std::string runner_path, DomainClass domain_c
 
 DomainPool::~DomainPool() = default;
 
-void DomainPool::run(uint64_t lease, DomainTask task, Done done) {
-  Impl::Pending pending{std::move(task), std::move(done)};
+uint64_t DomainPool::run(uint64_t lease, DomainTask task, Done done) {
+  const uint64_t number = ++impl_->last_number;
+  Impl::Pending pending{number, std::move(task), std::move(done)};
   const std::string why = refusal(pending.task);
-  if (!why.empty()) return impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, "the task was refused: " + why));
+  if (!why.empty()) {
+    impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, "the task was refused: " + why));
+    return number;
+  }
   Impl::Lease* slot = impl_->leases.find(lease);
   if (slot == nullptr) slot = impl_->leases.insert(lease, Impl::Lease());
   if (slot == nullptr || slot->queue.full()) {
     const char* what = slot == nullptr ? "too many leases run domains at once" : "too many tasks wait for this lease";
-    return impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, what));
+    impl_->answer(std::move(pending), outcome(DomainEnd::kRefused, what));
+    return number;
   }
   CHECK(slot->queue.push(std::move(pending)));
   impl_->pump(lease);
+  return number;
+}
+
+void DomainPool::cancel(uint64_t lease, uint64_t task) {
+  Impl::Lease* slot = impl_->leases.find(lease);
+  if (slot == nullptr) return;
+  for (size_t n = slot->queue.size(); n > 0; --n) {
+    Impl::Pending pending = slot->queue.pop();
+    if (pending.number == task) impl_->answer(std::move(pending), outcome(DomainEnd::kKilled, "cancelled before it ran"));
+    else CHECK(slot->queue.push(std::move(pending)));
+  }
+  Impl::Runner* runner = slot->runner.get();
+  if (runner == nullptr || runner->gone || !runner->running || runner->running->number != task) return impl_->forget_if_unused(lease);
+  if (!runner->verdict) runner->verdict = outcome(DomainEnd::kKilled, "cancelled");
+  impl_->meter(*runner);  // once it is gone nobody can say what it used
+  runner->process->kill();
 }
 
 void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
@@ -631,6 +620,21 @@ void DomainPool::drop_idle() {
     emptied.push_back(id);
   }
   for (uint64_t id : emptied) impl_->forget_if_unused(id);
+  if (!impl_->spares.empty()) impl_->drop_spares();
+}
+
+void DomainPool::keep_spares(size_t count) {
+  if (count == impl_->spares_wanted) return;
+  impl_->spares_wanted = std::min(count, kDomainSparesMax);
+  while (impl_->spares.size() > impl_->spares_wanted) {
+    impl_->retire(std::move(impl_->spares.back()));
+    impl_->spares.pop_back();
+  }
+  impl_->refill_timer.set(impl_->loop.now());
+}
+
+size_t DomainPool::spares_ready() const {
+  return size_t(std::count_if(impl_->spares.begin(), impl_->spares.end(), [](const auto& spare) { return spare->greeted; }));
 }
 
 size_t DomainPool::processes() const {

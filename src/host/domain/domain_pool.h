@@ -127,6 +127,12 @@ constexpr size_t kDomainArgsMax = 64;                // and as many environment 
 constexpr size_t kDomainArgBytesMax = 4096;
 constexpr size_t kDomainErrorsMax = 4096;
 
+/// A spare that was taken is replaced after this, so that its start does not slow the task that took it.
+constexpr Duration kDomainSpareRefill = milliseconds(100);
+/// After memory was short, or a spare died, there is none for so long.
+constexpr Duration kDomainSpareRest = seconds(60);
+constexpr size_t kDomainSparesMax = 8;
+
 /// How guests stand towards everything else on the machine. Ordinary is for tests, which would otherwise wait for other programs.
 enum class DomainClass : uint8_t { kBackground, kOrdinary };
 
@@ -139,8 +145,12 @@ class DomainPool {
   DomainPool& operator=(const DomainPool&) = delete;
 
   using Done = std::function<void(DomainOutcome)>;
-  /// Queues a task of `lease`; `done` is called on the loop thread, never from within run().
-  void run(uint64_t lease, DomainTask task, Done done);
+  /// Queues a task of `lease`; `done` is called on the loop thread, never from within run(). Returns the task's number, for cancel().
+  uint64_t run(uint64_t lease, DomainTask task, Done done);
+
+  /// Stops one task of the lease and lets the others go on: one that waits is taken out, the process of one that runs is killed. It answers
+  /// kKilled, unless it has answered already.
+  void cancel(uint64_t lease, uint64_t task);
 
   /// Kills the lease's process now. Its running and queued tasks answer kKilled, then `stopped` gets the time from
   /// this call until nothing of the process ran any more (zero when there was none). The lease may be used again afterwards.
@@ -151,11 +161,18 @@ class DomainPool {
   /// Called on the loop thread when a domain breaks its pace or a limit.
   void watch_violations(std::function<void(uint64_t lease, DomainViolation)> violated);
 
-  /// Ends processes that have nothing to do.
+  /// Keeps so many processes started ahead, with their engine up and their walls raised: the first task of a lease takes one instead of waiting
+  /// for a start. Nothing of a guest has been in them, and none goes from one lease to another. In machines of their own there are none: a
+  /// machine's memory is fixed when it starts, by the task that it is for.
+  void keep_spares(size_t count);
+
+  /// Ends processes that have nothing to do, spares too; those come back after kDomainSpareRest.
   void drop_idle();
 
-  /// Live runner processes.
+  /// Live runner processes, without spares.
   size_t processes() const;
+  /// Spares that could be taken now without waiting.
+  size_t spares_ready() const;
   /// The runner's process id for a lease, or 0 (doctor and tests).
   int process_of(uint64_t lease) const;
 

@@ -1,5 +1,7 @@
 #include "host/domain/frames.h"
 
+#include "base/byte_reader.h"
+
 namespace selvedge::host::domain {
 namespace {
 
@@ -34,23 +36,9 @@ class Out {
   Bytes bytes_;
 };
 
-class In {
+class In : public ByteReader {
  public:
-  explicit In(ByteView body) : body_(body) {}
-  Result<ByteView> raw(size_t n) {
-    if (n > body_.size()) return fail(Errc::kInvalid, "a frame is cut off");
-    const ByteView out = body_.first(n);
-    body_ = body_.subspan(n);
-    return out;
-  }
-  Result<uint8_t> u8() { return TRY(raw(1))[0]; }
-  Result<bool> flag() {
-    const uint8_t v = TRY(u8());
-    if (v > 1) return fail(Errc::kInvalid, "a flag in a frame is neither 0 nor 1");
-    return v == 1;
-  }
-  Result<uint32_t> u32() { return load_u32(TRY(raw(4)).data()); }
-  Result<uint64_t> u64() { return load_u64(TRY(raw(8)).data()); }
+  explicit In(ByteView body) : ByteReader(body, "a frame") {}
   Result<ByteView> blob(uint64_t max) {
     const uint32_t n = TRY(u32());
     if (n > max) return fail(Errc::kLimit, "a part of a frame is too large");
@@ -63,14 +51,6 @@ class In {
     for (uint32_t i = 0; i < n; ++i) out.push_back(to_string(TRY(blob(kDomainArgBytesMax))));
     return out;
   }
-  Result<crypto::Digest> digest() { return crypto::Digest::from(TRY(raw(crypto::Digest::kSize))); }
-  Status end() const {
-    if (!body_.empty()) return fail(Errc::kInvalid, "a frame has bytes left over");
-    return ok();
-  }
-
- private:
-  ByteView body_;
 };
 
 }  // namespace
@@ -120,7 +100,7 @@ Result<HelloFrame> decode_hello(ByteView body) {
 Result<ModuleFrame> decode_module(ByteView body) {
   In in(body);
   ModuleFrame out;
-  out.identity = TRY(in.digest());
+  out.identity = TRY(in.fixed<crypto::Digest>());
   out.has_start = TRY(in.flag());
   out.needs_fresh_instance = TRY(in.flag());
   out.resumable = TRY(in.flag());
@@ -133,7 +113,7 @@ Result<ModuleFrame> decode_module(ByteView body) {
 Result<TaskFrame> decode_task(ByteView body) {
   In in(body);
   TaskFrame out;
-  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
+  out.handle = TRY(in.fixed<DomainHandle>());
   out.seed = TRY(in.u64());
   out.fuel_limit = TRY(in.u64());
   out.memory_pages_max = TRY(in.u64());
@@ -156,7 +136,7 @@ Result<TaskFrame> decode_task(ByteView body) {
 Result<ResultFrame> decode_result(ByteView body) {
   In in(body);
   ResultFrame out;
-  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
+  out.handle = TRY(in.fixed<DomainHandle>());
   out.end = TRY(in.u8());
   if (out.end > uint8_t(DomainEnd::kRefused)) return fail(Errc::kInvalid, "a result with an unknown end");
   out.exit_code = int32_t(TRY(in.u32()));
@@ -164,12 +144,12 @@ Result<ResultFrame> decode_result(ByteView body) {
   out.memory_bytes = TRY(in.u64());
   out.comparable = TRY(in.flag());
   out.reusable = TRY(in.flag());
-  out.trace = TRY(in.digest());
+  out.trace = TRY(in.fixed<crypto::Digest>());
   const uint32_t segments = TRY(in.u32());
   if (segments > wasm::kSegmentsMax) return fail(Errc::kLimit, "too many segments");
   for (uint32_t i = 0; i < segments; ++i) {
     const uint64_t fuel = TRY(in.u64());
-    out.segments.push_back({fuel, TRY(in.digest())});
+    out.segments.push_back({fuel, TRY(in.fixed<crypto::Digest>())});
   }
   out.message = to_string(TRY(in.blob(kMessageBytesMax)));
   out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
@@ -181,7 +161,7 @@ Result<ResultFrame> decode_result(ByteView body) {
 Result<CheckpointFrame> decode_checkpoint_frame(ByteView body) {
   In in(body);
   CheckpointFrame out;
-  out.handle = TRY(DomainHandle::from(TRY(in.raw(DomainHandle::kSize))));
+  out.handle = TRY(in.fixed<DomainHandle>());
   out.fuel = TRY(in.u64());
   out.checkpoint = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());

@@ -61,5 +61,7 @@ void add_identities(Cast& c);
 void add_audit(Cast& c);
 /// Those of oracles (oracle.h).
 void add_oracles(Cast& c);
+/// That of services (ingress.h).
+void add_ingress(Cast& c);
 
 }  // namespace selvedge::object::vectors

@@ -8,6 +8,7 @@
 #include "object/audit_head.h"
 #include "object/bridge.h"
 #include "object/identity.h"
+#include "object/ingress.h"
 #include "object/oracle.h"
 #include "object/permission.h"
 #include "object/revocation.h"
@@ -30,7 +31,7 @@ void for_each_kind(Each each) {
       std::type_identity<Reveal>{}, std::type_identity<Receipt>{}, std::type_identity<BlockGroup>{}, std::type_identity<BlobRef>{},
       std::type_identity<SecretManifest>{}, std::type_identity<SecretShare>{}, std::type_identity<SecretRelease>{},
       std::type_identity<SecretReshare>{}, std::type_identity<SecretVerdict>{}, std::type_identity<IdentityToken>{}, std::type_identity<KeyEndorsement>{},
-      std::type_identity<AuditEntry>{}, std::type_identity<AuditHead>{}, std::type_identity<OracleAnswer>{});
+      std::type_identity<AuditEntry>{}, std::type_identity<AuditHead>{}, std::type_identity<OracleAnswer>{}, std::type_identity<IngressSet>{});
 }
 
 }  // namespace selvedge::object::vectors

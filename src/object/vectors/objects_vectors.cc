@@ -358,6 +358,7 @@ std::string objects_file() {
   add_identities(c);
   add_audit(c);
   add_oracles(c);
+  add_ingress(c);
   add_bad_envelopes(c);
   add_bad_people(c);
   add_bad_policies(c);
