@@ -126,6 +126,17 @@ void add_data_verbs(CLI::App& app, Line& line) {
   add_verb(*blob, line.verb, "list", "Stored files, with the number of hosts that hold each.", "  selvedge blob list\n", [](World& w) { return run_blob_list(w); });
 }
 
+void add_replay_options(CLI::App& app, TraceOptions& options) {
+  app.add_option("--input", options.run.input, "what it read on standard input; without it, nothing")->type_name("FILE");
+  app.add_option("--seed", options.run.seed, "as it was run")->capture_default_str();
+  app.add_option("--fuel", options.run.fuel, "as it was run; 0 for the default");
+  app.add_option("--memory", options.run.memory, "as it was run, such as 128M")->type_name("SIZE");
+  app.add_option("--file", options.run.files, "as it was run; may be repeated")->type_name("[NAME=]PATH");
+  app.add_option("--env", options.run.environment, "as it was run; may be repeated")->type_name("NAME=VALUE");
+  app.add_option("--from", options.from, "begin at this state of a resumable program, and believe it")->type_name("FILE");
+  app.add_option("--keep", options.keep_dir, "write the states that a resumable program goes through into this folder")->type_name("DIR");
+}
+
 void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--verify", options.verify, "owners whose machines must agree on each result")->check(CLI::Range(1, 7))->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the program's random numbers")->capture_default_str();
@@ -158,16 +169,19 @@ void add_run_verbs(CLI::App& app, Line& line) {
   CLI::App* trace = app.add_subcommand("trace", "What a run is committed to.")->require_subcommand(1)->group("Programs");
   CLI::App* verify = add_verb(*trace, line.verb, "verify", "Run a program here, as its executors did, and see whether it leads to the trace that they signed.",
                               "  selvedge receipts --all --json                 has traces\n"
-                              "  selvedge trace verify 6bcc7e8dfa textstats.wasm --input book.txt\n",
+                              "  selvedge trace verify 6bcc7e8dfa textstats.wasm --input book.txt\n"
+                              "  selvedge trace verify 268435456:1f0c9a... long.wasm                       one segment, from the beginning\n"
+                              "  selvedge trace verify 268435456:1f0c9a... long.wasm --from 201326592.state\n",
                               [&line](World& w) { return run_trace_verify(w, line.trace); });
-  verify->add_option("TRACE", line.trace.trace, "the trace, or its first eight digits or more")->required();
+  verify->add_option("TRACE", line.trace.trace, "the trace, or FUEL:DIGEST for one segment of it; of each the first eight digits or more")->required();
   verify->add_option("MODULE", line.trace.run.module, "the program: a .wasm file, under the name that it had")->required();
-  verify->add_option("--input", line.trace.run.input, "what it read on standard input; without it, nothing")->type_name("FILE");
-  verify->add_option("--seed", line.trace.run.seed, "as it was run")->capture_default_str();
-  verify->add_option("--fuel", line.trace.run.fuel, "as it was run; 0 for the default");
-  verify->add_option("--memory", line.trace.run.memory, "as it was run, such as 128M")->type_name("SIZE");
-  verify->add_option("--file", line.trace.run.files, "as it was run; may be repeated")->type_name("[NAME=]PATH");
-  verify->add_option("--env", line.trace.run.environment, "as it was run; may be repeated")->type_name("NAME=VALUE");
+  add_replay_options(*verify, line.trace);
+  CLI::App* segments = add_verb(*trace, line.verb, "segments", "Run a program here and show the chain of its trace: where each segment ends, and its digest.",
+                                "  selvedge trace segments textstats.wasm --input book.txt\n"
+                                "  selvedge trace segments long.wasm --keep states               of a resumable program, also the states it went through\n",
+                                [&line](World& w) { return run_trace_segments(w, line.trace); });
+  segments->add_option("MODULE", line.trace.run.module, "the program: a .wasm file, under the name that it had")->required();
+  add_replay_options(*segments, line.trace);
 
   CLI::App* map = add_verb(app, line.verb, "map", "Run a program over many files, each as a task of its own, each result checked.",
                            "  selvedge map textstats.wasm ~/texts -o reports\n"

@@ -61,7 +61,9 @@ struct RunOptions {
 };
 struct TraceOptions {
   RunOptions run;
-  std::string trace;                  // of a receipt, or its beginning
+  std::string trace;                  // of a receipt, or its beginning; or FUEL:DIGEST, one segment of its chain
+  std::string from;                   // a state to begin at; empty: the beginning
+  std::string keep_dir;               // where states go as the run reaches them; empty: nowhere
 };
 struct BundleOptions {
   std::string file;
@@ -219,6 +221,7 @@ CommandResult run_lease_list(World& world);
 CommandResult run_lease_change(World& world, const LeaseOptions& options);
 CommandResult run_task_list(World& world);
 CommandResult run_trace_verify(World& world, const TraceOptions& options);
+CommandResult run_trace_segments(World& world, const TraceOptions& options);
 CommandResult run_task_move(World& world, const TaskOptions& options);
 CommandResult run_put(World& world, const PutOptions& options);
 CommandResult run_get(World& world, const GetOptions& options);

@@ -230,6 +230,33 @@ class Work(FabricTest):
         self.assertIn(b"NOT the trace", other.stdout)
         self.expect(origin.run("trace", "verify", "6b", guest("textstats")), fabric.INVALID, "eight")
 
+    # req: D11
+    def test_anybody_checks_one_segment_alone(self):
+        node = self.node("alone")
+        states = self.path("states")
+        run = (guest("longrun-resumable"), "--fuel", "1000000000000")
+        chain = json.loads(node.run("--json", "trace", "segments", *run, "--keep", states, "--", "250").stdout)
+        self.assertGreater(len(chain["segments"]), 2)
+        last = chain["segments"][-2]
+        named = f"{last['fuel']}:{last['digest']}"
+        whole = node.run("--json", "trace", "verify", named, *run, "--", "250")
+        self.expect(whole, 0)
+        self.assertLess(json.loads(whole.stdout)["replayed_fuel"], chain["fuel"], "no further than it must")
+        self.expect(node.run("trace", "verify", f"{last['fuel']}:{'0' * 64}", *run, "--", "250"), fabric.CHECK_FAILED)
+        self.expect(node.run("trace", "verify", f"{last['fuel'] + 1}:{last['digest']}", *run, "--", "250"), fabric.CHECK_FAILED)
+        self.expect(node.run("trace", "verify", named, *run, "--", "251"), fabric.CHECK_FAILED)
+        self.expect(node.run("trace", "verify", "12:34", *run), fabric.INVALID, "FUEL:DIGEST")
+        # From a state it runs only what came after it, and what was done to that state shows.
+        kept = sorted(int(name.split(".")[0]) for name in os.listdir(states))
+        state = os.path.join(states, f"{max(fuel for fuel in kept if fuel < last['fuel'])}.state")
+        after = node.run("--json", "trace", "verify", named, *run, "--from", state, "--", "250")
+        self.expect(after, 0)
+        self.assertLess(json.loads(after.stdout)["replayed_fuel"], json.loads(whole.stdout)["replayed_fuel"])
+        with open(state, "rb") as file:
+            changed = bytearray(file.read())
+        changed[-200000] ^= 1
+        self.expect(node.run("trace", "verify", named, *run, "--from", self.path("changed.state", bytes(changed)), "--", "250"), fabric.CHECK_FAILED)
+
     # req: D5
     def test_oracles_are_asked_once_and_found_as_files(self):
         origin, (host, other) = self.fabric(hosts=2)
