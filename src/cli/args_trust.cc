@@ -30,6 +30,12 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   give->add_option("--device", grant_give_options->device, "for another device of yours, by its name or key (selvedge device list)")->type_name("DEVICE");
   give->add_option("--battery-min", grant_give_options->battery_percent_min, "on battery, nothing runs below this charge")->type_name("PERCENT")->check(CLI::Range(0, 100));
   give->add_flag("--only-charging", grant_give_options->only_while_charging, "on battery, nothing runs");
+  give->add_option("--network", grant_give_options->network, "bits a second for inputs, outputs and states, such as 500k or 20M; without it, no bound")->type_name("RATE");
+  give->add_option("--burst", grant_give_options->burst, "most processor time between two rests, 500us to 1s")->type_name("TIME")->capture_default_str();
+  give->add_option("--wakeups", grant_give_options->wakeups, "times a second that a program may wake the processor")->check(CLI::Range(1, 10000))->capture_default_str();
+  give->add_option("--heat-max", grant_give_options->heat, "nothing runs when the machine is warmer: calm, raised, high or critical")
+      ->check(CLI::IsMember({"calm", "raised", "high", "critical"}))->type_name("LEVEL")->capture_default_str();
+  give->add_option("--utility", grant_give_options->utility, "of two leases, that with less makes room first")->check(CLI::Range(1, 1000))->capture_default_str();
   give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
   add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
            [](World& w) { return run_grant_list(w); });

@@ -88,6 +88,11 @@ struct GrantGiveOptions {
   std::string device;                 // another device of the same owner
   uint32_t battery_percent_min = 0;
   bool only_while_charging = false;
+  std::string network;                // a second; empty: no bound
+  std::string burst = "10ms";
+  uint32_t wakeups = 100;
+  std::string heat = "high";
+  uint32_t utility = 1;
 };
 struct GrantAskOptions {
   std::string node;

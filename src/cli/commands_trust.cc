@@ -59,6 +59,35 @@ CommandResult run_peer_list(World& world) {
   return kExitOk;
 }
 
+namespace {
+
+/// What a grant says of how gently it may be used; empty where it says no more than usual.
+std::string manners_text(const object::Manners& manners) {
+  const object::Manners usual;
+  std::string out;
+  const auto add = [&](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
+  if (manners.network_kbps > 0) add(fmt::format("network {} kbit/s", manners.network_kbps));
+  if (manners.burst_us != usual.burst_us) add("burst " + format_us(manners.burst_us));
+  if (manners.wakeups_per_second != usual.wakeups_per_second) add(fmt::format("{} wake-ups/s", manners.wakeups_per_second));
+  if (manners.heat_max != usual.heat_max) add(std::string("heat up to ") + work::level_name(work::Level(manners.heat_max)));
+  if (manners.utility != usual.utility) add(fmt::format("utility {}", manners.utility));
+  return out;
+}
+
+Result<object::Manners> manners_of(const GrantGiveOptions& options) {
+  object::Manners out;
+  if (!options.network.empty()) out.network_kbps = TRY(parse_kbps(options.network));
+  out.burst_us = TRY(parse_us(options.burst));
+  out.wakeups_per_second = options.wakeups;
+  out.utility = options.utility;
+  for (uint8_t level = 0; level <= uint8_t(work::Level::kLast); ++level) {
+    if (options.heat == work::level_name(work::Level(level))) out.heat_max = level;
+  }
+  return out;
+}
+
+}  // namespace
+
 CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   node::GrantGiveRequest request;
   request.origin = options.origin;
@@ -69,6 +98,7 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   request.device = options.device;
   request.battery_percent_min = options.battery_percent_min;
   request.only_while_charging = options.only_while_charging;
+  request.manners = TRY(manners_of(options));
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(request));
   world.terminal.record(answer.dump());
@@ -76,6 +106,7 @@ CommandResult run_grant_give(World& world, const GrantGiveOptions& options) {
   world.terminal.line(fmt::format("Granted to {}: {} of a processor, {} of memory, {} of storage, until {} from now.", short_key(grant.origin),
                                   cpu_text(grant.cpu_permille), format_bytes(grant.memory_bytes), format_bytes(grant.storage_bytes),
                                   format_seconds(request.seconds)));
+  if (const std::string manners = manners_text(grant.manners); !manners.empty()) world.terminal.line("Bounds: " + manners + ".");
   world.terminal.line("Take it back at any time: selvedge lease revoke " + short_id(grant.id));
   return kExitOk;
 }
@@ -85,10 +116,10 @@ CommandResult run_grant_list(World& world) {
   const Json answer = TRY(client->ask_json(node::GrantListRequest{}));
   print_records(world.terminal, answer.at("grants"));
   const auto list = TRY(read_answer<node::GrantListAnswer>(answer));
-  Table table({"grant", "direction", "with", "node", ">cpu", ">memory", ">storage", "state", "expires"});
+  Table table({"grant", "direction", "with", "node", ">cpu", ">memory", ">storage", "state", "expires", "bounds"});
   for (const node::GrantInfo& grant : list.grants) {
     table.row({short_id(grant.id), grant.given ? "given" : "received", short_key(grant.given ? grant.origin : grant.owner), short_key(grant.node),
-               cpu_text(grant.cpu_permille), format_bytes(grant.memory_bytes), format_bytes(grant.storage_bytes), grant.state, when(grant.expires)});
+               cpu_text(grant.cpu_permille), format_bytes(grant.memory_bytes), format_bytes(grant.storage_bytes), grant.state, when(grant.expires), manners_text(grant.manners)});
   }
   if (table.empty()) world.terminal.line("No grants. Give one to an origin's owner: selvedge grant give KEY --cpu 50% --memory 256M --storage 1G --for 1h");
   else table.print(world.terminal);

@@ -71,6 +71,25 @@ Result<uint64_t> parse_seconds(std::string_view text) {
   return uint64_t(seconds);
 }
 
+Result<uint32_t> parse_us(std::string_view text) {
+  constexpr const char* kExample = "500us, 10ms or 1s";
+  const Amount amount = TRY(split_amount(text, kExample));
+  const double factor = amount.unit == "us" ? 1 : amount.unit == "ms" ? 1e3 : amount.unit == "s" ? 1e6 : 0;
+  const double us = std::round(amount.value * factor);
+  if (us < 1 || us > 1e9) return fail(Errc::kInvalid, "\"" + std::string(text) + "\" is not a short time; write it like " + kExample);
+  return uint32_t(us);
+}
+
+Result<uint32_t> parse_kbps(std::string_view text) {
+  constexpr const char* kExample = "500k, 20M or 1G";
+  const Amount amount = TRY(split_amount(text, kExample));
+  const char unit = amount.unit.size() == 1 ? char(amount.unit.front() | 0x20) : '\0';
+  const double factor = unit == 'k' ? 1 : unit == 'm' ? 1e3 : unit == 'g' ? 1e6 : 0;
+  const double kbps = std::round(amount.value * factor);
+  if (kbps < 1 || kbps > 4e9) return fail(Errc::kInvalid, "\"" + std::string(text) + "\" is not a rate in bits a second; write it like " + kExample);
+  return uint32_t(kbps);
+}
+
 std::string format_bytes(uint64_t bytes) {
   if (bytes < 1024) return fmt::format("{} B", bytes);
   const char* const kUnits[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

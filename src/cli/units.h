@@ -19,6 +19,11 @@ Result<uint32_t> parse_cpu_permille(std::string_view text);
 /// "90s", "15m", "1h", "7d", "2w" to seconds, at least 1. Errors: kInvalid.
 Result<uint64_t> parse_seconds(std::string_view text);
 
+/// "500us", "10ms", "1s" to microseconds, at least 1. Errors: kInvalid.
+Result<uint32_t> parse_us(std::string_view text);
+/// "500k", "20M", "1G" bits a second to thousands of bits a second, as networks are sold: decimal. Errors: kInvalid.
+Result<uint32_t> parse_kbps(std::string_view text);
+
 /// "812 B", "3.4 MiB".
 std::string format_bytes(uint64_t bytes);
 /// "812 µs", "43 ms", "1.27 s", "3 min 5 s", "2 h 10 min", "12 d 3 h".

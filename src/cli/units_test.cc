@@ -24,6 +24,17 @@ TEST(Units, ReadsShares) {
   for (const char* wrong : {"101%", "half", "50%%", "-5"}) EXPECT_FALSE(parse_cpu_permille(wrong).ok()) << wrong;
 }
 
+TEST(Units, ReadsShortTimesAndRates) {
+  EXPECT_EQ(*parse_us("500us"), 500u);
+  EXPECT_EQ(*parse_us("1.5ms"), 1500u);
+  EXPECT_EQ(*parse_us("1s"), 1'000'000u);
+  for (const char* wrong : {"", "5", "0us", "1h", "10000s"}) EXPECT_FALSE(parse_us(wrong).ok()) << wrong;
+  EXPECT_EQ(*parse_kbps("500k"), 500u);
+  EXPECT_EQ(*parse_kbps("20M"), 20'000u);
+  EXPECT_EQ(*parse_kbps("1g"), 1'000'000u);
+  for (const char* wrong : {"", "500", "0k", "1T", "5MB", "9999G"}) EXPECT_FALSE(parse_kbps(wrong).ok()) << wrong;
+}
+
 TEST(Units, ReadsDurations) {
   EXPECT_EQ(*parse_seconds("90s"), 90u);
   EXPECT_EQ(*parse_seconds("15m"), 900u);

@@ -45,8 +45,9 @@ struct GrantGiveRequest {
   std::string device;            // another device of this machine's owner that the grant is for; empty: this one
   uint32_t battery_percent_min = 0;   // while not charging
   bool only_while_charging = false;
+  object::Manners manners = {};
   template <class V> void visit(V& v) {
-    v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes);
+    v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("manners", manners);
     v("storage_bytes", storage_bytes); v("seconds", seconds); v("device", device); v("battery_percent_min", battery_percent_min);
     v("only_while_charging", only_while_charging);
   }
@@ -160,11 +161,12 @@ struct GrantInfo {
   uint32_t cpu_permille = 0;
   uint64_t memory_bytes = 0;
   uint64_t storage_bytes = 0;
+  object::Manners manners;
   uint64_t expires = 0;
   std::string state;              // active, paused, expiring, revoked, expired; received ones also away (not connected), waiting
   template <class V> void visit(V& v) {
     v("id", id); v("given", given); v("node", node); v("owner", owner); v("origin", origin); v("cpu_permille", cpu_permille);
-    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("expires", expires); v("state", state);
+    v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("manners", manners); v("expires", expires); v("state", state);
   }
 };
 struct GrantListAnswer {

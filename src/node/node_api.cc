@@ -103,6 +103,7 @@ void Node::answer_to(Turn& turn, RequestId id, const PeerListRequest&) {
 
 GrantInfo Node::grant_info(Instant now, const object::Signed<object::Grant>& grant, bool given) const {
   GrantInfo info;
+  info.manners = grant.body.manners;
   info.id = convert<crypto::Digest>(grant.id);
   info.given = given;
   info.node = grant.body.node;

@@ -59,6 +59,41 @@ TEST_F(PaceTest, ALeasesShareIsTheGrants) {
   EXPECT_TRUE(group_.at(host_).paces.empty()) << "a lease that is no more has no pace";
 }
 
+// req: D1
+TEST_F(PaceTest, AGrantsMannersBindItsLease) {
+  GrantGiveRequest shape;
+  shape.manners = {2'000, 7, 0, uint8_t(Level::kCalm), 5};
+  lease_ = group_.grant(host_, ada_, shape);
+  EXPECT_EQ(pace().burst, milliseconds(2));
+  EXPECT_EQ(pace().wakeups_per_second_max, 7u);
+  signals({.heat = Level::kRaised});
+  EXPECT_EQ(pace().permille, 0u) << "warmer than its grant allows";
+  GrantGiveRequest rude = shape;
+  rude.origin = codec::key_text(group_.at(ada_).owner.public_key());
+  rude.manners.wakeups_per_second = 0;
+  group_.ask(host_, rude);
+  EXPECT_NE(group_.at(host_).refusals.rbegin()->second.message.find("wake-ups"), std::string::npos);
+}
+
+// req: D9
+TEST_F(PaceTest, WhatALeaseMovesKeepsItsShareOfTheNetwork) {
+  GrantGiveRequest shape;
+  shape.manners.network_kbps = 800;
+  lease_ = group_.grant(host_, ada_, shape);
+  group_.put_file(ada_, "/program.wasm", testing::tiny_module());
+  group_.put_file(ada_, "/input", Bytes(400'000, 'x'));
+  RunRequest request;
+  request.module = group_.file(ada_, "/program.wasm");
+  request.inputs = {group_.file(ada_, "/input")};
+  request.verify = 1;
+  group_.ask(ada_, request);
+  EXPECT_TRUE(group_.at(host_).tasks.empty()) << "its input takes four seconds, and the program comes behind it";
+  group_.pass(seconds(3));
+  EXPECT_TRUE(group_.at(host_).tasks.empty());
+  group_.pass(seconds(1));
+  EXPECT_EQ(group_.at(host_).tasks.size(), 1u);
+}
+
 // req: D7, D15
 TEST_F(PaceTest, WhatRunsSlowsAtOnceAndTheReceiptSaysSo) {
   give(1000);

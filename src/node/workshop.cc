@@ -9,6 +9,7 @@ namespace selvedge::node {
 namespace {
 constexpr size_t kSuppliesMax = work::kExecutionsMax;
 constexpr size_t kBundlesNotedMax = 1024;
+constexpr size_t kDelayedMax = 4096;   // beyond it nothing is shaped, rather than lost
 constexpr Duration kSupplyKept = seconds(300);
 
 object::HandleScope cap_scope(const work::LeaseEntry& lease) { return {lease.grant.body.origin, lease.grant.id, lease.number}; }
@@ -23,6 +24,9 @@ work::Envelope envelope_of(const object::Grant& grant) {
   out.cpu_permille = std::min(grant.cpu_permille, 1000u);  // one domain is one processor's
   out.battery_percent_min = grant.conditions.battery_percent_min;
   out.only_while_charging = grant.conditions.only_while_charging;
+  out.burst = microseconds(grant.manners.burst_us);
+  out.wakeups_per_second_max = grant.manners.wakeups_per_second;
+  out.heat_max = work::Level(grant.manners.heat_max);
   return out;
 }
 
@@ -44,6 +48,7 @@ void Workshop::give(Turn& turn, const GrantGiveRequest& request, const NodeKey& 
   grant.memory_bytes = request.cpu_permille > 0 ? request.memory_bytes : 0;
   grant.storage_bytes = request.storage_bytes;
   grant.conditions = {uint8_t(request.battery_percent_min), request.only_while_charging};
+  grant.manners = request.manners;
   grant.issued = turn.now.unix_seconds();
   grant.expires = grant.issued + request.seconds;
   give(turn, std::move(grant), machine, std::move(then));
@@ -128,7 +133,8 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   else open_cap(turn, *leases_.find(id));
   if (const work::LeaseEntry* lease = leases_.find(id); lease != nullptr && (lease->grant.body.classes & object::kCompute)) {
     work::Dtaps::Out paces;
-    dtaps_.on_lease(turn.now, lease->number, envelope_of(lease->grant.body), 1, paces);
+    dtaps_.on_lease(turn.now, lease->number, envelope_of(lease->grant.body), lease->grant.body.manners.utility, paces);
+    shaper_.bound(lease->number, lease->grant.body.manners.network_kbps);
     route(turn, paces);
   }
   // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
@@ -238,6 +244,7 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
         work::Dtaps::Out paces;
         dtaps_.on_lease_ended(turn.now, lease->number, paces);
         route(turn, paces);
+        shaper_.forget(lease->number);
         // The pace of a lease that is no more need not be remembered.
         turn.out.push(PaceTasks{lease->number, std::nullopt});
       }
@@ -428,6 +435,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   if (supplies_.size() >= kSuppliesMax) std::erase_if(supplies_, [this](const auto& s) { return !executor_.gathering(s.first); });
   if (supplies_.size() >= kSuppliesMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Supply supply;
+  supply.lease_number = lease->number;
   supply.keys = TRY(object::open_object_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
   supply.blobs = offer.body.blobs;
   if (!offer.body.capability.empty()) supply.capabilities = {offer.body.capability};
@@ -473,7 +481,12 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
         route(t, more);
       });
     } else if (auto* send = std::get_if<work::ExecutorSend>(&effect)) {
-      core_.send(turn, send->to, std::move(send->message));
+      if (send->lease_number == 0) {
+        core_.send(turn, send->to, std::move(send->message));
+        continue;
+      }
+      const size_t bytes = send->message.size();
+      when_due(turn, send->lease_number, bytes, [this, to = send->to, message = std::move(send->message)](Turn& t) mutable { core_.send(t, to, std::move(message)); });
     } else if (auto* keep = std::get_if<work::KeepReceipt>(&effect)) {
       keep_receipt(turn, *keep);
     }
@@ -522,10 +535,26 @@ void Workshop::on_violation(Turn& turn, uint64_t lease_number, work::Violation v
   route(turn, paces);
 }
 
+void Workshop::when_due(Turn& turn, uint64_t lease_number, uint64_t bytes, std::function<void(Turn&)> then) {
+  const Instant due = shaper_.reserve(turn.now, lease_number, bytes);
+  if (due <= turn.now || delayed_.size() >= kDelayedMax) return then(turn);
+  delayed_.emplace(due, Delayed{lease_number, std::move(then)});
+}
+
+void Workshop::run_delayed(Turn& turn) {
+  while (!delayed_.empty() && delayed_.begin()->first <= turn.now) {
+    Delayed next = std::move(delayed_.begin()->second);
+    delayed_.erase(delayed_.begin());
+    const work::LeaseEntry* lease = leases_.find_number(next.lease_number);
+    if (lease != nullptr && lease->usable()) next.then(turn);
+  }
+}
+
 void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid) {
   auto it = supplies_.find(task);
   if (it == supplies_.end()) return blob_here(turn, task, cid, fail(Errc::kNotFound, "the offer does not say where it is"));
   Supply& supply = it->second;
+  const uint64_t lease_number = supply.lease_number;
   const auto blob = std::find_if(supply.blobs.begin(), supply.blobs.end(), [&](const object::BlobRef& b) { return b.cid == cid; });
   if (blob == supply.blobs.end()) return blob_here(turn, task, cid, fail(Errc::kNotFound, "the offer does not say where it is"));
   if (blob->size > work::kTaskInputBytesMax) return blob_here(turn, task, cid, fail(Errc::kLimit, "an input is larger than a task may have"));
@@ -544,7 +573,10 @@ void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid&
     if (core_.store.find_object(convert<store::ObjectId>(object)) != nullptr) {
       std::stable_partition(request.holders.begin(), request.holders.end(), [this](const NodeKey& h) { return h == core_.self(); });
     }
-    core_.fetch(turn, std::move(request), [this, task, cid, i](Turn& t, Result<Bytes> part) { blob_part(t, task, cid, i, std::move(part)); });
+    const uint64_t bytes = groups[i].object_bytes;
+    when_due(turn, lease_number, bytes, [this, task, cid, i, wanted = std::make_shared<mesh::FetchRequest>(std::move(request))](Turn& t) {
+      core_.fetch(t, std::move(*wanted), [this, task, cid, i](Turn& later, Result<Bytes> part) { blob_part(later, task, cid, i, std::move(part)); });
+    });
   }
 }
 
@@ -636,11 +668,12 @@ void Workshop::on_deadline(Turn& turn) {
   work::Executor::Out effects;
   executor_.on_deadline(turn.now, effects);
   route(turn, effects);
+  run_delayed(turn);
   std::erase_if(supplies_, [&](const auto& s) { return s.second.forget_at <= turn.now; });
 }
 
 Instant Workshop::next_deadline() const {
-  Instant soonest = std::min({leases_.next_deadline(), executor_.next_deadline(), dtaps_.next_deadline()});
+  Instant soonest = std::min({leases_.next_deadline(), executor_.next_deadline(), dtaps_.next_deadline(), delayed_.empty() ? Instant::never() : delayed_.begin()->first});
   for (const auto& [task, supply] : supplies_) soonest = std::min(soonest, supply.forget_at);
   return soonest;
 }

@@ -10,6 +10,7 @@
 #include "node/core.h"
 #include "work/dtaps.h"
 #include "work/leases.h"
+#include "work/shaper.h"
 
 namespace selvedge::node {
 
@@ -73,6 +74,9 @@ class Workshop {
   void blob_part(Turn& turn, const work::TaskId& task, const codec::Cid& cid, size_t index, Result<Bytes> part);
   void blob_here(Turn& turn, const work::TaskId& task, const codec::Cid& cid, Result<Bytes> content);
   void keep_receipt(Turn& turn, const work::KeepReceipt& keep);
+  /// Calls `then` when the lease's share of the network allows so many bytes, if the lease is still in force.
+  void when_due(Turn& turn, uint64_t lease_number, uint64_t bytes, std::function<void(Turn&)> then);
+  void run_delayed(Turn& turn);
   void tell_lease(Turn& turn, const work::LeaseEntry& lease);
   /// A lease in force yields a handle, which its domains hold in place of authority. spec: WF 4.3.3
   void open_cap(Turn& turn, work::LeaseEntry& lease);
@@ -82,6 +86,7 @@ class Workshop {
 
   /// What fetching needs of an offer, kept while the task gathers.
   struct Supply {
+    uint64_t lease_number = 0;
     std::vector<object::ObjectKey> keys;
     std::vector<object::BlobRef> blobs;
     std::vector<NodeKey> holders;
@@ -103,6 +108,12 @@ class Workshop {
     work::Degraded degraded = 0;
     uint32_t violations = 0;
   };
+  struct Delayed {
+    uint64_t lease_number;
+    std::function<void(Turn&)> then;
+  };
+  work::Shaper shaper_;
+  std::multimap<Instant, Delayed> delayed_;
   std::map<uint64_t, Busy> busy_;                     // by lease number
   std::map<work::TaskId, uint64_t> with_domains_;     // tasks not answered yet, also of those nobody wants any more; their lease's number
 };

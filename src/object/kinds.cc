@@ -101,6 +101,9 @@ Status Grant::validate() const {
   TRY(check_keys("a grant", {&owner, &node, &origin}));
   TRY(check_bits("a grant", classes, kClassesAll));
   if (conditions.battery_percent_min > 100) return invalid("a grant asks for more than 100 percent of battery");
+  const bool sane = manners.burst_us >= kBurstUsMin && manners.burst_us <= kBurstUsMax && manners.wakeups_per_second >= 1 && manners.wakeups_per_second <= kWakeupsMax &&
+                    manners.heat_max <= 3 && manners.utility >= 1 && manners.utility <= kUtilityMax;
+  if (!sane) return invalid("a grant's burst is 0.5 ms to 1 s, its wake-ups 1 to 10000 a second, its heat at most 3, its utility 1 to 1000");
   return check_lifetime("a grant", issued, expires, kCapabilityTtlMax);
 }
 

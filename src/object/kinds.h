@@ -106,10 +106,29 @@ struct Conditions {
   }
 };
 
+/// How a machine may be used: what a lease may ask of it at once, and what it is worth beside others. spec: WF 4.3.2
+struct Manners {
+  uint32_t burst_us = 10'000;            // of processor time between two rests
+  uint32_t wakeups_per_second = 100;
+  uint32_t network_kbps = 0;             // thousands of bits a second of inputs, outputs and states, each way; 0: no bound
+  uint8_t heat_max = 2;                  // 0 calm, 1 raised, 2 high, 3 critical: when the machine is warmer, nothing runs
+  uint32_t utility = 1;                  // of two leases the one with less goes first when the machine needs room
+
+  template <class V>
+  void visit(V& v) {
+    v("burst_us", burst_us);
+    v("wakeups_per_second", wakeups_per_second);
+    v("network_kbps", network_kbps);
+    v("heat_max", heat_max);
+    v("utility", utility);
+  }
+};
+inline constexpr uint32_t kBurstUsMin = 500, kBurstUsMax = 1'000'000, kWakeupsMax = 10'000, kUtilityMax = 1000;
+
 /// A machine owner's consent: `origin` may use `node`, this much of it, under these conditions, until then.
 struct Grant {
   static constexpr std::string_view kName = "Grant";
-  static constexpr uint16_t kVersion = 1;
+  static constexpr uint16_t kVersion = 2;
   PublicKey owner;
   PublicKey node;
   PublicKey origin;
@@ -121,6 +140,7 @@ struct Grant {
   uint64_t expires = 0;
   Unique nonce;
   Conditions conditions;
+  Manners manners;
 
   template <class V>
   void visit(V& v) {
@@ -135,6 +155,7 @@ struct Grant {
     v("expires", expires);
     v("nonce", nonce);
     v("conditions", conditions);
+    v("manners", manners);
   }
   const PublicKey& author() const { return owner; }
   Status validate() const;

@@ -105,7 +105,7 @@ TEST(EnvelopeTest, SaysWhyItRefuses) {
 TEST(EnvelopeTest, ANonCanonicalBodyIsRefusedEvenWhenItIsSigned) {
   const testing::World w;
   Bytes body = codec::encode(w.grant());
-  ASSERT_EQ(body[0], 0x8b) << "a list of eleven fields";
+  ASSERT_EQ(body[0], 0x8c) << "a list of twelve fields";
   body[0] = 0x98;  // the same length in two bytes
   body.insert(body.begin() + 1, 11);
   const Bytes signed_bytes = make_envelope(w.host_owner, make_payload(schema_id_of<Grant>(), body)).bytes;

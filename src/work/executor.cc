@@ -164,7 +164,7 @@ void Executor::on_state(const TaskId& id, uint64_t fuel, Bytes state, Out& out) 
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.stage != Task::kRunning || state.size() > kTaskStateBytesMax) return;
   it->second.fuel_seen = std::max(it->second.fuel_seen, fuel);
-  out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(TaskState{id, fuel, std::move(state)})});
+  out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(TaskState{id, fuel, std::move(state)}), it->second.accepted.lease_number});
 }
 
 // Binds this machine to the result: the commitment leaves now, the result only when asked for.
@@ -276,7 +276,7 @@ void Executor::show(std::map<TaskId, Task>::iterator it, Out& out) {
   Result<object::Signed<object::Reveal>> reveal = object::sign_object(signer_, task.reveal);
   CHECK(reveal.ok());
   out.push(ExecutorSend{task.accepted.from,
-                        WorkMessages::encode(RevealAnswer{reveal->bytes, task.receipt->bytes, std::move(task.result.output)})});
+                        WorkMessages::encode(RevealAnswer{reveal->bytes, task.receipt->bytes, std::move(task.result.output)}), task.accepted.lease_number});
   tasks_.erase(it);
 }
 

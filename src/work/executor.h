@@ -75,7 +75,8 @@ struct DomainResult {
 struct NeedBlob { TaskId task; codec::Cid cid; };
 /// Rewrite a module. Answered by on_rewritten.
 struct NeedRewrite { codec::Cid module; std::shared_ptr<const Bytes> bytes; };
-struct ExecutorSend { NodeKey to; Bytes message; };
+/// `lease_number`: whose share of the network it takes; 0: too small to count.
+struct ExecutorSend { NodeKey to; Bytes message; uint64_t lease_number = 0; };
 /// Write the receipt down. Answered by on_receipt_kept.
 struct KeepReceipt { TaskId task; object::Signed<object::Receipt> receipt; };
 /// Stop the domain of a task that nobody wants any more. Its answer comes as always.

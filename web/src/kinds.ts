@@ -11,6 +11,7 @@ export interface NodeRecord { owner: Bytes; node: Bytes; seal_key: Bytes; issued
 export interface Grant {
   owner: Bytes; node: Bytes; origin: Bytes; classes: number; cpu_permille: number; memory_bytes: bigint; storage_bytes: bigint;
   issued: bigint; expires: bigint; nonce: Bytes; conditions: { battery_percent_min: number; only_while_charging: boolean };
+  manners: { burst_us: number; wakeups_per_second: number; network_kbps: number; heat_max: number; utility: number };
 }
 export interface Lease { grant: Bytes; node: Bytes; origin: Bytes; started: bigint; expires: bigint; state: number }
 export interface IssuerSet { name: string; issuers: Bytes[]; threshold: number; operations: string[] }
@@ -147,9 +148,10 @@ const OPERATION = '{name:text,risk:enum0..3,safety:enum0..3,idempotency:enum0..2
 
 const TABLE: readonly (readonly [KindName, number, string | null, string])[] = [
   ['NodeRecord', 2, 'owner', '{owner:bytes32,node:bytes32,seal_key:bytes32,issued:u64,expires:u64,serial:u64,succeeds:?bytes32}'],
-  ['Grant', 1, 'owner',
+  ['Grant', 2, 'owner',
     '{owner:bytes32,node:bytes32,origin:bytes32,classes:u32,cpu_permille:u32,memory_bytes:u64,storage_bytes:u64,issued:u64,expires:u64,nonce:bytes16,' +
-    'conditions:{battery_percent_min:u8,only_while_charging:bool}}'],
+    'conditions:{battery_percent_min:u8,only_while_charging:bool},' +
+    'manners:{burst_us:u32,wakeups_per_second:u32,network_kbps:u32,heat_max:u8,utility:u32}}'],
   ['Lease', 1, 'node', '{grant:bytes32,node:bytes32,origin:bytes32,started:u64,expires:u64,state:enum0..3}'],
   ['ZonePolicy', 2, 'owner',
     '{zone:bytes32,owner:bytes32,name:text,trust_level:u8,classes:u32,allow:[text],deny:[text],executors:[bytes32],publishers:[bytes32],' +

@@ -348,6 +348,10 @@ const RULES: Rules = {
     named(g.owner, g.node, g.origin);
     classes(g.classes);
     require(g.conditions.battery_percent_min <= 100, 'invalid', 'it asks for more than 100 percent of battery');
+    const m = g.manners;
+    const burst = m.burst_us >= 500 && m.burst_us <= 1_000_000;
+    const wakeups = m.wakeups_per_second >= 1 && m.wakeups_per_second <= 10_000;
+    require(burst && wakeups && m.heat_max <= 3 && m.utility >= 1 && m.utility <= 1000, 'invalid', 'its manners are out of bounds');
     lifetime(g.issued, g.expires, LIFETIME);
   },
   Lease(l) {
