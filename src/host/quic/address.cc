@@ -1,5 +1,7 @@
 #include "host/quic/address.h"
 
+#include "base/bytes.h"
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -78,6 +80,22 @@ SocketAddress SocketAddress::mapped_to_v6() const {
   out.v6.sin6_addr.s6_addr[10] = out.v6.sin6_addr.s6_addr[11] = 0xFF;
   std::memcpy(out.v6.sin6_addr.s6_addr + 12, &v4.sin_addr, 4);
   return out;
+}
+
+SocketAddress SocketAddress::of_circuit(uint64_t circuit) {
+  SocketAddress out;
+  out.v6.sin6_family = AF_INET6;
+  out.v6.sin6_addr.s6_addr[0] = 0x01;
+  store_u64(out.v6.sin6_addr.s6_addr + 8, circuit);
+  out.set_port(1);
+  return out;
+}
+
+std::optional<uint64_t> SocketAddress::circuit() const {
+  if (family() != AF_INET6) return std::nullopt;
+  const uint8_t* bytes = v6.sin6_addr.s6_addr;
+  if (load_u64(bytes) != uint64_t(0x01) << 56) return std::nullopt;
+  return load_u64(bytes + 8);
 }
 
 }  // namespace selvedge::host

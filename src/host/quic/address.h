@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -29,6 +30,10 @@ union SocketAddress {
   static Result<SocketAddress> parse(const std::string& text);
   /// The same address as an IPv6 socket names it. IPv6 stays as it is.
   SocketAddress mapped_to_v6() const;
+
+  /// A name for a way that is not UDP, in a block of addresses that no network carries (RFC 6666).
+  static SocketAddress of_circuit(uint64_t circuit);
+  std::optional<uint64_t> circuit() const;
 };
 
 }  // namespace selvedge::host

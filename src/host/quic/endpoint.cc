@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/check.h"
+#include "crypto/drbg.h"
 #include "crypto/hash.h"
 
 namespace selvedge::host {
@@ -20,6 +22,7 @@ static constexpr size_t kBurstsMax = 8;  // a connection
 static constexpr size_t kSettleRoundsMax = 8;
 static constexpr size_t kMessagesTurnMax = 4096;  // a connection and round
 static constexpr size_t kGhostsMax = 4096;
+static constexpr size_t kCircuitBurstsMax = 1024;  // waiting, each way; more are lost, as in a full socket
 // While the socket is full, timers are looked at no more often than this.
 static constexpr Duration kBlockedWait = milliseconds(1);
 
@@ -106,9 +109,10 @@ void QuicEndpoint::Impl::schedule() {
   });
 }
 
-void QuicEndpoint::Impl::add_peer(uint64_t number, std::unique_ptr<Connection> connection) {
+void QuicEndpoint::Impl::add_peer(uint64_t number, std::unique_ptr<Connection> connection, std::unique_ptr<Mask> mask) {
   if (!connection->dialled()) ++handshakes_pending_;
   Peer peer;
+  peer.mask = std::move(mask);
   peer.connection = std::move(connection);
   touch(number, peers_.emplace(number, std::move(peer)).first->second);
 }
@@ -122,7 +126,9 @@ void QuicEndpoint::Impl::on_socket(int ready) {
     for (Instant now = loop_.now(); now < until; now = loop_.now()) {
       arrived_.clear();
       const bool more = socket_.receive(arrived_);
-      for (const UdpSocket::Datagram& datagram : arrived_) on_datagram(datagram, now);
+      for (const UdpSocket::Datagram& datagram : arrived_) {
+        if (!datagram.from.circuit()) on_datagram(datagram, now);  // no network carries such an address: it is a lie
+      }
       if (!more) break;
     }
   }
@@ -233,7 +239,7 @@ bool QuicEndpoint::Impl::ReplyBudget::take(Instant now) {
 
 void QuicEndpoint::Impl::reply(const UdpSocket::Datagram& to, ByteView packet) {
   size_t taken = 0;
-  (void)socket_.send(to.to, to.from, packet, packet.size(), taken);  // a full socket loses it; the peer will ask again
+  (void)send_packets(to.to, to.from, packet, packet.size(), taken);  // a full socket loses it; the peer will ask again
   stats_.packets_sent += 1;
   stats_.bytes_sent += packet.size();
 }
@@ -301,12 +307,29 @@ void QuicEndpoint::Impl::reply_reset(const UdpSocket::Datagram& datagram, const 
 
 // ---- Calls from above.
 
-Status QuicEndpoint::Impl::start_dial(uint64_t number, const PeerKey& expected, const std::string& address) {
+Status QuicEndpoint::Impl::start_dial(uint64_t number, const PeerKey& expected, const std::string& address, DialAs as) {
   if (peers_.size() >= config_.connections_max) {
     return fail(Errc::kLimit,
                 "this node has its " + std::to_string(config_.connections_max) + " connections: close some first");
   }
+  std::unique_ptr<Mask> mask;
+  if (as == DialAs::kNobody) {
+    std::unique_ptr<TlsIdentity> identity = TRY(TlsIdentity::create(crypto::Drbg::from_os().seed(), config_.protocol, KeyUse::kPresent));
+    const TlsIdentity& key = *identity;
+    mask.reset(new Mask{std::move(identity), {config_, key, *this}});
+  }
+  const Connection::Shared& shared = mask ? mask->shared : shared_;
+  if (address.starts_with(kCircuitScheme)) {
+    uint64_t circuit = 0;
+    const char* end = address.data() + address.size();
+    const auto read = std::from_chars(address.data() + std::strlen(kCircuitScheme), end, circuit);
+    if (read.ec != std::errc() || read.ptr != end) return fail(Errc::kInvalid, address + " is no circuit");
+    auto made = TRY(Connection::dial(shared, number, expected, SocketAddress::of_circuit(0), SocketAddress::of_circuit(circuit), loop_.now()));
+    add_peer(number, std::move(made), std::move(mask));
+    return ok();
+  }
   SocketAddress remote = TRY(SocketAddress::parse(address));
+  if (remote.circuit()) return fail(Errc::kInvalid, address + " is an address that no network carries");
   const SocketAddress& bound = socket_.local();
   if (bound.family() == AF_INET6 && bound.is_wildcard()) remote = remote.mapped_to_v6();
   if (remote.family() != bound.family()) {
@@ -315,13 +338,14 @@ Status QuicEndpoint::Impl::start_dial(uint64_t number, const PeerKey& expected, 
   }
   if (remote.port() == 0) return fail(Errc::kInvalid, address + " names no port");
   const SocketAddress local = TRY(socket_.local_towards(remote));
-  add_peer(number, TRY(Connection::dial(shared_, number, expected, local, remote, loop_.now())));
+  auto made = TRY(Connection::dial(shared, number, expected, local, remote, loop_.now()));
+  add_peer(number, std::move(made), std::move(mask));
   return ok();
 }
 
-uint64_t QuicEndpoint::Impl::dial(const PeerKey& expected, const std::string& address) {
+uint64_t QuicEndpoint::Impl::dial(const PeerKey& expected, const std::string& address, DialAs as) {
   const uint64_t number = next_number_++;
-  if (Status started = start_dial(number, expected, address); !started.ok()) {
+  if (Status started = start_dial(number, expected, address, as); !started.ok()) {
     failed_dials_.push_back({number, std::move(started).error()});
     schedule();
   }
@@ -361,7 +385,7 @@ void QuicEndpoint::Impl::close_all(const std::string& reason) {
     // At once: the process may be about to end.
     const Bytes& packet = peer.connection->close_packet();
     size_t taken = 0;
-    if (!packet.empty()) (void)socket_.send(socket_.local(), peer.connection->remote(), packet, packet.size(), taken);
+    if (!packet.empty()) (void)send_packets(socket_.local(), peer.connection->remote(), packet, packet.size(), taken);
     touch(number, peer);
   }
 }
@@ -461,9 +485,51 @@ QuicEndpoint::Impl::Written QuicEndpoint::Impl::write(Peer& peer, Instant now) {
   return Written::kMore;
 }
 
+UdpSocket::Sent QuicEndpoint::Impl::send_packets(const SocketAddress& from, const SocketAddress& to, ByteView data, size_t segment, size_t& taken) {
+  const std::optional<uint64_t> circuit = to.circuit();
+  if (!circuit) return socket_.send(from, to, data, segment, taken);
+  taken = data.size();
+  if (circuits_out_.size() < kCircuitBurstsMax) circuits_out_.push_back({*circuit, segment, to_bytes(data)});
+  post_circuits();
+  return UdpSocket::Sent::kYes;
+}
+
+void QuicEndpoint::Impl::inject(uint64_t circuit, size_t segment, Bytes packets) {
+  if (segment == 0 || packets.empty() || circuits_in_.size() >= kCircuitBurstsMax) return;
+  circuits_in_.push_back({circuit, segment, std::move(packets)});
+  post_circuits();
+}
+
+void QuicEndpoint::Impl::post_circuits() {
+  if (std::exchange(circuits_posted_, true)) return;
+  loop_.post([weak = std::weak_ptr(alive_)] {
+    if (const auto alive = weak.lock()) (*alive)->run_circuits();
+  });
+}
+
+void QuicEndpoint::Impl::run_circuits() {
+  circuits_posted_ = false;
+  const Instant now = loop_.now();
+  for (const CircuitPackets& each : std::exchange(circuits_in_, {})) {
+    UdpSocket::Datagram datagram;
+    datagram.from = SocketAddress::of_circuit(each.circuit);
+    datagram.to = SocketAddress::of_circuit(0);
+    for (size_t at = 0; at < each.packets.size(); at += each.segment) {
+      datagram.data = ByteView(each.packets).subspan(at, std::min(each.segment, each.packets.size() - at));
+      on_datagram(datagram, now);
+    }
+  }
+  settle();
+  telling_ = true;
+  for (CircuitPackets& each : std::exchange(circuits_out_, {})) {
+    if (events_.circuit) events_.circuit(each.circuit, each.segment, std::move(each.packets));
+  }
+  telling_ = false;
+}
+
 bool QuicEndpoint::Impl::transmit(const SocketAddress& from, const SocketAddress& to, ByteView data, size_t segment) {
   size_t taken = 0;
-  const UdpSocket::Sent sent = socket_.send(from, to, data, segment, taken);
+  const UdpSocket::Sent sent = send_packets(from, to, data, segment, taken);
   stats_.bytes_sent += data.size();
   stats_.packets_sent += (data.size() + segment - 1) / segment;
   if (sent == UdpSocket::Sent::kYes) return true;
@@ -478,7 +544,7 @@ bool QuicEndpoint::Impl::transmit(const SocketAddress& from, const SocketAddress
 void QuicEndpoint::Impl::flush_blocked() {
   if (!blocked_.empty()) {
     size_t taken = 0;
-    const UdpSocket::Sent sent = socket_.send(blocked_from_, blocked_to_, blocked_, blocked_segment_, taken);
+    const UdpSocket::Sent sent = send_packets(blocked_from_, blocked_to_, blocked_, blocked_segment_, taken);
     blocked_.erase(blocked_.begin(), blocked_.begin() + ptrdiff_t(taken));
     if (sent == UdpSocket::Sent::kBlocked) return;
     blocked_.clear();

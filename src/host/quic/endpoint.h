@@ -26,7 +26,8 @@ class QuicEndpoint::Impl final : private ConnectionHost {
 
   const SocketAddress& address() const { return socket_.local(); }
   const PeerKey& key() const { return identity_->key(); }
-  uint64_t dial(const PeerKey& expected, const std::string& address);
+  uint64_t dial(const PeerKey& expected, const std::string& address, DialAs as);
+  void inject(uint64_t circuit, size_t segment, Bytes packets);
   Status send(uint64_t number, Channel channel, Bytes message);
   void set_paused(uint64_t number, Channel channel, bool paused);
   void close(uint64_t number, const std::string& reason);
@@ -35,7 +36,13 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   Result<QuicConnectionStats> connection_stats(uint64_t number) const;
 
  private:
+  /// Of a connection that is nobody's: its own key.
+  struct Mask {
+    std::unique_ptr<TlsIdentity> identity;
+    Connection::Shared shared;
+  };
   struct Peer {
+    std::unique_ptr<Mask> mask;
     std::unique_ptr<Connection> connection;
     bool told_open = false;
     bool dirty = false;                 // listed in dirty_
@@ -86,8 +93,12 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   void reply(const UdpSocket::Datagram& to, ByteView packet);
 
   Peer* find(uint64_t number);
-  Status start_dial(uint64_t number, const PeerKey& expected, const std::string& address);
-  void add_peer(uint64_t number, std::unique_ptr<Connection> connection);
+  Status start_dial(uint64_t number, const PeerKey& expected, const std::string& address, DialAs as);
+  void add_peer(uint64_t number, std::unique_ptr<Connection> connection, std::unique_ptr<Mask> mask = nullptr);
+  /// Packets of circuits go between turns, so that no event comes from inside a call.
+  UdpSocket::Sent send_packets(const SocketAddress& from, const SocketAddress& to, ByteView data, size_t segment, size_t& taken);
+  void post_circuits();
+  void run_circuits();
   void touch(uint64_t number, Peer& peer);
   void schedule();
   void settle();
@@ -128,6 +139,14 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   Bytes blocked_;
   SocketAddress blocked_from_, blocked_to_;
   size_t blocked_segment_ = 0;
+
+  struct CircuitPackets {
+    uint64_t circuit;
+    size_t segment;
+    Bytes packets;
+  };
+  std::deque<CircuitPackets> circuits_out_, circuits_in_;
+  bool circuits_posted_ = false;
 
   ReplyBudget replies_;
   QuicStats stats_;

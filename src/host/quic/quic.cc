@@ -54,9 +54,10 @@ QuicEndpoint::QuicEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 QuicEndpoint::~QuicEndpoint() = default;
 std::string QuicEndpoint::address() const { return impl_->address().text(); }
 const PeerKey& QuicEndpoint::key() const { return impl_->key(); }
-uint64_t QuicEndpoint::dial(const PeerKey& expected, const std::string& address) {
-  return impl_->dial(expected, address);
+uint64_t QuicEndpoint::dial(const PeerKey& expected, const std::string& address, DialAs as) {
+  return impl_->dial(expected, address, as);
 }
+void QuicEndpoint::inject(uint64_t circuit, size_t segment, Bytes packets) { impl_->inject(circuit, segment, std::move(packets)); }
 Status QuicEndpoint::send(uint64_t connection, Channel channel, Bytes message) {
   return impl_->send(connection, channel, std::move(message));
 }

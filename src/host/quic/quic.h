@@ -41,6 +41,13 @@ inline constexpr size_t kChannels = 2;
 /// How a dialler behaves about its own key. kWithhold exists for tests: a node refuses such a peer.
 enum class KeyUse : uint8_t { kPresent, kWithhold };
 
+/// Under which key a connection is dialled. kNobody: one made for this connection, so that who answers cannot tell whose it is, nor
+/// that two are from the same node.
+enum class DialAs : uint8_t { kNode, kNobody };
+
+/// dial() takes this and a number for a way to a peer that is not UDP: packets of it go out by `circuit` and come in by inject().
+inline constexpr char kCircuitScheme[] = "circuit:";
+
 struct QuicConfig {
   std::string listen;      // "127.0.0.1:0", "[::1]:4433", "[::]:4433" (both families); port 0 lets the system choose
   crypto::Seed node_seed;  // Ed25519, RFC 8032 5.1.5
@@ -91,6 +98,8 @@ class QuicEndpoint {
     std::function<void(uint64_t connection, const PeerKey& shown)> other_answered;
     /// The queue fell below half after send() had answered kLimit.
     std::function<void(uint64_t connection)> writable;
+    /// Packets for a circuit: `packets` are of `segment` bytes each, but for the last. What the other end does not get is lost, as in UDP.
+    std::function<void(uint64_t circuit, size_t segment, Bytes packets)> circuit;
   };
 
   /// Binds and starts. Errors: kInvalid (address), kBusy (port in use), kIo.
@@ -105,7 +114,9 @@ class QuicEndpoint {
 
   /// Starts a connection to whoever holds `expected` at `address` (a numeric IP and a port). The outcome is an event
   /// for the returned id: opened, or closed with kUnauthorized when someone else answers.
-  uint64_t dial(const PeerKey& expected, const std::string& address);
+  uint64_t dial(const PeerKey& expected, const std::string& address, DialAs as = DialAs::kNode);
+  /// Packets that came by a circuit, as `Events::circuit` gave them at its other end. A peer may dial this node by them.
+  void inject(uint64_t circuit, size_t segment, Bytes packets);
 
   /// Queues one message of 1 to message_bytes_max bytes. Errors: kNotFound (no such open connection), kInvalid
   /// (size), kLimit (queue full; `writable` follows). On an error the message is dropped.

@@ -92,6 +92,9 @@ struct Node {
       if (on_writable) on_writable(connection);
       bed.progress();
     };
+    events.circuit = [this](uint64_t circuit, size_t segment, Bytes packets) {
+      if (on_circuit) on_circuit(circuit, segment, std::move(packets));
+    };
     auto made = QuicEndpoint::create(bed.loop, std::move(config), std::move(events));
     CHECK_MSG(made.ok(), made.ok() ? "" : made.error().message.c_str());
     endpoint = std::move(made).value();
@@ -112,6 +115,7 @@ struct Node {
   std::string last_address;
   std::function<void(uint64_t, Channel, const Bytes&)> on_message;
   std::function<void(uint64_t)> on_writable;
+  std::function<void(uint64_t, size_t, Bytes)> on_circuit;
   std::unique_ptr<QuicEndpoint> endpoint;
 };
 
@@ -204,6 +208,49 @@ TEST(Quic, BothSidesSeeKeysAndMessages) {
   EXPECT_EQ(b.why(at_b), Errc::kCancelled);
   EXPECT_NE(b.closed.at(at_b).message.find("done"), std::string::npos);
   EXPECT_EQ(a->send(at_a, Channel::kBulk, Bytes{1}).code(), Errc::kNotFound);
+}
+
+// req: C3
+TEST(Quic, ACircuitCarriesAConnectionThatUdpDoesNot) {
+  Bed bed;
+  Node a(bed, config_for(1)), b(bed, config_for(2));
+  size_t carried = 0, lost = 0;
+  // What is between them loses a packet now and then, as a relay may.
+  a.on_circuit = [&](uint64_t circuit, size_t segment, Bytes packets) {
+    EXPECT_EQ(circuit, 5u);
+    if (++carried % 50 == 0 && ++lost > 0) return;
+    b->inject(9, segment, std::move(packets));
+  };
+  b.on_circuit = [&](uint64_t circuit, size_t segment, Bytes packets) {
+    EXPECT_EQ(circuit, 9u);
+    a->inject(5, segment, std::move(packets));
+  };
+  const uint64_t at_a = a->dial(b->key(), "circuit:5");
+  ASSERT_TRUE(bed.until([&] { return a.opened.count(at_a) == 1 && b.opened.size() == 1; }));
+  EXPECT_EQ(b.opened.begin()->second, a->key()) << "proved from end to end, whatever is between";
+  ASSERT_TRUE(a->send(at_a, Channel::kBulk, pattern(3'000'000, 4)).ok());
+  ASSERT_TRUE(bed.until([&] { return b.messages.size() == 1; }));
+  EXPECT_EQ(b.messages[0].bytes, pattern(3'000'000, 4));
+  EXPECT_GT(lost, 0u);
+  const uint64_t wrong = a->dial(a->key(), "circuit:x");
+  const uint64_t never = a->dial(b->key(), "[100::5]:1");
+  ASSERT_TRUE(bed.until([&] { return a.closed.count(wrong) == 1 && a.closed.count(never) == 1; }));
+  EXPECT_EQ(a.why(wrong), Errc::kInvalid);
+  EXPECT_EQ(a.why(never), Errc::kInvalid) << "a circuit is not dialled as an address";
+}
+
+// req: C3, C13
+TEST(Quic, ADialAsNobodyShowsAnotherKeyEachTime) {
+  Bed bed;
+  Node a(bed, config_for(1)), b(bed, config_for(2));
+  std::set<PeerKey> shown;
+  for (size_t i = 1; i <= 3; ++i) {
+    a->dial(b->key(), b->address(), DialAs::kNobody);
+    ASSERT_TRUE(bed.until([&] { return b.opened.size() == i && a.opened.size() == i; }));
+    shown.insert(b.opened.rbegin()->second);
+  }
+  EXPECT_EQ(shown.size(), 3u);
+  EXPECT_FALSE(shown.contains(a->key()));
 }
 
 TEST(Quic, ManySmallMessagesKeepTheirOrder) {
