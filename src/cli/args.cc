@@ -80,6 +80,7 @@ void add_node_verbs(CLI::App& app, Line& line) {
   CLI::App* up = add_verb(app, line.verb, "up", "Run the node in the foreground, until Ctrl-C or selvedge stop.",
                           "  selvedge up\n"
                           "  selvedge up --listen 192.0.2.7:7443      be reachable by others at this address (UDP)\n"
+                          "  selvedge up --listen 192.0.2.7:7443 --role relay --role rendezvous\n"
                           "  selvedge up --tpm device:/dev/tpmrm0     let the machine's TPM vouch for identity tokens\n"
                           "  selvedge --json up                       the ready line as JSON, for programs that wait for it\n",
                           [&line](World& w) { return run_up(w, line.up); });
@@ -87,6 +88,8 @@ void add_node_verbs(CLI::App& app, Line& line) {
   up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
   up->add_option("--isolation", line.up.isolation, "run each program in a locked-down process, or that in a QEMU microVM of its own; selvedge doctor says which boot here")
       ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
+  up->add_option("--role", line.up.roles, "what this node gives to everybody who asks: relay (passes on packets of those who cannot reach each other), rendezvous (tells where services are); may be repeated")
+      ->check(CLI::IsMember({"relay", "rendezvous"}))->type_name("ROLE");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");
   add_verb(app, line.verb, "stop", "Stop the running node.", "  selvedge stop\n", [](World& w) { return run_stop(w); })->group("A node");
@@ -246,6 +249,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_run_verbs(app, line);
   add_secret_verbs(app, line.verb, line.command);
   add_identity_verbs(app, line.verb);
+  add_meeting_verbs(app, line.verb);
   add_audit_verbs(app, line.verb);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);

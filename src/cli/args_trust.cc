@@ -3,23 +3,11 @@
 
 namespace selvedge::cli {
 
-void add_trust_verbs(CLI::App& app, Verb& chosen) {
-  const auto ticket_options = std::make_shared<TicketOptions>();
-  CLI::App* ticket = add_verb(app, chosen, "ticket", "Show this node's ticket: how others find it. It carries no authority.",
-                              "  selvedge ticket\n  selvedge ticket --qr       for a phone's camera\n", verb_of(ticket_options, run_ticket));
-  ticket->add_flag("--qr", ticket_options->qr, "also as a QR code");
-  ticket->group("Peers and grants");
+namespace {
 
-  CLI::App* peer = app.add_subcommand("peer", "Other nodes this one keeps in touch with.")->require_subcommand(1)->group("Peers and grants");
-  const auto peer_add_options = std::make_shared<PeerAddOptions>();
-  CLI::App* add = add_verb(*peer, chosen, "add", "Get to know a node by its ticket.", "  selvedge peer add selvedge1...\n",
-                           verb_of(peer_add_options, run_peer_add));
-  add->add_option("TICKET", peer_add_options->ticket, "what selvedge ticket shows on the other machine")->required();
-  add_verb(*peer, chosen, "list", "Known nodes, and why one is not connected.", "  selvedge peer list\n", [](World& w) { return run_peer_list(w); });
-
-  CLI::App* grant = app.add_subcommand("grant", "What owners allow each other.")->require_subcommand(1)->group("Peers and grants");
+void add_grant_give(CLI::App& grant, Verb& chosen) {
   const auto grant_give_options = std::make_shared<GrantGiveOptions>();
-  CLI::App* give = add_verb(*grant, chosen, "give", "Allow an origin to compute and store on this machine, within bounds, for a time.",
+  CLI::App* give = add_verb(grant, chosen, "give", "Allow an origin to compute and store on this machine, within bounds, for a time.",
                             "  selvedge grant give gm9xk...5fo --cpu 50% --memory 256M --storage 1G --for 1h\n"
                             "  selvedge grant give gm9xk...5fo --cpu 0 --storage 20G --for 30d      storage only\n",
                             verb_of(grant_give_options, run_grant_give));
@@ -37,6 +25,28 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
       ->check(CLI::IsMember({"calm", "raised", "high", "critical"}))->type_name("LEVEL")->capture_default_str();
   give->add_option("--utility", grant_give_options->utility, "of two leases, that with less makes room first")->check(CLI::Range(1, 1000))->capture_default_str();
   give->add_option("--for", grant_give_options->duration, "how long: 90s, 15m, 1h, 7d")->type_name("TIME")->capture_default_str();
+}
+
+}  // namespace
+
+void add_trust_verbs(CLI::App& app, Verb& chosen) {
+  const auto ticket_options = std::make_shared<TicketOptions>();
+  CLI::App* ticket = add_verb(app, chosen, "ticket", "Show this node's ticket: how others find it. It carries no authority.",
+                              "  selvedge ticket\n  selvedge ticket --qr               for a phone's camera\n"
+                              "  selvedge ticket --relay-only       names no address of this machine (selvedge relay use)\n", verb_of(ticket_options, run_ticket));
+  ticket->add_flag("--qr", ticket_options->qr, "also as a QR code");
+  ticket->add_flag("--relay-only", ticket_options->relay_only, "only ways through relays, no address of this machine");
+  ticket->group("Peers and grants");
+
+  CLI::App* peer = app.add_subcommand("peer", "Other nodes this one keeps in touch with.")->require_subcommand(1)->group("Peers and grants");
+  const auto peer_add_options = std::make_shared<PeerAddOptions>();
+  CLI::App* add = add_verb(*peer, chosen, "add", "Get to know a node by its ticket.", "  selvedge peer add selvedge1...\n",
+                           verb_of(peer_add_options, run_peer_add));
+  add->add_option("TICKET", peer_add_options->ticket, "what selvedge ticket shows on the other machine")->required();
+  add_verb(*peer, chosen, "list", "Known nodes, and why one is not connected.", "  selvedge peer list\n", [](World& w) { return run_peer_list(w); });
+
+  CLI::App* grant = app.add_subcommand("grant", "What owners allow each other.")->require_subcommand(1)->group("Peers and grants");
+  add_grant_give(*grant, chosen);
   add_verb(*grant, chosen, "list", "Grants given by this machine's owner and received by them.", "  selvedge grant list\n",
            [](World& w) { return run_grant_list(w); });
   add_permission_verbs(*grant, chosen);

@@ -26,10 +26,27 @@ struct UpOptions {
   std::string listen = "127.0.0.1:0";
   std::string tpm;
   std::string isolation = "process";
+  std::vector<std::string> roles;
   std::string misbehave;
 };
 struct TicketOptions {
   bool qr = false;
+  bool relay_only = false;
+};
+struct RelayUseOptions {
+  std::string relay;
+};
+struct PublishOptions {
+  std::string name;
+  std::string relay;
+  std::vector<std::string> at;
+  std::string protocols = "http";
+  std::string duration = "1h";
+};
+struct ResolveOptions {
+  std::string address;
+  std::vector<std::string> via;
+  uint32_t quorum = 1;
 };
 struct PutOptions {
   std::vector<std::string> paths;
@@ -252,6 +269,10 @@ CommandResult run_key_show(World& world);
 CommandResult run_key_rotate(World& world);
 CommandResult run_key_export(World& world, const KeyExportOptions& options);
 CommandResult run_key_import(World& world, const KeyImportOptions& options);
+CommandResult run_relay_use(World& world, const RelayUseOptions& options);
+CommandResult run_relay_list(World& world);
+CommandResult run_publish(World& world, const PublishOptions& options);
+CommandResult run_resolve(World& world, const ResolveOptions& options);
 CommandResult run_identity_request(World& world, const IdentityRequestOptions& options);
 CommandResult run_identity_list(World& world);
 CommandResult run_identity_withdraw(World& world, const IdentityTokenOptions& options);

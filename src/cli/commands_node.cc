@@ -71,6 +71,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.json = world.terminal.json();
   daemon.tpm = options.tpm;
   daemon.misbehave = options.misbehave;
+  for (const std::string& role : options.roles) daemon.roles |= role == "relay" ? node::kRoleRelay : node::kRoleRendezvous;
   if (options.isolation == "microvm") {
     world.terminal.remark("Trying which virtual machines boot here ...");
     const host::MicroVmChoice choice = host::choose_microvm(daemon.runner_path, false);
@@ -174,7 +175,7 @@ std::string qr_text(const QRcode& code) {
 
 CommandResult run_ticket(World& world, const TicketOptions& options) {
   const auto client = TRY(Client::connect(world.home, nullptr));
-  const Json answer = TRY(client->ask_json(node::TicketRequest{}));
+  const Json answer = TRY(client->ask_json(node::TicketRequest{options.relay_only}));
   const std::string ticket = answer.at("ticket").text();
   world.terminal.record(answer.dump());
   if (options.qr && !world.terminal.json()) {

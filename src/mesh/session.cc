@@ -80,6 +80,11 @@ void Sessions::on_link_closed(Instant now, LinkId id, const Error& why, Out& out
   auto it = links_.find(id);
   if (it == links_.end()) return;
   const NodeKey key = it->second.peer;
+  if (it->second.visitor) {
+    --visitors_;
+    links_.erase(it);
+    return;
+  }
   Peer& peer = peers_[key];
   if (!it->second.established) --peer.links_opening;
   links_.erase(it);
@@ -126,6 +131,8 @@ Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello,
 void Sessions::on_hello(Instant now, LinkId id, const Hello& hello, Out& out) {
   auto it = links_.find(id);
   if (it == links_.end()) return;
+  if (hello.record.empty()) return welcome_visitor(id, it->second, hello, out);
+  if (it->second.visitor) return out.push(CloseLink{id, "a second hello on one link"});
   Peer& peer = peers_[it->second.peer];
   const Status accepted = accept_hello(now, it->second, hello, peer);
   if (!accepted.ok()) {
@@ -144,6 +151,19 @@ void Sessions::on_hello(Instant now, LinkId id, const Hello& hello, Out& out) {
   // A second link mostly means that the peer started anew and the first is dead without knowing it: begin anew as well.
   if (peer.links.size() > 1) out.push(PeerDown{key, fail(Errc::kUnavailable, "the peer opened a new connection")});
   out.push(PeerUp{key});
+}
+
+void Sessions::welcome_visitor(LinkId id, Link& link, const Hello& hello, Out& out) {
+  const bool speaks = std::find(hello.versions.begin(), hello.versions.end(), kProtocolVersion) != hello.versions.end();
+  if (link.established || !speaks) return out.push(CloseLink{id, link.established ? "a second hello on one link" : "the visitor speaks no protocol version this node speaks"});
+  if (visitors_ >= kVisitorsMax) return out.push(CloseLink{id, "too many visitors"});
+  link.established = link.visitor = true;
+  ++visitors_;
+  const auto peer = peers_.find(link.peer);
+  --peer->second.links_opening;
+  // A key of the moment is not remembered.
+  const bool nobody = peer->second.links.empty() && peer->second.links_opening == 0 && !peer->second.record && peer->second.addresses.empty();
+  if (nobody) peers_.erase(peer);
 }
 
 void Sessions::on_deadline(Instant now, Out& out) {
@@ -171,7 +191,12 @@ Instant Sessions::next_deadline() const {
 
 const NodeKey* Sessions::peer_of(LinkId id) const {
   auto it = links_.find(id);
-  return it == links_.end() || !it->second.established ? nullptr : &it->second.peer;
+  return it == links_.end() || !it->second.established || it->second.visitor ? nullptr : &it->second.peer;
+}
+
+const NodeKey* Sessions::visitor_of(LinkId id) const {
+  auto it = links_.find(id);
+  return it == links_.end() || !it->second.visitor ? nullptr : &it->second.peer;
 }
 
 bool Sessions::up(const NodeKey& key) const {

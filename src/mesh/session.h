@@ -8,6 +8,9 @@
 // is under way on a link when it closes is lost, so each change of links ends the session (PeerDown) and, while one is
 // left, begins it anew (PeerUp): whoever waits for an answer asks again.
 //
+// A Hello without a record makes a visitor of its link: somebody under a key of the moment, to whom this node may give what it gives to
+// everybody (a rendezvous, a relay), and nothing else. A visitor is no peer and has no session.
+//
 // Pure: driven by the node; the transport reports links, the node carries out the effects.
 #pragma once
 
@@ -31,6 +34,7 @@ constexpr size_t kPeersMax = 4096;
 constexpr size_t kLinksPerPeerMax = 4;
 constexpr size_t kLinksMax = 2 * kPeersMax;
 constexpr size_t kAddressesPerPeerMax = 8;
+constexpr size_t kVisitorsMax = 2048;
 constexpr uint32_t kFrameBytesMin = 2048;
 constexpr Duration kHelloTimeout = seconds(10);
 constexpr Duration kRedialMin = milliseconds(100);
@@ -78,6 +82,8 @@ class Sessions {
   void on_deadline(Instant now, Out& out);
   Instant next_deadline() const;
 
+  /// The key of the moment of a visitor, or nullptr when the link is none.
+  const NodeKey* visitor_of(LinkId link) const;
   /// The peer of a link whose session is up, or nullptr.
   const NodeKey* peer_of(LinkId link) const;
   bool up(const NodeKey& peer) const;
@@ -90,7 +96,9 @@ class Sessions {
     NodeKey peer;
     bool established = false;
     Instant hello_by;
+    bool visitor = false;
   };
+  void welcome_visitor(LinkId id, Link& link, const Hello& hello, Out& out);
   /// A place for one more peer, that of somebody nobody wants and who is not here if need be.
   bool make_room(Instant now);
   Status accept_hello(Instant now, const Link& link, const Hello& hello, Peer& peer);
@@ -103,6 +111,7 @@ class Sessions {
   Rng rng_;
   std::map<NodeKey, Peer> peers_;
   std::map<LinkId, Link> links_;
+  size_t visitors_ = 0;
 };
 
 }  // namespace selvedge::mesh

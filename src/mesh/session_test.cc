@@ -66,6 +66,30 @@ TEST(Session, ASessionNeedsBothHellos) {
   EXPECT_EQ(rig.sessions.find(rig.key())->record->body.owner, rig.peer.owner.public_key());
 }
 
+// req: C3, C13
+TEST(Session, AVisitorHasNoSessionAndIsNotRemembered) {
+  Rig rig;
+  rig.sessions.on_link_opened(rig.now, 1, rig.key(), rig.out);
+  rig.sessions.on_hello(rig.now, 1, {{kProtocolVersion}, uint32_t(kFrameBytesMax), {}}, rig.out);
+  EXPECT_EQ(rig.count<PeerUp>(), 0u);
+  EXPECT_EQ(rig.sessions.peer_of(1), nullptr);
+  ASSERT_NE(rig.sessions.visitor_of(1), nullptr);
+  EXPECT_EQ(*rig.sessions.visitor_of(1), rig.key());
+  EXPECT_EQ(rig.sessions.find(rig.key()), nullptr);
+  // Who came without a name does not get one later on the same link.
+  rig.sessions.on_hello(rig.now, 1, rig.peer.hello(), rig.out);
+  EXPECT_EQ(rig.count<CloseLink>(), 1u);
+  EXPECT_EQ(rig.count<PeerUp>(), 0u);
+  rig.sessions.on_link_closed(rig.now, 1, Error{Errc::kCancelled, "closed"}, rig.out);
+  EXPECT_EQ(rig.sessions.visitor_of(1), nullptr);
+  EXPECT_EQ(rig.sessions.next_deadline(), Instant::never()) << "nobody is dialled back";
+  // Nor does a session become a visit.
+  rig.up(2);
+  rig.sessions.on_hello(rig.now, 2, {{kProtocolVersion}, uint32_t(kFrameBytesMax), {}}, rig.out);
+  EXPECT_EQ(rig.count<CloseLink>(), 2u);
+  EXPECT_EQ(rig.sessions.visitor_of(2), nullptr);
+}
+
 // req: A9 C15
 TEST(Session, AHelloThatDoesNotFitClosesTheLink) {
   Rig rig;

@@ -11,6 +11,7 @@
 #include "codec/schema.h"
 #include "node/api_device.h"
 #include "node/api_identity.h"
+#include "node/api_meeting.h"
 #include "node/api_secret.h"
 #include "node/api_audit.h"
 #include "node/api_trust.h"
@@ -28,7 +29,11 @@ struct FileName {
 };
 
 struct StatusRequest { static constexpr const char* kMethod = "status"; template <class V> void visit(V&) {} };
-struct TicketRequest { static constexpr const char* kMethod = "ticket"; template <class V> void visit(V&) {} };
+struct TicketRequest {
+  static constexpr const char* kMethod = "ticket";
+  bool relay_only = false;         // name no address of this machine
+  template <class V> void visit(V& v) { v("relay_only", relay_only); }
+};
 struct PeerAddRequest {
   static constexpr const char* kMethod = "peer.add";
   std::string ticket;
@@ -121,6 +126,7 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
+                                RelayUseRequest, RelayListRequest, PublishRequest, ResolveServiceRequest,
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
                                 AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
                                 DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,

@@ -18,6 +18,7 @@
 #include "mesh/spread.h"
 #include "node/authority.h"
 #include "node/effects.h"
+#include "node/roles.h"
 #include "object/audit_entry.h"
 #include "store/store.h"
 #include "work/messages.h"
@@ -65,6 +66,7 @@ struct NodeConfig {
   std::string isolation_text = "process";                // and for a person
   std::shared_ptr<fountain::PlanCache> plans;
   store::Limits limits;
+  Roles roles = 0;
 };
 
 /// One input being handled: when, and where its effects go.
@@ -104,6 +106,7 @@ enum class Record : store::RecordKind {
   kSecret = 61,        // by secret: OwnedSecret, this owner's (secrets.h)
   kSecretOffered = 62, // by secret: OfferedSecret, another owner's that this node may ask for
   kSecretLeave = 63,   // by capability: SecretLeave, given to another for a secret of this owner
+  kRelayUsed = 70,     // by handle: RelayUsed, a relay through which this node can be reached (meetings.h)
 };
 
 template <class To, class From>

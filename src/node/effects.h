@@ -41,7 +41,9 @@ using ComputeResult = std::variant<Described, mesh::EncodeResult, mesh::DecodeRe
 
 // ---- effects
 
-struct DialPeer { NodeKey peer; std::string address; };            // on_link_opened or on_dial_failed
+struct DialPeer { NodeKey peer; std::string address; };            // on_link_opened or on_dial_failed. "circuit:N": by packets of on_circuit
+struct DialAsNobody { NodeKey peer; std::string address; };        // under a key of the moment; on_visit_opened or on_visit_failed
+struct CircuitPackets { uint64_t circuit; size_t segment; Bytes packets; };  // for the transport, as if they had come by UDP
 struct SendMessage { LinkId link; Bytes message; };                // control channel
 struct SendSymbols { LinkId link; Bytes frame; };                  // bulk channel
 struct ClosePeer { LinkId link; std::string reason; };             // on_link_closed follows
@@ -64,7 +66,7 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

@@ -6,6 +6,7 @@
 #include "node/index_messages.h"
 #include "node/audit_messages.h"
 #include "node/secret_messages.h"
+#include "mesh/relay.h"
 #include "mesh/rendezvous.h"
 #include "work/messages.h"
 
@@ -30,5 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<node::SecretMessages>({data, size});
   round_trip<node::AuditMessages>({data, size});
   round_trip<mesh::RendezvousMessages>({data, size});
+  round_trip<mesh::RelayMessages>({data, size});
+  if (const auto frame = mesh::parse_relay_frame({data, size}); frame.ok()) {
+    CHECK(mesh::make_relay_frame(frame->circuit, frame->segment, frame->packets) == to_bytes(ByteView(data, size)));
+  }
   return 0;
 }

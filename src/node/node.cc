@@ -28,7 +28,8 @@ Node::Node(NodeConfig config)
       copy_(core_, index_, zones_, library_, devices_),
       vault_(core_),
       secrets_(core_),
-      registrar_(core_) {
+      registrar_(core_),
+      meetings_(core_) {
   wire();
 }
 
@@ -36,6 +37,11 @@ void Node::wire() {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
     registrar_.on_lease_ended(turn, grant.id);
     keeper_.on_origin_revoked(turn, grant.body.origin);
+  };
+  meetings_.on_dial_failed = [this](Turn& turn, const NodeKey& peer, const Error& why) {
+    mesh::Sessions::Out effects;
+    core_.sessions.on_dial_failed(turn.now, peer, why, effects);
+    route(turn, effects);
   };
   zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
   zones_.tell_devices = [this](Turn& turn, const Bytes& bytes) { devices_.tell(turn, bytes); };
@@ -120,6 +126,7 @@ Status Node::start(Instant now, Out& out) {
   zones_.restore(turn);
   devices_.started(turn);
   restore_peers(turn);
+  meetings_.restore(turn);
   copy_.restore(turn);
   consent_.restore(turn);
   vault_.restore(turn);
@@ -183,6 +190,7 @@ void Node::on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& ou
 
 void Node::on_link_closed(Instant now, LinkId link, const Error& why, Out& out) {
   Turn turn{now, out};
+  meetings_.on_link_closed(turn, link, why);
   mesh::Sessions::Out effects;
   core_.sessions.on_link_closed(now, link, why, effects);
   route(turn, effects);
@@ -207,8 +215,10 @@ void Node::on_other_answered(Instant now, const NodeKey& peer, const std::string
 
 void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
   for (mesh::SessionEffect& effect : effects.take()) {
-    if (auto* dial = std::get_if<mesh::Dial>(&effect)) turn.out.push(DialPeer{dial->peer, dial->address});
-    else if (auto* send = std::get_if<mesh::SendOnLink>(&effect)) turn.out.push(SendMessage{send->link, std::move(send->message)});
+    if (auto* dial = std::get_if<mesh::Dial>(&effect)) {
+      if (is_relay_address(dial->address)) meetings_.dial(turn, dial->peer, dial->address);
+      else turn.out.push(DialPeer{dial->peer, dial->address});
+    } else if (auto* send = std::get_if<mesh::SendOnLink>(&effect)) turn.out.push(SendMessage{send->link, std::move(send->message)});
     else if (auto* close = std::get_if<mesh::CloseLink>(&effect)) turn.out.push(ClosePeer{close->link, close->reason});
     else if (auto* up = std::get_if<mesh::PeerUp>(&effect)) on_peer_up(turn, up->peer);
     else if (auto* down = std::get_if<mesh::PeerDown>(&effect)) on_peer_down(turn, down->peer, down->why);
@@ -258,6 +268,10 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
 
 void Node::on_message(Instant now, LinkId link, ByteView message, Out& out) {
   Turn turn{now, out};
+  if (meetings_.knows(link)) {
+    meetings_.on_message(turn, link, message);
+    return finish(turn);
+  }
   const NodeKey* peer = core_.sessions.peer_of(link);
   dispatch(turn, peer == nullptr ? NodeKey{} : *peer, link, message);
   finish(turn);
@@ -266,7 +280,8 @@ void Node::on_message(Instant now, LinkId link, ByteView message, Out& out) {
 void Node::on_symbols(Instant now, LinkId link, Bytes frame, Out& out) {
   Turn turn{now, out};
   // Symbols before the session is up come from nobody this node knows.
-  if (const NodeKey* peer = core_.sessions.peer_of(link)) dispatch_symbols(turn, *peer, std::move(frame));
+  if (meetings_.knows(link)) meetings_.on_frame(turn, link, frame);
+  else if (const NodeKey* peer = core_.sessions.peer_of(link)) dispatch_symbols(turn, *peer, std::move(frame));
   finish(turn);
 }
 
@@ -458,6 +473,7 @@ void Node::on_deadline(Instant now, Out& out) {
   copy_.on_deadline(turn);
   auditor_.on_deadline(turn);
   oracles_.on_deadline(turn);
+  meetings_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -466,7 +482,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

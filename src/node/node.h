@@ -19,6 +19,7 @@
 #include "node/index_copy.h"
 #include "node/keeper.h"
 #include "node/library.h"
+#include "node/meetings.h"
 #include "node/oracles.h"
 #include "node/registrar.h"
 #include "node/secrets.h"
@@ -49,6 +50,10 @@ class Node {
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
   /// At the address where `peer` was dialled somebody answered who showed another key: the peer's successor, perhaps.
   void on_other_answered(Instant now, const NodeKey& peer, const std::string& address, const NodeKey& shown, Out& out);
+  void on_visit_opened(Instant now, const NodeKey& provider, LinkId link, Out& out);
+  void on_visit_failed(Instant now, const NodeKey& provider, const Error& why, Out& out);
+  /// Packets that the transport has for a circuit.
+  void on_circuit(Instant now, uint64_t circuit, size_t segment, Bytes packets, Out& out);
   void on_message(Instant now, LinkId link, ByteView message, Out& out);
   void on_symbols(Instant now, LinkId link, Bytes frame, Out& out);
   /// A request was thrown away unread because too much was waiting: whoever asked is told, where that is cheap.
@@ -138,7 +143,7 @@ class Node {
     return [this, id](Turn& turn, Result<T> value) { answer_or_refuse(turn, id, value); };
   }
   void answer_to(Turn& turn, RequestId id, const StatusRequest&);
-  void answer_to(Turn& turn, RequestId id, const TicketRequest&);
+  void answer_to(Turn& turn, RequestId id, const TicketRequest& request);
   void answer_to(Turn& turn, RequestId id, const PeerAddRequest& request);
   void answer_to(Turn& turn, RequestId id, const PeerListRequest&);
   void answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request);
@@ -202,6 +207,10 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const SecretDenyRequest& request);
   void on_secret_message(Turn& turn, const NodeKey& from, const SecretMessages::Message& message);
   // node_api_identity.cc
+  void answer_to(Turn& turn, RequestId id, const RelayUseRequest& request);
+  void answer_to(Turn& turn, RequestId id, const RelayListRequest&);
+  void answer_to(Turn& turn, RequestId id, const PublishRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& request);
   void answer_to(Turn& turn, RequestId id, const IdentityRequest& request);
   void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
   void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
@@ -231,6 +240,7 @@ class Node {
   Vault vault_;
   Secrets secrets_;
   Registrar registrar_;
+  Meetings meetings_;
   Instant started_;
   Instant head_issued_{0};
 };

@@ -52,8 +52,11 @@ void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
   answer(turn, id, status);
 }
 
-void Node::answer_to(Turn& turn, RequestId id, const TicketRequest&) {
-  codec::Ticket ticket{core_.self(), core_.owner(), core_.config.addresses, std::nullopt};
+void Node::answer_to(Turn& turn, RequestId id, const TicketRequest& request) {
+  const std::vector<std::string> relayed = meetings_.addresses();
+  if (request.relay_only && relayed.empty()) return turn.out.push(Refuse{id, fail(Errc::kUnavailable, "this node uses no relay; name one first: selvedge relay use TICKET")});
+  codec::Ticket ticket{core_.self(), core_.owner(), request.relay_only ? std::vector<std::string>{} : core_.config.addresses, std::nullopt};
+  ticket.addresses.insert(ticket.addresses.end(), relayed.begin(), relayed.end());
   const Result<std::string> text = codec::ticket_text(ticket);
   if (!text.ok()) {
     turn.out.push(Refuse{id, text.error()});
@@ -300,6 +303,7 @@ void Node::next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswe
 
 void Node::answer_to(Turn& turn, RequestId id, const ShutdownRequest&) {
   answer(turn, id, Empty{});
+  meetings_.drain(turn);
   turn.out.push(Shutdown{});
 }
 

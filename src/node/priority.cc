@@ -2,6 +2,8 @@
 
 #include "mesh/frame.h"
 #include "mesh/messages.h"
+#include "mesh/relay.h"
+#include "mesh/rendezvous.h"
 #include "node/audit_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
@@ -25,17 +27,27 @@ mesh::Priority message_priority(ByteView message) {
     case work::Commit::kType:
     case work::RevealAnswer::kType:
     case work::TaskState::kType:
+    case mesh::RelayAck::kType:
+    case mesh::RelayIncoming::kType:
+    case mesh::RendezvousAck::kType:
+    case mesh::RendezvousAnswer::kType:
+    case mesh::RendezvousMembers::kType:
     case OracleReply::kType: return Priority::kResponse;
     default: break;
   }
   if (AuditMessages::knows(message[0])) return Priority::kAudit;
   if (IndexMessages::knows(message[0])) return Priority::kCapability;  // between devices of one owner
-  const bool known = mesh::MeshMessages::knows(message[0]) || work::WorkMessages::knows(message[0]) || SecretMessages::knows(message[0]) || OracleMessages::knows(message[0]);
+  const bool meeting = mesh::RelayMessages::knows(message[0]) || mesh::RendezvousMessages::knows(message[0]);
+  const bool known = meeting || mesh::MeshMessages::knows(message[0]) || work::WorkMessages::knows(message[0]) || SecretMessages::knows(message[0]) || OracleMessages::knows(message[0]);
   return known ? Priority::kRequest : Priority::kEvent;
 }
 
-mesh::Priority frame_priority(ByteView frame) { return mesh::peek_frame(frame).kind == mesh::FrameKind::kStore ? Priority::kRequest : Priority::kResponse; }
+mesh::Priority frame_priority(ByteView frame) {
+  // Packets of others' connections: what they are for is not to be seen.
+  if (mesh::is_relay_frame(frame)) return Priority::kResponse;
+  return mesh::peek_frame(frame).kind == mesh::FrameKind::kStore ? Priority::kRequest : Priority::kResponse;
+}
 
-std::optional<object::ZoneId> frame_zone(ByteView frame) { return mesh::peek_frame(frame).zone; }
+std::optional<object::ZoneId> frame_zone(ByteView frame) { return mesh::is_relay_frame(frame) ? std::nullopt : mesh::peek_frame(frame).zone; }
 
 }  // namespace selvedge::node

@@ -317,6 +317,11 @@ void World::act(NodeIndex n, node::Effect& effect) {
     // Simulated domains take the time that is drawn for them; desk.h simulates paces.
     store_u64(number, pace->lease_number);
     trace("pace", n, number);
+  } else if (const auto* visit = std::get_if<node::DialAsNobody>(&effect)) {
+    trace("visit", n, visit->peer);  // there are no relays in this world yet: nobody answers
+    violate(name(n) + ": visits somebody");
+  } else if (std::get_if<node::CircuitPackets>(&effect) != nullptr) {
+    violate(name(n) + ": has packets of a circuit");
   } else if (const auto* cancel = std::get_if<node::CancelTask>(&effect)) {
     trace("cancel", n, cancel->task);  // a domain that is slow to hear it: its answer comes when it was to come
   } else if (std::get_if<node::ReclaimMemory>(&effect) != nullptr) {

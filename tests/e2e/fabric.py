@@ -30,6 +30,14 @@ def guest(name):
     return os.path.join(GUESTS, name + ".wasm")
 
 
+def key_bytes(text):
+    """The 32 bytes of a key as people read it (z-base-32)."""
+    number = 0
+    for letter in text:
+        number = number << 5 | "ybndrfg8ejkmcpqxot1uwisza345h769".index(letter)
+    return (number >> (5 * len(text) - 256)).to_bytes(32, "big")
+
+
 def run(*words, home=None, stdin=b"", timeout=DEADLINE_SECONDS, env=None):
     """Runs the command to its end. Output is bytes."""
     head = [COMMAND] + (["--home", home] if home else [])

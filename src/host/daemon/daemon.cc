@@ -72,6 +72,8 @@ class Daemon {
   }
 
   void perform(node::DialPeer& effect);
+  void perform(node::DialAsNobody& effect);
+  void perform(node::CircuitPackets& effect) { quic_->inject(effect.circuit, effect.segment, std::move(effect.packets)); }
   void perform(node::SendMessage& effect) { send(effect.link, Channel::kControl, std::move(effect.message)); }
   void perform(node::SendSymbols& effect) { send(effect.link, Channel::kBulk, std::move(effect.frame)); }
   void perform(node::ClosePeer& effect) { quic_->close(effect.link, effect.reason); }
@@ -125,6 +127,7 @@ class Daemon {
   struct Dialled {
     node::NodeKey peer;
     std::string address;
+    DialAs as;
   };
   Kernel kernel_;
   Loop::Timer kernel_timer_;
@@ -151,6 +154,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.random = crypto::Drbg::from_os().seed();
   config.version = options_.version;
   config.label = home_.load_label();
+  config.roles = options_.roles;
   config.processors = std::max(1u, std::thread::hardware_concurrency());
   if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
   vrf_.emplace(crypto::VrfKeyPair::derive(keys.node.node));
@@ -215,14 +219,17 @@ Status Daemon::open_network(const HomeKeys& keys) {
   config.keep_alive = milliseconds(1200);
   QuicEndpoint::Events events;
   events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string) {
-    dialling_.erase(link);
+    const auto dialled = dialling_.find(link);
+    const bool visit = dialled != dialling_.end() && dialled->second.as == DialAs::kNobody;
+    if (dialled != dialling_.end()) dialling_.erase(dialled);
     inbox_.opened(link, peer);
+    if (visit) return input([&](Instant now, node::Node::Out& out) { node_->on_visit_opened(now, peer, link, out); });
     input([&](Instant now, node::Node::Out& out) { node_->on_link_opened(now, link, peer, out); });
   };
   events.message = [this](uint64_t link, Channel channel, Bytes message) { inbox_.message(link, channel, std::move(message)); };
   events.other_answered = [this](uint64_t link, const PeerKey& shown) {
     const auto dialled = dialling_.find(link);
-    if (dialled == dialling_.end()) return;
+    if (dialled == dialling_.end() || dialled->second.as == DialAs::kNobody) return;
     const Dialled to = dialled->second;
     input([&](Instant now, node::Node::Out& out) { node_->on_other_answered(now, to.peer, to.address, shown, out); });
   };
@@ -231,8 +238,13 @@ Status Daemon::open_network(const HomeKeys& keys) {
     auto dialled = dialling_.find(link);
     if (dialled == dialling_.end()) return input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
     const node::NodeKey peer = dialled->second.peer;
+    const bool visit = dialled->second.as == DialAs::kNobody;
     dialling_.erase(dialled);
+    if (visit) return input([&](Instant now, node::Node::Out& out) { node_->on_visit_failed(now, peer, why, out); });
     input([&](Instant now, node::Node::Out& out) { node_->on_dial_failed(now, peer, why, out); });
+  };
+  events.circuit = [this](uint64_t circuit, size_t segment, Bytes packets) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_circuit(now, circuit, segment, std::move(packets), out); });
   };
   events.writable = [](uint64_t) {};  // the node bounds what it has in flight by acknowledgements
   quic_ = TRY(QuicEndpoint::create(loop_, std::move(config), std::move(events)));
@@ -270,7 +282,12 @@ Status Daemon::open_api() {
 
 void Daemon::perform(node::DialPeer& effect) {
   const uint64_t link = quic_->dial(effect.peer, effect.address);
-  dialling_.emplace(link, Dialled{effect.peer, effect.address});
+  dialling_.emplace(link, Dialled{effect.peer, effect.address, DialAs::kNode});
+}
+
+void Daemon::perform(node::DialAsNobody& effect) {
+  const uint64_t link = quic_->dial(effect.peer, effect.address, DialAs::kNobody);
+  dialling_.emplace(link, Dialled{effect.peer, effect.address, DialAs::kNobody});
 }
 
 void Daemon::send(uint64_t link, Channel channel, Bytes message) {
