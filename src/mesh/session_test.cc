@@ -101,7 +101,7 @@ TEST(Session, AHelloThatDoesNotFitClosesTheLink) {
   cases.push_back({"no version", {{}, uint32_t(kFrameBytesMax), rig.peer.record()}});
   cases.push_back({"tiny frames", {{kProtocolVersion}, kFrameBytesMin - 1, rig.peer.record()}});
   cases.push_back({"expired record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), rig.peer.record(kNow)}});
-  cases.push_back({"no record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), {}}});
+  cases.push_back({"no record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), {1}}});
   Bytes forged = rig.peer.record();
   forged.back() ^= 1;
   cases.push_back({"forged record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), forged}});

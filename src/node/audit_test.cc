@@ -284,8 +284,12 @@ TEST_F(AuditTest, TwoLogsOfOneSizeAreKeptAsEvidence) {
   g.stop(a);
   g.at(a).disk = old_disk;
   ASSERT_TRUE(g.start(a).ok());
-  g.grant(a, origin);
-  while (number(head(a), "size") < seen) g.grant(a, origin);
+  std::string lease = g.grant(a, origin);
+  // A grant makes two entries, a pause one.
+  while (number(head(a), "size") < seen) {
+    if (seen - number(head(a), "size") == 1) grow(a, lease, 1);
+    else lease = g.grant(a, origin);
+  }
   ASSERT_EQ(number(head(a), "size"), seen);
   g.link(a, b);
   EXPECT_NE(alerts(b).find("two different logs of " + std::to_string(seen) + " entries"), std::string::npos) << alerts(b);
