@@ -88,6 +88,8 @@ void add_node_verbs(CLI::App& app, Line& line) {
   up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
   up->add_option("--isolation", line.up.isolation, "run each program in a locked-down process, or that in a QEMU microVM of its own; selvedge doctor says which boot here")
       ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
+  up->add_option("--paths", line.up.paths, "ways to peers: direct-only (never through a relay), prefer-direct (through a relay at first, then both show each other their addresses and try without), relay-ok (as the peer's ticket says; no address is shown)")
+      ->check(CLI::IsMember({"direct-only", "prefer-direct", "relay-ok"}))->capture_default_str();
   up->add_option("--role", line.up.roles, "what this node gives to everybody who asks: relay (passes on packets of those who cannot reach each other), rendezvous (tells where services are); may be repeated")
       ->check(CLI::IsMember({"relay", "rendezvous"}))->type_name("ROLE");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");

@@ -27,6 +27,7 @@ struct UpOptions {
   std::string tpm;
   std::string isolation = "process";
   std::vector<std::string> roles;
+  std::string paths = "relay-ok";
   std::string misbehave;
 };
 struct TicketOptions {

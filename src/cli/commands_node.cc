@@ -71,6 +71,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.json = world.terminal.json();
   daemon.tpm = options.tpm;
   daemon.misbehave = options.misbehave;
+  daemon.paths = options.paths == "direct-only" ? node::PathPolicy::kDirectOnly : options.paths == "prefer-direct" ? node::PathPolicy::kPreferDirect : node::PathPolicy::kRelayOk;
   for (const std::string& role : options.roles) daemon.roles |= role == "relay" ? node::kRoleRelay : node::kRoleRendezvous;
   if (options.isolation == "microvm") {
     world.terminal.remark("Trying which virtual machines boot here ...");

@@ -47,12 +47,13 @@ CommandResult run_peer_list(World& world) {
   const Json answer = TRY(client->ask_json(node::PeerListRequest{}));
   print_records(world.terminal, answer.at("peers"));
   const auto list = TRY(read_answer<node::PeerListAnswer>(answer));
-  Table table({"node", "owner", "state", "address", "remark"});
+  Table table({"node", "owner", "state", "path", "address", "remark"});
   for (const node::PeerInfo& peer : list.peers) {
     const std::string state = peer.banned ? "banned" : peer.connected ? "connected" : "away";
     const std::string remark = peer.banned ? "gave a wrong result: gets no more work" : peer.connected ? "" : printable(peer.error);
-    table.row({short_key(peer.node), short_key(peer.owner), state,
-               peer.addresses.empty() ? "" : printable(peer.addresses.front()), remark});
+    // The way through a relay is long and says little; its ticket has it whole.
+    const std::string address = !peer.at.empty() ? peer.at : peer.addresses.empty() ? "" : printable(peer.addresses.front()).substr(0, 40);
+    table.row({short_key(peer.node), short_key(peer.owner), state, peer.path, address, remark});
   }
   if (table.empty()) world.terminal.line("No peers yet. Ask for a ticket (selvedge ticket on their machine), then: selvedge peer add TICKET");
   else table.print(world.terminal);

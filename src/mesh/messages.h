@@ -13,6 +13,7 @@ namespace selvedge::mesh {
 constexpr uint32_t kProtocolVersion = 1;
 constexpr size_t kRecordsPerMessageMax = 64;
 constexpr size_t kObjectsPerMessageMax = 1024;
+constexpr size_t kPathOfferMax = 4;
 
 /// The first message each way. Both sides then use the highest version and the smallest frame both named.
 struct Hello {
@@ -84,6 +85,14 @@ struct Known {
   template <class V> void visit(V& v) { v("objects", objects); }
 };
 
-using MeshMessages = codec::MessageSet<Hello, Records, StoreAck, SymbolRequest, SymbolEnd, Drop, DropAck, Known>;
+/// "I may be dialled here too": both sides say it at the same time, and dial each other at once, which opens the way through most routers.
+struct PathOffer {
+  static constexpr uint8_t kType = 9;
+  std::vector<std::string> addresses;
+  bool reply = false;        // the other side offered first
+  template <class V> void visit(V& v) { v("addresses", addresses); v("reply", reply); }
+};
+
+using MeshMessages = codec::MessageSet<Hello, Records, StoreAck, SymbolRequest, SymbolEnd, Drop, DropAck, Known, PathOffer>;
 
 }  // namespace selvedge::mesh

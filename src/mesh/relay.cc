@@ -47,9 +47,9 @@ Status Relay::add_handle(Instant now, LinkId from, const RelayRegister& message)
   return ok();
 }
 
-void Relay::on_register(Instant now, LinkId from, const RelayRegister& message, Out& out) {
+void Relay::on_register(Instant now, LinkId from, const std::string& observed, const RelayRegister& message, Out& out) {
   const Status added = add_handle(now, from, message);
-  out.push(RelaySend{from, RelayMessages::encode(RelayAck{message.request, added.ok() ? uint8_t(0) : uint8_t(added.code()), added.ok() ? "" : added.error().message})});
+  out.push(RelaySend{from, RelayMessages::encode(RelayAck{message.request, added.ok() ? uint8_t(0) : uint8_t(added.code()), added.ok() ? "" : added.error().message, observed})});
 }
 
 size_t Relay::count_of(LinkId link) const {
@@ -66,7 +66,7 @@ Result<LinkId> Relay::owner_of(Instant now, LinkId from, const RelayOpen& messag
   return handle->second.link;
 }
 
-void Relay::on_open(Instant now, LinkId from, const RelayOpen& message, Out& out) {
+void Relay::on_open(Instant now, LinkId from, const std::string& observed, const RelayOpen& message, Out& out) {
   const Result<LinkId> owner = owner_of(now, from, message);
   if (owner.ok()) {
     const uint64_t id = ++last_circuit_;
@@ -77,7 +77,7 @@ void Relay::on_open(Instant now, LinkId from, const RelayOpen& message, Out& out
     ends_[end] = id;
     out.push(RelaySend{*owner, RelayMessages::encode(RelayIncoming{message.handle, end.second})});
   }
-  out.push(RelaySend{from, RelayMessages::encode(RelayAck{message.request, owner.ok() ? uint8_t(0) : uint8_t(owner.error().code), owner.ok() ? "" : owner.error().message})});
+  out.push(RelaySend{from, RelayMessages::encode(RelayAck{message.request, owner.ok() ? uint8_t(0) : uint8_t(owner.error().code), owner.ok() ? "" : owner.error().message, observed})});
 }
 
 void Relay::on_frame(Instant now, LinkId from, const RelayFrame& frame, Out& out) {

@@ -52,7 +52,8 @@ struct RelayAck {
   uint64_t request = 0;
   uint8_t error = 0;
   std::string message;
-  template <class V> void visit(V& v) { v("request", request); v("error", error); v("message", message); }
+  std::string observed;      // where the asker's packets come from, as the relay sees it: what a router made of its address
+  template <class V> void visit(V& v) { v("request", request); v("error", error); v("message", message); v("observed", observed); }
 };
 /// To who registered: somebody opened a circuit to the handle; towards you it is called so.
 struct RelayIncoming {
@@ -97,8 +98,9 @@ class Relay {
   using Out = Outbox<RelayEffect>;
   explicit Relay(RelayRates rates = {}) : rates_(rates), all_(bucket(rates.all_kbps)) {}
 
-  void on_register(Instant now, LinkId from, const RelayRegister& message, Out& out);
-  void on_open(Instant now, LinkId from, const RelayOpen& message, Out& out);
+  /// `observed`: where `from` comes from.
+  void on_register(Instant now, LinkId from, const std::string& observed, const RelayRegister& message, Out& out);
+  void on_open(Instant now, LinkId from, const std::string& observed, const RelayOpen& message, Out& out);
   void on_close(Instant now, LinkId from, const RelayClose& message, Out& out);
   void on_frame(Instant now, LinkId from, const RelayFrame& frame, Out& out);
   void on_link_closed(Instant now, LinkId link, Out& out);

@@ -18,11 +18,11 @@ EndpointHandle handle_named(const std::string& name) { return EndpointHandle::fr
 struct Rig {
   explicit Rig(RelayRates rates = {}) : relay(rates) {}
   uint8_t do_register(LinkId link, const std::string& name, uint64_t for_seconds = 600) {
-    relay.on_register(now, link, {++request, handle_named(name), for_seconds}, out);
+    relay.on_register(now, link, "192.0.2.1:7", {++request, handle_named(name), for_seconds}, out);
     return last_error();
   }
   uint8_t open(LinkId link, const std::string& name, uint64_t circuit) {
-    relay.on_open(now, link, {++request, handle_named(name), circuit}, out);
+    relay.on_open(now, link, "192.0.2.1:7", {++request, handle_named(name), circuit}, out);
     return last_error();
   }
   uint8_t last_error() {
@@ -30,8 +30,10 @@ struct Rig {
     for (RelayEffect& effect : out.take()) {
       if (auto* sent = std::get_if<RelaySend>(&effect)) {
         const auto message = RelayMessages::decode(sent->message).value();
-        if (const auto* ack = std::get_if<RelayAck>(&message)) error = ack->error;
-        else if (const auto* incoming = std::get_if<RelayIncoming>(&message)) arrived = {sent->link, incoming->circuit};
+        if (const auto* ack = std::get_if<RelayAck>(&message)) {
+          error = ack->error;
+          EXPECT_EQ(ack->observed, "192.0.2.1:7") << "what a router made of its address";
+        } else if (const auto* incoming = std::get_if<RelayIncoming>(&message)) arrived = {sent->link, incoming->circuit};
         else if (const auto* closed_one = std::get_if<RelayClose>(&message)) closed.push_back({sent->link, closed_one->circuit});
       } else if (auto* carried = std::get_if<RelayCarried>(&effect)) {
         accounts.push_back(*carried);

@@ -65,6 +65,11 @@ void Sessions::schedule_redial(Instant now, Peer& peer) {
   ++peer.next_address;
 }
 
+void Sessions::probe(const NodeKey& key, const std::string& address, Out& out) {
+  const auto it = peers_.find(key);
+  if (it != peers_.end() && !it->second.links.empty() && it->second.links.size() < kLinksPerPeerMax) out.push(Dial{key, address});
+}
+
 void Sessions::on_link_opened(Instant now, LinkId id, const NodeKey& key, Out& out) {
   if (links_.size() >= kLinksMax || (!peers_.count(key) && !make_room(now))) {
     out.push(CloseLink{id, "too many peers"});

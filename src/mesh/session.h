@@ -75,6 +75,9 @@ class Sessions {
   /// Keeps trying to have a session with `peer` until `until`. Errors: kLimit when too many peers are known.
   Status want(Instant now, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until, Out& out);
 
+  /// Tries another way to a peer that is up: if somebody answers there, the session goes on over that.
+  void probe(const NodeKey& peer, const std::string& address, Out& out);
+
   void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
   void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);

@@ -141,9 +141,11 @@ struct PeerInfo {
   bool banned = false;            // caught giving wrong results: gets no more work
   std::vector<std::string> addresses;
   std::string error;              // why the last connection ended
+  std::string path;               // of the connection in use: direct, relay; empty: none, or not known
+  std::string at;                 // where its other end is, when that is known
   template <class V> void visit(V& v) {
     v("node", node); v("owner", owner); v("connected", connected); v("banned", banned); v("addresses", addresses);
-    v("error", error);
+    v("error", error); v("path", path); v("at", at);
   }
 };
 struct PeerListAnswer {

@@ -324,7 +324,7 @@ void Core::want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::str
   if (!wanted.ok()) trace(turn, "cannot keep peer " + peer.brief() + ": " + wanted.error().message);
   // A want can only ask to dial; sessions that come up are reported by the links.
   for (mesh::SessionEffect& effect : effects.take()) {
-    if (auto* dial = std::get_if<mesh::Dial>(&effect)) turn.out.push(DialPeer{dial->peer, dial->address});
+    if (auto* dial = std::get_if<mesh::Dial>(&effect)) on_dial(turn, *dial);
   }
 }
 

@@ -67,6 +67,7 @@ struct NodeConfig {
   std::shared_ptr<fountain::PlanCache> plans;
   store::Limits limits;
   Roles roles = 0;
+  PathPolicy paths = PathPolicy::kRelayOk;
 };
 
 /// One input being handled: when, and where its effects go.
@@ -209,7 +210,16 @@ class Core {
   void send_records(Turn& turn, const NodeKey& peer, const std::vector<Bytes>& objects);
   bool send_symbols(Turn& turn, const NodeKey& peer, Bytes frame);
   bool reachable(const NodeKey& peer) const { return peer == self() || sessions.up(peer); }
+  /// A session wants a peer dialled; Node plugs in who knows the ways.
+  std::function<void(Turn&, const mesh::Dial&)> on_dial = [](Turn& turn, const mesh::Dial& dial) { turn.out.push(DialPeer{dial.peer, dial.address}); };
   void want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until);
+
+  /// Where the other end of a link is, as the transport says; empty for what is not known.
+  std::string address_of(LinkId link) const {
+    const auto it = link_addresses.find(link);
+    return it == link_addresses.end() ? "" : it->second;
+  }
+  std::map<LinkId, std::string> link_addresses;
 
   void trace(Turn& turn, std::string text) { turn.out.push(Trace{std::move(text)}); }
 

@@ -11,6 +11,7 @@ namespace selvedge::node {
 namespace {
 constexpr std::string_view kRelayScheme = "relay:";
 constexpr Duration kVisitKept = seconds(600);
+constexpr std::string_view kCircuitAddress = "circuit";
 }  // namespace
 
 bool is_relay_address(const std::string& address) { return address.starts_with(kRelayScheme); }
@@ -141,7 +142,47 @@ RelayListAnswer Meetings::list() const {
   return out;
 }
 
+// ---- leaving a relay
+
+bool Meetings::reached_by_relay(const NodeKey& peer) const {
+  const std::optional<LinkId> link = core_.sessions.link_of(peer);
+  return link && core_.address_of(*link) == kCircuitAddress;
+}
+
+void Meetings::on_peer_up(Turn& turn, const NodeKey& peer) {
+  if (core_.config.paths == PathPolicy::kPreferDirect && reached_by_relay(peer)) offer_paths(turn, peer, false);
+}
+
+void Meetings::offer_paths(Turn& turn, const NodeKey& peer, bool reply) {
+  const auto lately = [&](const Instant& at) { return at + kPathOfferEvery > turn.now; };
+  if (better_.size() >= mesh::kPeersMax) std::erase_if(better_, [&](const auto& each) { return !lately(each.second.offered) && !lately(each.second.tried); });
+  if (better_.size() >= mesh::kPeersMax || lately(better_[peer].offered)) return;
+  better_[peer].offered = turn.now;
+  mesh::PathOffer offer;
+  offer.reply = reply;
+  if (!observed_.empty()) offer.addresses.push_back(observed_);
+  for (const std::string& address : core_.config.addresses) {
+    const bool there = std::find(offer.addresses.begin(), offer.addresses.end(), address) != offer.addresses.end();
+    if (!there && offer.addresses.size() < mesh::kPathOfferMax) offer.addresses.push_back(address);
+  }
+  if (!offer.addresses.empty()) core_.send(turn, peer, mesh::MeshMessages::encode(offer));
+}
+
+void Meetings::on_path_offer(Turn& turn, const NodeKey& from, const mesh::PathOffer& offer) {
+  // Who does not want to be found says nothing, and dials nobody either: that would show where it is.
+  if (core_.config.paths != PathPolicy::kPreferDirect || !reached_by_relay(from) || offer.addresses.size() > mesh::kPathOfferMax) return;
+  // Both may have begun at once; then each offer is the answer to the other.
+  if (!offer.reply) offer_paths(turn, from, true);
+  const auto mine = better_.find(from);
+  if (mine == better_.end() || mine->second.offered == Instant{} || mine->second.tried + kPathOfferEvery > turn.now) return;
+  mine->second.tried = turn.now;
+  for (const std::string& address : offer.addresses) {
+    if (!is_relay_address(address)) on_probe(turn, from, address);
+  }
+}
+
 void Meetings::dial(Turn& turn, const NodeKey& peer, const std::string& address) {
+  if (core_.config.paths == PathPolicy::kDirectOnly) return on_dial_failed(turn, peer, fail(Errc::kUnauthorized, "this node goes through no relay (selvedge up --paths direct-only)"));
   const Result<RelayAddress> parsed = parse_relay_address(address);
   if (!parsed.ok()) return on_dial_failed(turn, peer, parsed.error());
   if (circuits_.size() >= kOpenCircuitsMax) return on_dial_failed(turn, peer, fail(Errc::kLimit, "too many circuits are open"));
@@ -276,8 +317,8 @@ void Meetings::serve(Turn& turn, LinkId link, const NodeKey& visitor, ByteView m
     const Result<mesh::RelayMessages::Message> parsed = mesh::RelayMessages::decode(message);
     if (!parsed.ok()) return turn.out.push(ClosePeer{link, parsed.error().message});
     mesh::Relay::Out effects;
-    if (const auto* ask = std::get_if<mesh::RelayRegister>(&*parsed)) relay_->on_register(turn.now, link, *ask, effects);
-    else if (const auto* open = std::get_if<mesh::RelayOpen>(&*parsed)) relay_->on_open(turn.now, link, *open, effects);
+    if (const auto* ask = std::get_if<mesh::RelayRegister>(&*parsed)) relay_->on_register(turn.now, link, core_.address_of(link), *ask, effects);
+    else if (const auto* open = std::get_if<mesh::RelayOpen>(&*parsed)) relay_->on_open(turn.now, link, core_.address_of(link), *open, effects);
     else if (const auto* over = std::get_if<mesh::RelayClose>(&*parsed)) relay_->on_close(turn.now, link, *over, effects);
     return route(turn, effects);
   }
@@ -300,7 +341,10 @@ void Meetings::on_provider_message(Turn& turn, const NodeKey& provider, ByteView
   if (mesh::RelayMessages::knows(type)) {
     const Result<mesh::RelayMessages::Message> parsed = mesh::RelayMessages::decode(message);
     if (!parsed.ok()) return;
-    if (const auto* ack = std::get_if<mesh::RelayAck>(&*parsed)) return answered(turn, ack->request, provider, status_of(ack->error, ack->message));
+    if (const auto* ack = std::get_if<mesh::RelayAck>(&*parsed)) {
+      if (!ack->observed.empty() && ack->observed.size() <= codec::kTicketAddressSizeMax) observed_ = ack->observed;
+      return answered(turn, ack->request, provider, status_of(ack->error, ack->message));
+    }
     if (const auto* incoming = std::get_if<mesh::RelayIncoming>(&*parsed)) {
       if (!registered_.contains(incoming->handle) || circuits_.size() >= kOpenCircuitsMax) return;
       const uint64_t id = ++last_circuit_;

@@ -24,6 +24,8 @@ constexpr Duration kHandleRenewed = seconds(1200);
 constexpr Duration kProviderAnswerMax = seconds(5);
 constexpr size_t kHandlesMax = 16;
 constexpr size_t kOpenCircuitsMax = 1024;
+/// A better way to a peer is looked for no more often than this.
+constexpr Duration kPathOfferEvery = seconds(30);
 
 /// relay:KEY@HOST:PORT/HANDLE
 struct RelayAddress {
@@ -53,6 +55,12 @@ class Meetings {
   std::function<void(Turn&, const NodeKey& peer, const Error& why)> on_dial_failed;
   /// Ways to this node through relays, for its tickets.
   std::vector<std::string> addresses() const;
+
+  // ---- leaving a relay for a better way
+  void on_peer_up(Turn& turn, const NodeKey& peer);
+  void on_path_offer(Turn& turn, const NodeKey& from, const mesh::PathOffer& offer);
+  /// Tries another way to a peer. Node plugs the sessions in.
+  std::function<void(Turn&, const NodeKey& peer, const std::string& address)> on_probe;
 
   // ---- of the transport
   void on_visit_opened(Turn& turn, const NodeKey& provider, LinkId link);
@@ -89,6 +97,9 @@ class Meetings {
     NodeKey relay;
     uint64_t number = 0;         // on the link to it
   };
+  bool reached_by_relay(const NodeKey& peer) const;
+  void offer_paths(Turn& turn, const NodeKey& peer, bool reply);
+
   /// A question to a provider, and what to do with its answer.
   struct Asked {
     NodeKey provider;
@@ -119,6 +130,9 @@ class Meetings {
   std::map<std::pair<NodeKey, uint64_t>, uint64_t> circuits_by_relay_;
   std::map<uint64_t, Asked> asked_;
   std::map<uint64_t, std::function<void(Turn&, mesh::Resolved)>> resolving_;
+  std::string observed_;                  // where this node's packets come from, as a relay saw it last
+  struct Better { Instant offered, tried; };
+  std::map<NodeKey, Better> better_;      // when a better way to a peer was last offered, and tried
   uint64_t last_request_ = 0;
   uint64_t last_circuit_ = 0;
 };

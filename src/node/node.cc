@@ -38,9 +38,18 @@ void Node::wire() {
     registrar_.on_lease_ended(turn, grant.id);
     keeper_.on_origin_revoked(turn, grant.body.origin);
   };
+  core_.on_dial = [this](Turn& turn, const mesh::Dial& dial) {
+    if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
+    else turn.out.push(DialPeer{dial.peer, dial.address});
+  };
   meetings_.on_dial_failed = [this](Turn& turn, const NodeKey& peer, const Error& why) {
     mesh::Sessions::Out effects;
     core_.sessions.on_dial_failed(turn.now, peer, why, effects);
+    route(turn, effects);
+  };
+  meetings_.on_probe = [this](Turn& turn, const NodeKey& peer, const std::string& address) {
+    mesh::Sessions::Out effects;
+    core_.sessions.probe(peer, address, effects);
     route(turn, effects);
   };
   zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
@@ -191,6 +200,7 @@ void Node::on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& ou
 void Node::on_link_closed(Instant now, LinkId link, const Error& why, Out& out) {
   Turn turn{now, out};
   meetings_.on_link_closed(turn, link, why);
+  core_.link_addresses.erase(link);
   mesh::Sessions::Out effects;
   core_.sessions.on_link_closed(now, link, why, effects);
   route(turn, effects);
@@ -215,10 +225,8 @@ void Node::on_other_answered(Instant now, const NodeKey& peer, const std::string
 
 void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
   for (mesh::SessionEffect& effect : effects.take()) {
-    if (auto* dial = std::get_if<mesh::Dial>(&effect)) {
-      if (is_relay_address(dial->address)) meetings_.dial(turn, dial->peer, dial->address);
-      else turn.out.push(DialPeer{dial->peer, dial->address});
-    } else if (auto* send = std::get_if<mesh::SendOnLink>(&effect)) turn.out.push(SendMessage{send->link, std::move(send->message)});
+    if (auto* dial = std::get_if<mesh::Dial>(&effect)) core_.on_dial(turn, *dial);
+    else if (auto* send = std::get_if<mesh::SendOnLink>(&effect)) turn.out.push(SendMessage{send->link, std::move(send->message)});
     else if (auto* close = std::get_if<mesh::CloseLink>(&effect)) turn.out.push(ClosePeer{close->link, close->reason});
     else if (auto* up = std::get_if<mesh::PeerUp>(&effect)) on_peer_up(turn, up->peer);
     else if (auto* down = std::get_if<mesh::PeerDown>(&effect)) on_peer_down(turn, down->peer, down->why);
@@ -227,6 +235,7 @@ void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
 
 void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   const object::Signed<object::NodeRecord> record = *core_.sessions.find(key)->record;
+  meetings_.on_peer_up(turn, key);
   core_.trace(turn, "peer " + key.brief() + " is up");
   if (record.body.succeeds) adopt_successor(turn, record);
   core_.send_records(turn, key, records_for(record.body.owner));
@@ -358,6 +367,8 @@ void Node::on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessa
     keeper_.on_drop(turn, from, *drop);
   } else if (const auto* dropped = std::get_if<mesh::DropAck>(&message)) {
     (void)copy_.on_drop_ack(turn, from, *dropped);
+  } else if (const auto* offer = std::get_if<mesh::PathOffer>(&message)) {
+    meetings_.on_path_offer(turn, from, *offer);
   } else if (const auto* known = std::get_if<mesh::Known>(&message)) {
     if (known->objects.size() <= mesh::kRecordsPerMessageMax) zones_.on_known(turn, from, known->objects);
   }

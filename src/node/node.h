@@ -45,6 +45,8 @@ class Node {
   /// Errors: kIntegrity when what was recovered cannot be this node's.
   Status start(Instant now, Out& out);
 
+  /// Before on_link_opened or on_visit_opened, where it is known: where the other end is. "circuit" for one that is reached through a relay.
+  void on_link_address(LinkId link, std::string address) { core_.link_addresses[link] = std::move(address); }
   void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
   void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);

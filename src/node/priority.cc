@@ -18,6 +18,7 @@ mesh::Priority message_priority(ByteView message) {
   if (message.empty()) return Priority::kEvent;
   switch (message[0]) {
     case mesh::Hello::kType:
+    case mesh::PathOffer::kType:
     case mesh::StoreAck::kType:
     case mesh::DropAck::kType:
     case mesh::Known::kType: return Priority::kControl;

@@ -61,6 +61,31 @@ class Relay(FabricTest):
                 self.assertNotIn(key.encode(), kept)
                 self.assertNotIn(fabric.key_bytes(key), kept)
 
+    # req: C1, C3
+    def test_two_who_both_want_it_leave_the_relay(self):
+        for node in (self.home, self.ada):
+            node.stop()
+            node.start("--paths", "prefer-direct")
+        self.connect()
+        self.until("a direct way", lambda: self.ada.ask("peer.list")["peers"][0]["path"] == "direct")
+        self.assertIn(b"direct", self.ada.run("peer", "list").stdout)
+        self.until("the grant again", self.granted)
+        before = self.relay.ask("relay.list")["bytes_carried"]
+        self.expect(self.ada.run("put", self.path("big", os.urandom(1_000_000))), 0)
+        self.assertLess(self.relay.ask("relay.list")["bytes_carried"] - before, 100_000, "the file went past the relay")
+
+    # req: C13
+    def test_one_who_does_not_want_it_stays_unfound(self):
+        self.ada.stop()
+        self.ada.start("--paths", "prefer-direct")
+        self.connect()
+        self.expect(self.ada.run("put", self.path("small", b"hello")), 0)
+        self.assertEqual(self.ada.ask("peer.list")["peers"][0]["path"], "relay")
+        self.assertEqual(self.home.ask("peer.list")["peers"][0]["at"], "")
+        bob = self.node("bob", "--paths", "direct-only")
+        self.expect(bob.run("peer", "add", self.ticket(self.home, "--relay-only")), 0)
+        self.until("the refusal", lambda: "no relay" in bob.ask("peer.list")["peers"][0]["error"])
+
     # req: C3
     def test_a_relay_that_comes_back_is_used_again(self):
         self.connect()

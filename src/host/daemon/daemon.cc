@@ -155,6 +155,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.version = options_.version;
   config.label = home_.load_label();
   config.roles = options_.roles;
+  config.paths = options_.paths;
   config.processors = std::max(1u, std::thread::hardware_concurrency());
   if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
   vrf_.emplace(crypto::VrfKeyPair::derive(keys.node.node));
@@ -218,11 +219,12 @@ Status Daemon::open_network(const HomeKeys& keys) {
   config.idle_timeout = seconds(5);
   config.keep_alive = milliseconds(1200);
   QuicEndpoint::Events events;
-  events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string) {
+  events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string address) {
     const auto dialled = dialling_.find(link);
     const bool visit = dialled != dialling_.end() && dialled->second.as == DialAs::kNobody;
     if (dialled != dialling_.end()) dialling_.erase(dialled);
     inbox_.opened(link, peer);
+    node_->on_link_address(link, std::move(address));
     if (visit) return input([&](Instant now, node::Node::Out& out) { node_->on_visit_opened(now, peer, link, out); });
     input([&](Instant now, node::Node::Out& out) { node_->on_link_opened(now, link, peer, out); });
   };

@@ -23,6 +23,7 @@ struct DaemonOptions {
   bool json = false;           // the ready line as JSON
   /// How the machine's TPM is reached (host/tpm/tpm.h); empty: identities are of tier software. One that does not answer keeps the node from starting.
   std::string tpm;
+  node::PathPolicy paths = node::PathPolicy::kRelayOk;
   node::Roles roles = 0;       // what it gives to everybody who asks
   /// For demonstrations and tests of others' defences. "wrong-results": every task's output is falsified.
   std::string misbehave;

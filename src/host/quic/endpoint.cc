@@ -454,7 +454,7 @@ bool QuicEndpoint::Impl::tell(uint64_t number, Peer& peer) {
     peer.told_open = true;
     if (!connection.dialled()) --handshakes_pending_;
     telling_ = true;
-    if (events_.opened) events_.opened(number, connection.peer(), connection.dialled(), connection.remote().text());
+    if (events_.opened) events_.opened(number, connection.peer(), connection.dialled(), connection.remote().circuit() ? "circuit" : connection.remote().text());
     telling_ = false;
   }
   size_t told = 0;

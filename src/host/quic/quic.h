@@ -86,7 +86,7 @@ struct QuicConnectionStats {
 class QuicEndpoint {
  public:
   struct Events {
-    /// Both sides have proved their keys and, for the dialler, the peer has accepted ours.
+    /// Both sides have proved their keys and, for the dialler, the peer has accepted ours. `address`: where the peer is, or "circuit".
     std::function<void(uint64_t connection, const PeerKey& peer, bool dialled, std::string address)> opened;
     std::function<void(uint64_t connection, Channel channel, Bytes message)> message;
     /// kUnauthorized: a key was wrong, missing or refused. kUnsupported: protocol or version. kTimeout: silence.
