@@ -163,7 +163,8 @@ void Meetings::offer_paths(Turn& turn, const NodeKey& peer, bool reply) {
   if (!observed_.empty()) offer.addresses.push_back(observed_);
   for (const std::string& address : core_.config.addresses) {
     const bool there = std::find(offer.addresses.begin(), offer.addresses.end(), address) != offer.addresses.end();
-    if (!there && offer.addresses.size() < mesh::kPathOfferMax) offer.addresses.push_back(address);
+    const bool nowhere = address.starts_with("0.0.0.0:") || address.starts_with("[::]:");  // where it listens, not where it is
+    if (!there && !nowhere && offer.addresses.size() < mesh::kPathOfferMax) offer.addresses.push_back(address);
   }
   if (!offer.addresses.empty()) core_.send(turn, peer, mesh::MeshMessages::encode(offer));
 }

@@ -1,0 +1,168 @@
+"""Two nodes behind routers of different kinds, in network namespaces that this test makes: what ways they find to each other.
+
+A router that maps a port alike for all destinations lets both dial at once and leave the relay; one that maps it anew for each destination does
+not, and the relay goes on carrying. spec: WF 9.7
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+from fabric import FabricTest, Node
+
+CLONE_NEWNET = 0x40000000
+TAG = f"sv{os.getpid() % 10000}"
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def inside(space, *words):
+    ip("netns", "exec", TAG + space, *words)
+
+
+def missing():
+    """Why this machine cannot have such routers, or nothing."""
+    for tool in ("ip", "nft", "sysctl"):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed"
+    try:
+        ip("netns", "add", TAG + "probe")
+    except subprocess.CalledProcessError:
+        return "network namespaces cannot be made here"
+    try:
+        inside("probe", "nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post masquerade")
+    except subprocess.CalledProcessError:
+        return "this kernel translates no addresses"
+    finally:
+        ip("netns", "del", TAG + "probe")
+    return None
+
+
+def enter(space):
+    def preexec():
+        with open(f"/run/netns/{TAG}{space}", "rb") as file:
+            if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) != 0:
+                os._exit(126)
+    return preexec
+
+
+class Nat(FabricTest):
+    def setUp(self):
+        why = missing()
+        if why:
+            print("SKIP " + why, flush=True)
+            self.skipTest(why)
+        super().setUp()
+        self.spaces = []
+
+    def tearDown(self):
+        super().tearDown()
+        for space in getattr(self, "spaces", []):
+            subprocess.run(["ip", "netns", "del", TAG + space], check=False, capture_output=True)
+
+    def space(self, name):
+        ip("netns", "add", TAG + name)
+        self.spaces.append(name)
+        inside(name, "ip", "link", "set", "lo", "up")
+
+    def wire(self, one, other, name, address_one, address_other):
+        ip("link", "add", "dev", "v" + name, "netns", TAG + one, "type", "veth", "peer", "name", "v" + name, "netns", TAG + other)
+        for space, address in ((one, address_one), (other, address_other)):
+            if address:
+                inside(space, "ip", "addr", "add", address, "dev", "v" + name)
+            inside(space, "ip", "link", "set", "dev", "v" + name, "up")
+
+    def router(self, name, number, rule):
+        """A router with a private network behind it, on the public one."""
+        self.space(name)
+        self.wire(name, "public", "up" + str(number), f"198.51.100.{number}/24", None)
+        inside("public", "ip", "link", "set", "dev", f"vup{number}", "master", "bridge")
+        inside(name, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        # What nobody inside asked for is dropped, as routers do; otherwise it would take the place of the mapping that is about to be made.
+        inside(name, "nft", f"add table ip nat; add chain ip nat post {{ type nat hook postrouting priority 100; }}; add rule ip nat post oifname vup{number} {rule}; "
+                            f"add chain ip nat guard {{ type filter hook input priority 0; }}; add rule ip nat guard iifname vup{number} drop")
+
+    def host(self, name, router, number, place):
+        self.space(name)
+        self.wire(name, router, f"h{number}{place}", f"10.{number}.{place}.2/24", f"10.{number}.{place}.1/24")
+        inside(name, "ip", "route", "add", "default", "via", f"10.{number}.{place}.1")
+
+    def start_in(self, space, address, *options):
+        node = Node(os.path.join(self.dir, space), enter(space))
+        node.address = address
+        self.nodes.append(node)
+        return node.start(*options)
+
+    def ticket(self, node, *options):
+        return json.loads(node.run("--json", "ticket", *options).stdout)["ticket"]
+
+    def public(self):
+        self.space("public")
+        inside("public", "ip", "link", "add", "dev", "bridge", "type", "bridge")
+        inside("public", "ip", "addr", "add", "198.51.100.9/24", "dev", "bridge")
+        inside("public", "ip", "link", "set", "dev", "bridge", "up")
+        return self.start_in("public", "198.51.100.9:7000", "--role", "relay")
+
+    def meet(self, relay, home, ada):
+        """Ada reaches the home through the relay, and uses it."""
+        self.expect(home.run("relay", "use", self.ticket(relay)), 0)
+        self.expect(ada.run("peer", "add", self.ticket(home, "--relay-only")), 0)
+        self.until("a session", lambda: ada.ask("status")["peers_connected"] == 1)
+        home.ask("grant.give", origin=ada.owner)
+
+    def way(self, node):
+        peers = [peer for peer in node.ask("peer.list")["peers"] if peer["connected"]]
+        return peers[0]["path"] if peers else ""
+
+    def works(self, ada):
+        self.until("the grant", lambda: any(grant["state"] == "active" for grant in ada.ask("grant.list")["grants"]))
+        self.expect(ada.run("put", self.path("file", os.urandom(200_000))), 0)
+
+    # req: C1, C3
+    def test_routers_that_map_alike_are_passed_directly(self):
+        relay = self.public()
+        self.router("routerA", 1, "masquerade")
+        self.router("routerB", 2, "masquerade")
+        self.host("a", "routerA", 1, 1)
+        self.host("b", "routerB", 2, 1)
+        home = self.start_in("a", "0.0.0.0:7000", "--paths", "prefer-direct")
+        ada = self.start_in("b", "0.0.0.0:7000", "--paths", "prefer-direct")
+        self.meet(relay, home, ada)
+        self.until("a direct way", lambda: self.way(ada) == "direct")
+        at = [peer["at"] for peer in ada.ask("peer.list")["peers"]][0]
+        self.assertTrue(at.startswith("198.51.100.1:"), at)
+        self.works(ada)
+
+    # req: C1, C3
+    def test_routers_that_map_anew_leave_the_relay_in_between(self):
+        relay = self.public()
+        self.router("routerA", 1, "masquerade fully-random")
+        self.router("routerB", 2, "masquerade fully-random")
+        self.host("a", "routerA", 1, 1)
+        self.host("b", "routerB", 2, 1)
+        home = self.start_in("a", "0.0.0.0:7000", "--paths", "prefer-direct")
+        ada = self.start_in("b", "0.0.0.0:7000", "--paths", "prefer-direct")
+        self.meet(relay, home, ada)
+        self.works(ada)
+        self.assertEqual(self.way(ada), "relay")
+
+    # req: C1, C3
+    def test_two_behind_one_router_meet_inside(self):
+        relay = self.public()
+        self.router("routerA", 1, "masquerade")
+        self.host("a", "routerA", 1, 1)
+        self.host("b", "routerA", 1, 2)
+        home = self.start_in("a", "10.1.1.2:7000", "--paths", "prefer-direct")
+        ada = self.start_in("b", "10.1.2.2:7000", "--paths", "prefer-direct")
+        self.meet(relay, home, ada)
+        self.until("a direct way", lambda: self.way(ada) == "direct")
+        self.works(ada)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
