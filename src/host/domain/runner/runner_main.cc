@@ -5,6 +5,7 @@
 //   selvedge-domain --batch < LIST                    runs modules, a line "PATH FUEL" each, not locked down (engine tests)
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,15 +133,21 @@ class Pacer {
   int64_t balance_ns_ = 0;
 };
 
+/// Under what name the process table shows this process: whether a lease has it is for everybody to see.
+constexpr const char* kNameBefore = "selvedge-spare";
+constexpr const char* kNameInUse = "selvedge-domain";
+
 /// Frame after frame until the pool closes the socket or sends what makes no sense.
 int serve(Engine& engine, Pacer& pacer) {
   std::string load_error;
+  (void)prctl(PR_SET_NAME, kNameBefore);
   for (;;) {
     auto frame = read_frame();
     if (!frame.ok()) return frame.code() == Errc::kCancelled ? 0 : 1;
     if (frame->type == uint8_t(FrameType::kModule)) {
       const auto module = decode_module(frame->body);
       if (!module.ok()) return 1;
+      (void)prctl(PR_SET_NAME, kNameInUse);
       const Status loaded = engine.load(*module);
       if (!loaded.ok()) load_error = loaded.error().message;
       continue;
