@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/outbox.h"
+#include "crypto/seal.h"
 #include "mesh/rendezvous.h"
 
 namespace selvedge::mesh {
