@@ -15,6 +15,7 @@
 #include "crypto/seal.h"
 #include "crypto/vrf.h"
 #include "mesh/fetch.h"
+#include "mesh/paths.h"
 #include "mesh/spread.h"
 #include "node/authority.h"
 #include "node/effects.h"
@@ -69,6 +70,9 @@ struct NodeConfig {
   Roles roles = 0;
   PathPolicy paths = PathPolicy::kRelayOk;
 };
+
+/// What the transport gives as the address of a link that goes through a relay.
+inline constexpr const char* kCircuitAddress = "circuit";
 
 /// One input being handled: when, and where its effects go.
 struct Turn {
@@ -233,6 +237,7 @@ class Core {
   void on_tasks_stopped(Turn& turn, uint64_t token);
   void route_disk(Turn& turn, Outbox<store::Effect>& effects);
   void route(Turn& turn, mesh::Fetcher::Out& effects);
+  void route(Turn& turn, mesh::Paths::Out& effects);
   void route(Turn& turn, mesh::Spreader::Out& effects);
 
   struct Local { Bytes bytes; bool symbols; };
@@ -243,6 +248,7 @@ class Core {
   object::Signed<object::NodeRecord> record;   // this node's own
   store::Store store;
   mesh::Sessions sessions;
+  mesh::Paths paths;
   mesh::Fetcher fetcher;
   mesh::Spreader spreader;
   Authority authority;
@@ -255,6 +261,8 @@ class Core {
   std::deque<Local> to_self;                   // served at the end of the turn
 
  private:
+  /// Tries the addresses of a peer at which no link leads to it.
+  void broaden(Turn& turn, const NodeKey& peer);
   uint64_t next_token() { return ++last_token_; }
   uint64_t last_token_ = 0;
   std::map<uint64_t, OnStatus> stored_;

@@ -11,7 +11,6 @@ namespace selvedge::node {
 namespace {
 constexpr std::string_view kRelayScheme = "relay:";
 constexpr Duration kVisitKept = seconds(600);
-constexpr std::string_view kCircuitAddress = "circuit";
 }  // namespace
 
 bool is_relay_address(const std::string& address) { return address.starts_with(kRelayScheme); }

@@ -100,7 +100,7 @@ void Node::answer_to(Turn& turn, RequestId id, const PeerListRequest&) {
     info.addresses = peer.addresses;
     info.error = peer.last_error;
     const std::string at = info.connected ? core_.address_of(*core_.sessions.link_of(key)) : "";
-    if (!at.empty()) info.path = at == "circuit" ? "relay" : "direct";
+    if (!at.empty()) info.path = at == kCircuitAddress ? "relay" : "direct";
     if (info.path == "direct") info.at = at;
     list.peers.push_back(std::move(info));
   }

@@ -248,6 +248,10 @@ Status Daemon::open_network(const HomeKeys& keys) {
   events.circuit = [this](uint64_t circuit, size_t segment, Bytes packets) {
     input([&](Instant now, node::Node::Out& out) { node_->on_circuit(now, circuit, segment, std::move(packets), out); });
   };
+  events.delivered = [this](uint64_t link, uint64_t frames, uint64_t window) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_link_delivered(now, link, frames, window, out); });
+  };
+  events.stalled = [this](uint64_t link) { input([&](Instant now, node::Node::Out& out) { node_->on_link_stalled(now, link, out); }); };
   events.writable = [](uint64_t) {};  // the node bounds what it has in flight by acknowledgements
   quic_ = TRY(QuicEndpoint::create(loop_, std::move(config), std::move(events)));
   return ok();

@@ -330,6 +330,8 @@ void Connection::read(const SocketAddress& local, const SocketAddress& remote, B
   if (ended_) return;
   stats_.bytes_received += packet.size();
   stats_.packets_received += 1;
+  heard_at_ = now;
+  stalled_told_ = false;
   const ngtcp2_path path = path_of(local, remote);
   const ngtcp2_pkt_info info{};
   const int code = ngtcp2_conn_read_pkt(conn_, &path, &info, packet.data(), packet.size(), stamp(now));
@@ -379,6 +381,12 @@ ngtcp2_ssize Connection::write_packet(ngtcp2_path* path, std::span<uint8_t> out,
   }
 }
 
+static bool under_way(ngtcp2_conn* conn) {
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(conn, &info);
+  return info.bytes_in_flight > 0;
+}
+
 Connection::Burst Connection::write(std::span<uint8_t> out, Instant now) {
   Burst burst;
   if (ended_) return burst;
@@ -392,6 +400,7 @@ Connection::Burst Connection::write(std::span<uint8_t> out, Instant now) {
     fail_with(NGTCP2_ERR_CALLBACK_FAILURE, now);
     return burst;
   }
+  if (!under_way(conn_)) heard_at_ = std::max(heard_at_, now);
   const size_t packet_max = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_);
   const size_t quantum = std::max(std::min(ngtcp2_conn_get_send_quantum(conn_), out.size()), packet_max);
   for (size_t packets = 0; packets < UdpSocket::kSegmentsMax; ++packets) {
@@ -475,6 +484,26 @@ void Connection::return_credit() {
     (void)ngtcp2_conn_extend_max_stream_offset(conn_, in.id, in.credit_owed);
     in.credit_owed = 0;
   }
+}
+
+std::optional<uint64_t> Connection::take_delivered() {
+  const uint64_t delivered = out_[size_t(Channel::kBulk)].messages_acknowledged();
+  if (delivered == delivered_told_) return std::nullopt;
+  return delivered_told_ = delivered;
+}
+
+uint64_t Connection::window_bytes() const {
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info(conn_, &info);
+  return info.cwnd;
+}
+
+bool Connection::take_stalled(Instant now) {
+  static constexpr Duration kSilenceMin = milliseconds(750);
+  if (!open_ || ended_ || stalled_told_ || !under_way(conn_)) return false;
+  const Duration patience = std::max(kSilenceMin, Duration{int64_t(ngtcp2_conn_get_pto(conn_)) * 3});
+  if (now - heard_at_ < patience) return false;
+  return stalled_told_ = true;
 }
 
 bool Connection::take_writable() {

@@ -423,11 +423,7 @@ void QuicEndpoint::Impl::settle() {
       const bool told_all = tell(number, *peer);
       const Instant now = loop_.now();
       const Written written = write(*peer, now);
-      if (peer->connection->take_writable() && events_.writable) {
-        telling_ = true;
-        events_.writable(number);
-        telling_ = false;
-      }
+      tell_sender(number, *peer, now);
       if (peer->connection->ended() && told_all) {
         bury(number, *peer, now);
         continue;
@@ -444,6 +440,18 @@ void QuicEndpoint::Impl::settle() {
   // A socket without room wakes us when it has some; anything else goes on in the next turn.
   if (!failed_dials_.empty() || !dirty_.empty()) schedule();
   arm_timer(loop_.now());
+}
+
+// What whoever sends wants to know. It may send more, which leaves in the next round.
+void QuicEndpoint::Impl::tell_sender(uint64_t number, Peer& peer, Instant now) {
+  Connection& connection = *peer.connection;
+  if (!peer.told_open || connection.ended()) return;
+  telling_ = true;
+  const std::optional<uint64_t> delivered = connection.take_delivered();
+  if (delivered && events_.delivered) events_.delivered(number, *delivered, connection.window_bytes());
+  if (connection.take_stalled(now) && events_.stalled) events_.stalled(number);
+  if (connection.take_writable() && events_.writable) events_.writable(number);
+  telling_ = false;
 }
 
 bool QuicEndpoint::Impl::tell(uint64_t number, Peer& peer) {

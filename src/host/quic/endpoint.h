@@ -104,6 +104,7 @@ class QuicEndpoint::Impl final : private ConnectionHost {
   void settle();
   /// Calls the events that are due. Returns whether all of them were.
   bool tell(uint64_t number, Peer& peer);
+  void tell_sender(uint64_t number, Peer& peer, Instant now);
   enum class Written : uint8_t { kAll, kMore, kBlocked };
   Written write(Peer& peer, Instant now);
   bool transmit(const SocketAddress& from, const SocketAddress& to, ByteView data, size_t segment);

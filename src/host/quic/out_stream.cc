@@ -41,9 +41,10 @@ void OutStream::push(Bytes message) {
     append_small(ByteView(header).first(header_size), header_size);
     // The queue's limit counts sizes, so spare capacity must not hide behind them.
     if (message.capacity() > 2 * message.size()) message.shrink_to_fit();
-    chunks_.push_back({std::move(message), 0});
+    chunks_.push_back({std::move(message), 0, 0});
   }
   chunks_.back().charge += charge;
+  chunks_.back().messages += 1;
   queued_ += charge;
 }
 
@@ -77,6 +78,7 @@ void OutStream::acknowledge(uint64_t offset_end) {
   while (next_chunk_ > 0 && front_offset_ + chunks_.front().bytes.size() <= offset_end) {
     front_offset_ += chunks_.front().bytes.size();
     queued_ -= chunks_.front().charge;
+    messages_acknowledged_ += chunks_.front().messages;
     chunks_.pop_front();
     --next_chunk_;
   }

@@ -34,6 +34,8 @@ class OutStream {
   void advance(size_t n);
   /// Everything before this stream offset may be forgotten.
   void acknowledge(uint64_t offset_end);
+  /// Of the messages ever pushed, so many first ones are acknowledged.
+  uint64_t messages_acknowledged() const { return messages_acknowledged_; }
   /// Unsent and unacknowledged bytes, with overhead.
   size_t queued() const { return queued_; }
 
@@ -41,6 +43,7 @@ class OutStream {
   struct Chunk {
     Bytes bytes;
     size_t charge = 0;
+    uint32_t messages = 0;  // that end in it
   };
   void append_small(ByteView bytes, size_t reserve);
 
@@ -51,6 +54,7 @@ class OutStream {
   size_t next_offset_ = 0;     // unsent bytes of it start here
   uint64_t front_offset_ = 0;  // stream offset of chunks_[0]
   size_t queued_ = 0;
+  uint64_t messages_acknowledged_ = 0;
 };
 
 }  // namespace selvedge::host
