@@ -24,6 +24,7 @@ struct World {
 
 struct UpOptions {
   std::string listen = "127.0.0.1:0";
+  std::vector<std::string> advertise;
   std::string tpm;
   std::string isolation = "process";
   std::vector<std::string> roles;

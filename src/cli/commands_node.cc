@@ -66,6 +66,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   host::DaemonOptions daemon;
   daemon.home = world.home;
   daemon.listen = options.listen;
+  daemon.advertise = options.advertise;
   daemon.runner_path = TRY(find_runner());
   daemon.version = world.version;
   daemon.json = world.terminal.json();

@@ -53,7 +53,8 @@ CommandResult run_peer_list(World& world) {
     const std::string remark = peer.banned ? "gave a wrong result: gets no more work" : peer.connected ? "" : printable(peer.error);
     // The way through a relay is long and says little; its ticket has it whole.
     const std::string address = !peer.at.empty() ? peer.at : peer.addresses.empty() ? "" : printable(peer.addresses.front()).substr(0, 40);
-    table.row({short_key(peer.node), short_key(peer.owner), state, peer.path, address, remark});
+    const std::string path = peer.ways > 1 ? fmt::format("{}, {} ways", peer.path, peer.ways) : peer.path;
+    table.row({short_key(peer.node), short_key(peer.owner), state, path, address, remark});
   }
   if (table.empty()) world.terminal.line("No peers yet. Ask for a ticket (selvedge ticket on their machine), then: selvedge peer add TICKET");
   else table.print(world.terminal);

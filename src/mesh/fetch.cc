@@ -157,7 +157,7 @@ void Fetcher::on_frame(Instant now, const NodeKey& from, const FrameView& frame,
   if (fetch.bytes + bytes.size() > kFetchBytesMax) return finish(id, fail(Errc::kLimit, "holders sent more than the object can need"), out);
   fetch.bytes += bytes.size();
   Holder& holder = fetch.holders[index].second;
-  holder.silent_since = now;
+  holder.silent_since = heard_[from] = now;
   holder.received += uint32_t(frame.esis.size());
   holder.given += frame.esis.size();
   if (frame.header.source_block < holder.asked.size()) {
@@ -242,6 +242,7 @@ void Fetcher::on_peer_up(Instant now, const NodeKey& peer, Out& out) {
 
 // Whoever went away may come back before the fetch is given up; meanwhile the others are asked for its part.
 void Fetcher::on_peer_down(Instant now, const NodeKey& peer, Out& out) {
+  heard_.erase(peer);
   std::vector<uint64_t> touched;
   for (auto& [id, fetch] : fetches_) {
     for (auto& [key, holder] : fetch.holders) {
@@ -258,19 +259,38 @@ void Fetcher::on_peer_down(Instant now, const NodeKey& peer, Out& out) {
   }
 }
 
+Instant Fetcher::heard(const NodeKey& peer) const {
+  const auto it = heard_.find(peer);
+  return it == heard_.end() ? Instant{0} : it->second;
+}
+
+Instant Fetcher::silent_at(const Fetch& fetch, const NodeKey& key, const Holder& holder) const {
+  const Instant at = std::max(holder.silent_since, heard(key)) + kHolderSilenceMax;
+  const bool others = std::any_of(fetch.holders.begin(), fetch.holders.end(), [&](const auto& each) { return each.first != key && each.second.state != Holder::kExhausted; });
+  return others ? std::min(at, holder.silent_since + kFetchTimeout) : at;
+}
+
+Instant Fetcher::given_up_at(const Fetch& fetch) const {
+  Instant at = fetch.give_up;
+  for (const auto& [key, holder] : fetch.holders) {
+    if (holder.state == Holder::kAsked) at = std::max(at, heard(key) + kFetchTimeout);
+  }
+  return at;
+}
+
 void Fetcher::on_deadline(Instant now, Out& out) {
   std::vector<uint64_t> ids;
   for (const auto& [id, fetch] : fetches_) ids.push_back(id);
   for (uint64_t id : ids) {
     Fetch& fetch = fetches_.at(id);
     if (fetch.decoding) continue;
-    if (fetch.give_up <= now) {
+    if (given_up_at(fetch) <= now) {
       finish(id, missing(fetch), out);
       continue;
     }
     bool changed = false;
     for (auto& [key, holder] : fetch.holders) {
-      const bool silent = holder.state == Holder::kAsked && holder.silent_since + kHolderSilenceMax <= now;
+      const bool silent = holder.state == Holder::kAsked && silent_at(fetch, key, holder) <= now;
       const bool away = holder.state == Holder::kWaiting && holder.silent_since + kConnectWaitMax <= now;
       if (!silent && !away) continue;
       holder.state = Holder::kExhausted;
@@ -286,9 +306,9 @@ Instant Fetcher::next_deadline() const {
   Instant soonest = Instant::never();
   for (const auto& [id, fetch] : fetches_) {
     if (fetch.decoding) continue;
-    soonest = std::min(soonest, fetch.give_up);
+    soonest = std::min(soonest, given_up_at(fetch));
     for (const auto& [key, holder] : fetch.holders) {
-      if (holder.state == Holder::kAsked) soonest = std::min(soonest, holder.silent_since + kHolderSilenceMax);
+      if (holder.state == Holder::kAsked) soonest = std::min(soonest, silent_at(fetch, key, holder));
       if (holder.state == Holder::kWaiting) soonest = std::min(soonest, holder.silent_since + kConnectWaitMax);
     }
   }

@@ -20,7 +20,9 @@ namespace selvedge::mesh {
 
 constexpr size_t kFetchesMax = 1024;
 constexpr Duration kFetchTimeout = seconds(30);      // spec: FM App. B, decode timeout
-constexpr Duration kHolderSilenceMax = seconds(4);   // then the others are asked for its part
+/// Without a frame of any fetch, for on a slow line one object waits for another; then the others are asked for its part. Where there are others, they
+/// are asked too once a holder has given nothing of this object for kFetchTimeout.
+constexpr Duration kHolderSilenceMax = seconds(4);
 constexpr Duration kConnectWaitMax = seconds(5);     // for a holder without a session: it may be restarting
 constexpr uint64_t kFetchBytesMax = 2 * kGroupBytesMax + (1u << 20);  // collected for one object
 
@@ -102,6 +104,10 @@ class Fetcher {
   /// Ends a holder's answer once the frames it promised are here: they come by another channel than the end.
   static void settle(Holder& holder);
   void finish(uint64_t id, Result<Bytes> result, Out& out);
+  Instant heard(const NodeKey& peer) const;
+  /// When an asked holder counts as silent, and when the fetch is given up.
+  Instant silent_at(const Fetch& fetch, const NodeKey& key, const Holder& holder) const;
+  Instant given_up_at(const Fetch& fetch) const;
   Error missing(const Fetch& fetch) const;
   /// What the zone's policy asks of the sources of what is here.
   static Status diverse(const Fetch& fetch);
@@ -110,6 +116,7 @@ class Fetcher {
   std::shared_ptr<fountain::PlanCache> plans_;
   uint64_t next_id_ = 1;
   std::map<uint64_t, Fetch> fetches_;
+  std::map<NodeKey, Instant> heard_;   // when a frame that was asked for came from a peer
 };
 
 }  // namespace selvedge::mesh

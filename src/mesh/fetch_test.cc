@@ -196,6 +196,30 @@ TEST(Fetch, ASilentHolderIsDoneWithout) {
   EXPECT_EQ(rig.result->value(), rig.placed.content);
 }
 
+// On a slow line one object waits for another: the holder is not silent.
+TEST(Fetch, AHolderThatAnswersForAnotherObjectIsWaitedFor) {
+  Rig rig = rig_of(200'000, 1);
+  rig.silent = {holders(1)[0]};
+  rig.start(holders(1));
+  rig.start(holders(1));
+  ASSERT_EQ(rig.asked.size(), 2u);
+  std::vector<Bytes> frames = rig.shelf[holders(1)[0]];
+  ASSERT_GT(frames.size(), 1u);
+  for (Bytes& frame : frames) {  // all but the last go to the first fetch, slowly
+    rig.pass(kHolderSilenceMax - seconds(1));
+    if (&frame == &frames.back()) break;
+    retarget_frame(frame, FrameKind::kDeliver, rig.asked[0].request.request, rig.now);
+    Fetcher::Out out;
+    rig.fetcher.on_frame(rig.now, holders(1)[0], parse_frame(frame).value(), frame, out);
+    rig.handle(out);
+  }
+  EXPECT_FALSE(rig.result.has_value());
+  EXPECT_EQ(rig.fetcher.active(), 2u);
+  rig.pass(kHolderSilenceMax);
+  ASSERT_TRUE(rig.result.has_value());
+  EXPECT_EQ(rig.result->code(), Errc::kUnavailable);
+}
+
 // req: B11 C15
 TEST(Fetch, ALyingHolderIsNamedAndDoneWithout) {
   for (size_t size : {size_t(3000), size_t(200'000)}) {

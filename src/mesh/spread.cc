@@ -16,7 +16,10 @@ void Spreader::on_ack(Instant now, const NodeKey& from, const StoreAck& ack, Out
   Job& job = it->second;
   auto waiting = job.awaiting.find(from);
   if (waiting == job.awaiting.end()) return;
-  job.give_up = now + kAckTimeout;
+  // On a slow line the objects wait for each other.
+  for (auto& [id, each] : spreads_) {
+    if (each.awaiting.contains(from)) each.give_up = now + kAckTimeout;
+  }
   if (ack.error != 0) {
     const bool known = ack.error >= uint8_t(Errc::kInvalid) && ack.error <= uint8_t(Errc::kInternal);
     job.failed.push_back({from, fail(known ? Errc(ack.error) : Errc::kUnavailable, ack.message)});

@@ -82,6 +82,23 @@ TEST(Spread, ARefusalASilenceAndALossFailTheirShares) {
   EXPECT_EQ(rig.spreader.next_deadline(), Instant::never());
 }
 
+// On a slow line one object waits for another: who acknowledges is not silent.
+TEST(Spread, AcknowledgementsOfAnotherObjectAreSignsOfLife) {
+  const object::ZoneKeys zone = test_zone();
+  const Placed placed = place(zone, random_bytes(6, 100), holders(1));
+  Rig rig;
+  const uint64_t first = rig.start(placed), second = rig.start(placed);
+  rig.now = rig.now + kAckTimeout - seconds(1);
+  rig.ack(holders(1)[0], first);
+  rig.now = rig.now + seconds(2);
+  rig.spreader.on_deadline(rig.now, rig.out);
+  rig.drain();
+  EXPECT_EQ(rig.done.size(), 1u);
+  rig.ack(holders(1)[0], second);
+  ASSERT_EQ(rig.done.size(), 2u);
+  EXPECT_EQ(rig.done[1].placed.size(), 1u);
+}
+
 TEST(Spread, WhoIsNotConnectedIsNotAsked) {
   const object::ZoneKeys zone = test_zone();
   const Placed placed = place(zone, random_bytes(3, 100), holders(2));

@@ -143,9 +143,10 @@ struct PeerInfo {
   std::string error;              // why the last connection ended
   std::string path;               // of the connection in use: direct, relay; empty: none, or not known
   std::string at;                 // where its other end is, when that is known
+  uint32_t ways = 0;              // links of the session, each by a way of its own
   template <class V> void visit(V& v) {
     v("node", node); v("owner", owner); v("connected", connected); v("banned", banned); v("addresses", addresses);
-    v("error", error); v("path", path); v("at", at);
+    v("error", error); v("path", path); v("at", at); v("ways", ways);
   }
 };
 struct PeerListAnswer {

@@ -16,6 +16,7 @@
 #include "host/domain/domain_pool.h"
 #include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
+#include "host/quic/addresses.h"
 #include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
@@ -103,6 +104,7 @@ class Daemon {
   void watch_signals();
   void watch_kernel();
   void look_at_kernel();
+  std::vector<std::string> addresses() const;
   void print_ready();
 
   DaemonOptions options_;
@@ -177,7 +179,7 @@ Status Daemon::start(const HomeKeys& keys) {
   TRY(open_disk());
   TRY(open_network(keys));
   TRY(open_api());
-  node_->set_addresses({quic_->address()});
+  node_->set_addresses(addresses());
   Status started;
   input([&](Instant now, node::Node::Out& out) { started = node_->start(now, out); });
   TRY(started);
@@ -431,6 +433,11 @@ void Daemon::shut_down(const std::string& why) {
   // The answer to whoever asked, and the goodbyes, leave in the next turns of the loop.
   quic_->close_all("the node is stopping");
   loop_.post([this] { loop_.stop(); });
+}
+
+std::vector<std::string> Daemon::addresses() const {
+  if (!options_.advertise.empty()) return options_.advertise;
+  return reachable_at(quic_->address());
 }
 
 void Daemon::print_ready() {

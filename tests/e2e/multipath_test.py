@@ -1,0 +1,72 @@
+"""One peer over several paths at once: symbols go over all of them, and one that dies, loses or lags stops nothing."""
+
+import os
+import threading
+import time
+import unittest
+
+from links import LinkedTest
+
+MIB = 1 << 20
+
+
+class Multipath(LinkedTest):
+    def get(self, origin, cid, content, meanwhile=None):
+        """Gets it back, while something else happens; returns the seconds that it took."""
+        disturb = threading.Thread(target=meanwhile) if meanwhile else None
+        start = time.monotonic()
+        if disturb:
+            disturb.start()
+        done = origin.run("get", cid, "-o", self.path("got"))
+        took = time.monotonic() - start
+        if disturb:
+            disturb.join()
+        self.expect(done, 0)
+        with open(self.path("got"), "rb") as got:
+            self.assertTrue(got.read() == content, "it is another content")
+        return took
+
+    def moved(self, size, *options_of_links, meanwhile=None):
+        origin, _ = self.linked(*options_of_links)
+        content = os.urandom(size)
+        cid = self.put(origin, content)
+        self.until("a second way", lambda: self.ways(origin) == len(options_of_links))
+        return self.get(origin, cid, content, meanwhile), origin
+
+    # req: C2
+    def test_a_second_path_is_found_and_used(self):
+        took, origin = self.moved(32 * MIB, ["--rate", "100"], ["--rate", "100"])
+        one_path = 32 * MIB * 8 / 100e6
+        self.assertLess(took, 0.8 * one_path, "two paths are faster than one can be")
+        self.assertEqual(self.ways(origin), 2)
+
+    def dies_in_the_middle(self, dying):
+        def kill():
+            time.sleep(0.5)  # in the middle: that is what is tested
+            self.links[dying].say("dead")
+        # Half of the time with both, the rest with one, and a second or two until it is missed.
+        took, origin = self.moved(24 * MIB, ["--rate", "100"], ["--rate", "100"], meanwhile=kill)
+        self.assertLess(took, 5)
+        self.until("the dead way is given up", lambda: self.ways(origin) == 1)
+
+    # req: C2
+    def test_a_path_that_dies_in_the_middle_stops_nothing(self):
+        self.dies_in_the_middle(1)
+
+    # req: C2
+    def test_nor_does_the_one_that_messages_went_over(self):
+        self.dies_in_the_middle(0)
+
+    # req: C2
+    def test_a_path_that_loses_a_tenth_does_not_hold_up_the_other(self):
+        took, _ = self.moved(24 * MIB, ["--rate", "100", "--loss", "100"], ["--rate", "100"])
+        self.assertLess(took, 1.3 * 24 * MIB * 8 / 100e6, "hardly slower than the good path alone")
+
+    # req: C2
+    def test_a_path_that_lags_does_not_hold_up_the_other(self):
+        took, _ = self.moved(24 * MIB, ["--rate", "100", "--delay", "100"], ["--rate", "100"])
+        self.assertLess(took, 1.4 * 24 * MIB * 8 / 100e6, "hardly slower than the good path alone")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
