@@ -24,6 +24,7 @@
 #include "host/quic/quic.h"
 #include "mesh/frame.h"
 #include "mesh/messages.h"
+#include "mesh/trunk.h"
 #include "object/kinds.h"
 
 using namespace selvedge;
@@ -90,6 +91,7 @@ class Asker {
     record.expires = record.issued + object::kDay;
     record.serial = 1;
     const Bytes signed_record = must(object::sign_object(owner_, record)).bytes;
+    (void)endpoint_->send(link_, host::Channel::kControl, mesh::TrunkMessages::encode(mesh::Join{uint64_t(loop_.now().ns)}));
     mesh::Hello hello;
     hello.versions = {mesh::kProtocolVersion};
     hello.frame_bytes_max = uint32_t(mesh::kFrameBytesMax);

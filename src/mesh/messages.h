@@ -21,8 +21,7 @@ struct Hello {
   std::vector<uint32_t> versions;
   uint32_t frame_bytes_max = 0;
   Bytes record;  // signed NodeRecord: which owner stands behind the key that TLS proved
-  uint64_t incarnation = 0;  // the same on every link of one session of the sender's; a later session has a greater one
-  template <class V> void visit(V& v) { v("versions", versions); v("frame_bytes_max", frame_bytes_max); v("record", record); v("incarnation", incarnation); }
+  template <class V> void visit(V& v) { v("versions", versions); v("frame_bytes_max", frame_bytes_max); v("record", record); }
 };
 
 /// Signed objects the receiver should know: grants, revocations, policies, leases. Each is verified on its own.

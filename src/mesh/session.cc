@@ -5,14 +5,12 @@
 namespace selvedge::mesh {
 
 Sessions::Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier, uint64_t seed)
-    : self_(self), record_(std::move(record)), verifier_(verifier), rng_(seed) {}
+    : self_(self), verifier_(verifier), rng_(seed) {
+  set_record(std::move(record));
+}
 
-void Sessions::set_record(Bytes record) { record_ = std::move(record); }
-
-Hello Sessions::hello_to(Instant now, Peer& peer) {
-  // A session begins with the first link; by the clock, so that also a node that forgot everything is later than it was.
-  if (peer.links.empty() && peer.links_opening == 0) peer.own_incarnation = std::max(uint64_t(now.ns), peer.own_incarnation + 1);
-  return {{kProtocolVersion}, uint32_t(kFrameBytesMax), record_, peer.own_incarnation};
+void Sessions::set_record(Bytes record) {
+  hello_ = MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), std::move(record)});
 }
 
 void Sessions::unwant(const NodeKey& key) {
@@ -72,76 +70,53 @@ void Sessions::probe(const NodeKey& key, const std::string& address, Out& out) {
   if (it != peers_.end() && !it->second.links.empty() && it->second.links.size() < kLinksPerPeerMax) out.push(Dial{key, address});
 }
 
-void Sessions::on_link_opened(Instant now, LinkId id, const NodeKey& key, bool relayed, Out& out) {
+void Sessions::on_link_opened(Instant now, LinkId id, const NodeKey& key, Out& out) {
   if (links_.size() >= kLinksMax || (!peers_.count(key) && !make_room(now))) {
     out.push(CloseLink{id, "too many peers"});
     return;
   }
-  Peer& peer = peers_[key];
-  peer.dialling = false;
-  const Hello hello = hello_to(now, peer);
-  ++peer.links_opening;
-  links_[id] = Link{key, State::kOpening, now + kHelloTimeout, relayed};
-  out.push(SendOnLink{id, MeshMessages::encode(hello)});
-}
-
-LinkId Sessions::best_link(const Peer& peer) const {
-  const auto direct = std::find_if(peer.links.begin(), peer.links.end(), [&](LinkId id) { return !links_.at(id).relayed; });
-  return direct == peer.links.end() ? peer.links.front() : *direct;
-}
-
-void Sessions::set_lead(const NodeKey& key, Peer& peer, LinkId link, const Error& why, Out& out) {
-  if (peer.lead) out.push(PeerDown{key, why});
-  peer.lead = link;
-  out.push(PeerUp{key});
-}
-
-void Sessions::on_message(LinkId id) {
-  const auto it = links_.find(id);
-  if (it != links_.end()) it->second.messages_came = true;
-}
-
-void Sessions::on_link_stalled(LinkId id, Out& out) {
-  const auto it = links_.find(id);
-  if (it == links_.end() || it->second.state != State::kUp || peers_.at(it->second.peer).links.size() < 2) return;
-  out.push(CloseLink{id, "nothing is heard over it"});
+  peers_[key].dialling = false;
+  ++peers_[key].links_opening;
+  links_[id] = Link{key, false, now + kHelloTimeout};
+  out.push(SendOnLink{id, hello_});
 }
 
 void Sessions::on_link_closed(Instant now, LinkId id, const Error& why, Out& out) {
-  const auto it = links_.find(id);
+  auto it = links_.find(id);
   if (it == links_.end()) return;
-  const Link link = it->second;
-  links_.erase(it);
-  if (link.state == State::kVisitor) {
+  const NodeKey key = it->second.peer;
+  if (it->second.visitor) {
     --visitors_;
+    links_.erase(it);
     return;
   }
-  Peer& peer = peers_[link.peer];
-  if (link.state == State::kOpening) --peer.links_opening;
-  std::erase(peer.links, id);
+  Peer& peer = peers_[key];
+  if (!it->second.established) --peer.links_opening;
+  links_.erase(it);
+  const bool was_up = std::erase(peer.links, id) > 0;
   if (!peer.links.empty()) {
-    const bool spoke = link.state == State::kUp && (link.messages_came || peer.lead == id);
-    if (spoke) set_lead(link.peer, peer, peer.lead == id ? best_link(peer) : *peer.lead, why, out);
+    // What was under way on this link is lost, and nothing else tells; so the session begins anew on what is left.
+    if (was_up) {
+      out.push(PeerDown{key, why});
+      out.push(PeerUp{key});
+    }
     return;
   }
-  if (link.state == State::kOver) return;
   peer.last_error = why.message;
-  if (peer.lead) out.push(PeerDown{link.peer, why});
-  peer.lead.reset();
+  if (was_up) out.push(PeerDown{key, why});
   if (!peer.dialling) schedule_redial(now, peer);
 }
 
 void Sessions::on_dial_failed(Instant now, const NodeKey& key, const Error& why, Out&) {
   auto it = peers_.find(key);
   if (it == peers_.end()) return;
-  it->second.dialling = false;
-  if (!it->second.links.empty()) return;  // a further way that leads nowhere
   it->second.last_error = why.message;
-  schedule_redial(now, it->second);
+  it->second.dialling = false;
+  if (it->second.links.empty()) schedule_redial(now, it->second);
 }
 
 Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello, Peer& peer) {
-  if (link.state != State::kOpening) return fail(Errc::kInvalid, "a second hello on one link");
+  if (link.established) return fail(Errc::kInvalid, "a second hello on one link");
   if (std::find(hello.versions.begin(), hello.versions.end(), kProtocolVersion) == hello.versions.end()) {
     return fail(Errc::kUnsupported, "the peer speaks no protocol version this node speaks (" + std::to_string(kProtocolVersion) + ")");
   }
@@ -153,7 +128,6 @@ Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello,
   if (peer.record && peer.record->body.owner != record.body.owner) {
     return fail(Errc::kUnauthorized, "the peer's node key was bound to another owner before");
   }
-  if (!peer.links.empty() && hello.incarnation < peer.incarnation) return fail(Errc::kCancelled, "the link belongs to a session that is over");
   peer.record = std::move(record);
   peer.frame_bytes_max = std::min(hello.frame_bytes_max, uint32_t(kFrameBytesMax));
   return ok();
@@ -161,44 +135,34 @@ Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello,
 
 void Sessions::on_hello(Instant now, LinkId id, const Hello& hello, Out& out) {
   auto it = links_.find(id);
-  if (it == links_.end() || it->second.state == State::kOver) return;
+  if (it == links_.end()) return;
   if (hello.record.empty()) return welcome_visitor(id, it->second, hello, out);
-  Link& link = it->second;
-  if (link.state == State::kVisitor) return out.push(CloseLink{id, "a second hello on one link"});
-  Peer& peer = peers_[link.peer];
-  const Status accepted = accept_hello(now, link, hello, peer);
+  if (it->second.visitor) return out.push(CloseLink{id, "a second hello on one link"});
+  Peer& peer = peers_[it->second.peer];
+  const Status accepted = accept_hello(now, it->second, hello, peer);
   if (!accepted.ok()) {
     peer.last_error = accepted.error().message;
     out.push(CloseLink{id, accepted.error().message});
     return;
   }
-  link.state = State::kUp;
+  const NodeKey key = it->second.peer;
+  it->second.established = true;
   --peer.links_opening;
-  if (hello.incarnation != peer.incarnation) end_links(peer, out);
-  peer.incarnation = hello.incarnation;
-  if (peer.links.size() >= kLinksPerPeerMax) out.push(CloseLink{peer.links.front() == peer.lead ? peer.links[1] : peer.links.front(), "a newer link takes its place"});
+  if (peer.links.size() >= kLinksPerPeerMax) out.push(CloseLink{peer.links.front(), "a newer link takes its place"});
   peer.links.push_back(id);
   peer.redial_pause = kRedialMin;
   peer.redial_at = Instant::never();
   peer.last_error.clear();
-  out.push(PathUp{link.peer, id, link.relayed});
-  const bool led = peer.lead && links_.contains(*peer.lead) && links_.at(*peer.lead).state == State::kUp;
-  if (!led || (links_.at(*peer.lead).relayed && !link.relayed)) set_lead(NodeKey(link.peer), peer, id, fail(Errc::kUnavailable, "the peer opened a new connection"), out);
-}
-
-void Sessions::end_links(Peer& peer, Out& out) {
-  for (const LinkId old : std::exchange(peer.links, {})) {
-    links_.at(old).state = State::kOver;
-    out.push(CloseLink{old, "the peer began anew"});
-  }
+  // A second link mostly means that the peer started anew and the first is dead without knowing it: begin anew as well.
+  if (peer.links.size() > 1) out.push(PeerDown{key, fail(Errc::kUnavailable, "the peer opened a new connection")});
+  out.push(PeerUp{key});
 }
 
 void Sessions::welcome_visitor(LinkId id, Link& link, const Hello& hello, Out& out) {
   const bool speaks = std::find(hello.versions.begin(), hello.versions.end(), kProtocolVersion) != hello.versions.end();
-  const bool fresh = link.state == State::kOpening;
-  if (!fresh || !speaks) return out.push(CloseLink{id, fresh ? "the visitor speaks no protocol version this node speaks" : "a second hello on one link"});
+  if (link.established || !speaks) return out.push(CloseLink{id, link.established ? "a second hello on one link" : "the visitor speaks no protocol version this node speaks"});
   if (visitors_ >= kVisitorsMax) return out.push(CloseLink{id, "too many visitors"});
-  link.state = State::kVisitor;
+  link.established = link.visitor = true;
   ++visitors_;
   const auto peer = peers_.find(link.peer);
   --peer->second.links_opening;
@@ -209,7 +173,7 @@ void Sessions::welcome_visitor(LinkId id, Link& link, const Hello& hello, Out& o
 
 void Sessions::on_deadline(Instant now, Out& out) {
   for (auto& [id, link] : links_) {
-    if (link.state == State::kOpening && link.hello_by <= now) {
+    if (!link.established && link.hello_by <= now) {
       link.hello_by = Instant::never();
       out.push(CloseLink{id, "no hello in time"});
     }
@@ -224,7 +188,7 @@ void Sessions::on_deadline(Instant now, Out& out) {
 Instant Sessions::next_deadline() const {
   Instant soonest = Instant::never();
   for (const auto& [id, link] : links_) {
-    if (link.state == State::kOpening) soonest = std::min(soonest, link.hello_by);
+    if (!link.established) soonest = std::min(soonest, link.hello_by);
   }
   for (const auto& [key, peer] : peers_) soonest = std::min(soonest, peer.redial_at);
   return soonest;
@@ -232,12 +196,12 @@ Instant Sessions::next_deadline() const {
 
 const NodeKey* Sessions::peer_of(LinkId id) const {
   auto it = links_.find(id);
-  return it == links_.end() || it->second.state != State::kUp ? nullptr : &it->second.peer;
+  return it == links_.end() || !it->second.established || it->second.visitor ? nullptr : &it->second.peer;
 }
 
 const NodeKey* Sessions::visitor_of(LinkId id) const {
   auto it = links_.find(id);
-  return it == links_.end() || it->second.state != State::kVisitor ? nullptr : &it->second.peer;
+  return it == links_.end() || !it->second.visitor ? nullptr : &it->second.peer;
 }
 
 bool Sessions::up(const NodeKey& key) const {
@@ -247,7 +211,8 @@ bool Sessions::up(const NodeKey& key) const {
 
 std::optional<LinkId> Sessions::link_of(const NodeKey& key) const {
   const Peer* peer = find(key);
-  return peer == nullptr ? std::nullopt : peer->lead;
+  if (peer == nullptr || peer->links.empty()) return std::nullopt;
+  return peer->links.back();
 }
 
 const Peer* Sessions::find(const NodeKey& key) const {

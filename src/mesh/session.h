@@ -4,11 +4,9 @@
 // once both sides have sent Hello and agreed on a version; only then do other messages count. Wanted peers are dialled
 // by key at each known address in turn, and again with growing pauses when a link is lost.
 //
-// A session may have several links, each by a way of its own: symbols go over all of them (paths.h), messages over one, the lead, so that they
-// keep their order. When a link closes over which messages went, either way, what was under way on it is lost and nothing else tells: then the session
-// ends (PeerDown) and, while a link is left, begins anew (PeerUp), and whoever waits for an answer asks again. A link that carried
-// symbols alone comes and goes unnoticed. A peer that lost its memory says a greater incarnation: its old links are dead, even where
-// they do not know it yet. A link that is no relay's takes the lead from one that is.
+// Two nodes may have several links, when both dialled or one started anew before the other noticed that it had gone. What
+// is under way on a link when it closes is lost, so each change of links ends the session (PeerDown) and, while one is
+// left, begins it anew (PeerUp): whoever waits for an answer asks again.
 //
 // A Hello without a record makes a visitor of its link: somebody under a key of the moment, to whom this node may give what it gives to
 // everybody (a rendezvous, a relay), and nothing else. A visitor is no peer and has no session.
@@ -45,18 +43,14 @@ constexpr Duration kRedialMax = seconds(2);
 struct Dial { NodeKey peer; std::string address; };
 struct SendOnLink { LinkId link; Bytes message; };
 struct CloseLink { LinkId link; std::string reason; };
-struct PathUp { NodeKey peer; LinkId link; bool relayed; };  // symbols may go over this link too
 struct PeerUp { NodeKey peer; };
 struct PeerDown { NodeKey peer; Error why; };
-using SessionEffect = std::variant<Dial, SendOnLink, CloseLink, PathUp, PeerUp, PeerDown>;
+using SessionEffect = std::variant<Dial, SendOnLink, CloseLink, PeerUp, PeerDown>;
 
 struct Peer {
   std::optional<object::Signed<object::NodeRecord>> record;  // verified; present while or after a session was up
   std::vector<std::string> addresses;
-  std::vector<LinkId> links;      // with a session, oldest first
-  std::optional<LinkId> lead;     // the one of them that this side's messages go over
-  uint64_t incarnation = 0;       // of the peer's session
-  uint64_t own_incarnation = 0;   // of this side's
+  std::vector<LinkId> links;      // with a session, oldest first; the newest is used
   uint32_t frame_bytes_max = 0;
   Instant wanted_until{0};
   Instant redial_at = Instant::never();
@@ -81,15 +75,10 @@ class Sessions {
   /// Keeps trying to have a session with `peer` until `until`. Errors: kLimit when too many peers are known.
   Status want(Instant now, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until, Out& out);
 
-  /// Tries another way to a peer that is up: if the peer answers there, the session has one more link.
+  /// Tries another way to a peer that is up: if the peer answers there, its link has one more way.
   void probe(const NodeKey& peer, const std::string& address, Out& out);
 
-  /// `relayed`: the link goes through a relay.
-  void on_link_opened(Instant now, LinkId link, const NodeKey& peer, bool relayed, Out& out);
-  /// A message that is no Hello came over the link.
-  void on_message(LinkId link);
-  /// Nothing is heard on the link though something should be. It is given up where another one is left.
-  void on_link_stalled(LinkId link, Out& out);
+  void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
   void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
   void on_hello(Instant now, LinkId link, const Hello& hello, Out& out);
@@ -101,25 +90,17 @@ class Sessions {
   /// The peer of a link whose session is up, or nullptr.
   const NodeKey* peer_of(LinkId link) const;
   bool up(const NodeKey& peer) const;
-  /// The lead.
   std::optional<LinkId> link_of(const NodeKey& peer) const;
   const Peer* find(const NodeKey& peer) const;
   const std::map<NodeKey, Peer>& peers() const { return peers_; }
 
  private:
-  enum class State : uint8_t { kOpening, kUp, kVisitor, kOver };
   struct Link {
     NodeKey peer;
-    State state = State::kOpening;
+    bool established = false;
     Instant hello_by;
-    bool relayed = false;
-    bool messages_came = false;
+    bool visitor = false;
   };
-  Hello hello_to(Instant now, Peer& peer);
-  /// Messages go over `link` from now on; what was said before counts no more.
-  void set_lead(const NodeKey& key, Peer& peer, LinkId link, const Error& why, Out& out);
-  LinkId best_link(const Peer& peer) const;
-  void end_links(Peer& peer, Out& out);
   void welcome_visitor(LinkId id, Link& link, const Hello& hello, Out& out);
   /// A place for one more peer, that of somebody nobody wants and who is not here if need be.
   bool make_room(Instant now);
@@ -128,7 +109,7 @@ class Sessions {
   void schedule_redial(Instant now, Peer& peer);
 
   NodeKey self_;
-  Bytes record_;
+  Bytes hello_;
   const crypto::Verifier& verifier_;
   Rng rng_;
   std::map<NodeKey, Peer> peers_;

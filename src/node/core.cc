@@ -311,32 +311,10 @@ bool Core::send_symbols(Turn& turn, const NodeKey& peer, Bytes frame) {
     to_self.push_back({std::move(frame), true});
     return true;
   }
-  mesh::Paths::Out effects;
-  const Status sent = paths.send(turn.now, peer, std::move(frame), effects);
-  route(turn, effects);
-  if (!sent.ok() && sent.code() == Errc::kLimit) turn.out.push(ClosePeer{*sessions.link_of(peer), sent.error().message});
-  return sent.ok();
-}
-
-void Core::route(Turn& turn, mesh::Paths::Out& effects) {
-  for (mesh::PathEffect& effect : effects.take()) {
-    if (auto* bulk = std::get_if<mesh::SendBulk>(&effect)) turn.out.push(SendSymbols{bulk->link, std::move(bulk->frame)});
-    else broaden(turn, std::get<mesh::Broaden>(effect).peer);
-  }
-}
-
-void Core::broaden(Turn& turn, const NodeKey& key) {
-  const mesh::Peer* peer = sessions.find(key);
-  if (peer == nullptr || !peer->lead || address_of(*peer->lead) == kCircuitAddress) return;
-  mesh::Sessions::Out effects;
-  size_t links = peer->links.size() + peer->links_opening;
-  for (const std::string& address : peer->addresses) {
-    const bool used = std::any_of(peer->links.begin(), peer->links.end(), [&](LinkId link) { return address_of(link) == address; });
-    if (used || address.starts_with("relay:") || links >= mesh::kLinksPerPeerMax) continue;
-    ++links;
-    sessions.probe(key, address, effects);
-  }
-  for (mesh::SessionEffect& effect : effects.take()) on_dial(turn, std::get<mesh::Dial>(effect));
+  const std::optional<LinkId> link = sessions.link_of(peer);
+  if (!link) return false;
+  turn.out.push(SendSymbols{*link, std::move(frame)});
+  return true;
 }
 
 void Core::want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until) {

@@ -15,7 +15,6 @@
 #include "crypto/seal.h"
 #include "crypto/vrf.h"
 #include "mesh/fetch.h"
-#include "mesh/paths.h"
 #include "mesh/spread.h"
 #include "node/authority.h"
 #include "node/effects.h"
@@ -71,7 +70,7 @@ struct NodeConfig {
   PathPolicy paths = PathPolicy::kRelayOk;
 };
 
-/// What the transport gives as the address of a link that goes through a relay.
+/// What the transport gives as the address of a way through a relay.
 inline constexpr const char* kCircuitAddress = "circuit";
 
 /// One input being handled: when, and where its effects go.
@@ -218,12 +217,12 @@ class Core {
   std::function<void(Turn&, const mesh::Dial&)> on_dial = [](Turn& turn, const mesh::Dial& dial) { turn.out.push(DialPeer{dial.peer, dial.address}); };
   void want_peer(Turn& turn, const NodeKey& peer, const std::vector<std::string>& addresses, Instant until);
 
-  /// Where the other end of a link is, as the transport says; empty for what is not known.
+  /// Where the other end of a link is, by the way that messages take, as the transport says; empty for what is not known.
   std::string address_of(LinkId link) const {
-    const auto it = link_addresses.find(link);
-    return it == link_addresses.end() ? "" : it->second;
+    const auto it = link_ways.find(link);
+    return it == link_ways.end() || it->second.empty() ? "" : it->second.front();
   }
-  std::map<LinkId, std::string> link_addresses;
+  std::map<LinkId, std::vector<std::string>> link_ways;
 
   void trace(Turn& turn, std::string text) { turn.out.push(Trace{std::move(text)}); }
 
@@ -237,7 +236,6 @@ class Core {
   void on_tasks_stopped(Turn& turn, uint64_t token);
   void route_disk(Turn& turn, Outbox<store::Effect>& effects);
   void route(Turn& turn, mesh::Fetcher::Out& effects);
-  void route(Turn& turn, mesh::Paths::Out& effects);
   void route(Turn& turn, mesh::Spreader::Out& effects);
 
   struct Local { Bytes bytes; bool symbols; };
@@ -248,7 +246,6 @@ class Core {
   object::Signed<object::NodeRecord> record;   // this node's own
   store::Store store;
   mesh::Sessions sessions;
-  mesh::Paths paths;
   mesh::Fetcher fetcher;
   mesh::Spreader spreader;
   Authority authority;
@@ -261,8 +258,6 @@ class Core {
   std::deque<Local> to_self;                   // served at the end of the turn
 
  private:
-  /// Tries the addresses of a peer at which no link leads to it.
-  void broaden(Turn& turn, const NodeKey& peer);
   uint64_t next_token() { return ++last_token_; }
   uint64_t last_token_ = 0;
   std::map<uint64_t, OnStatus> stored_;

@@ -192,7 +192,7 @@ void Node::restore_peers(Turn& turn) {
 void Node::on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out) {
   Turn turn{now, out};
   mesh::Sessions::Out effects;
-  core_.sessions.on_link_opened(now, link, peer, core_.address_of(link) == kCircuitAddress, effects);
+  core_.sessions.on_link_opened(now, link, peer, effects);
   route(turn, effects);
   finish(turn);
 }
@@ -200,27 +200,23 @@ void Node::on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& ou
 void Node::on_link_closed(Instant now, LinkId link, const Error& why, Out& out) {
   Turn turn{now, out};
   meetings_.on_link_closed(turn, link, why);
-  core_.link_addresses.erase(link);
+  core_.link_ways.erase(link);
   mesh::Sessions::Out effects;
   core_.sessions.on_link_closed(now, link, why, effects);
-  mesh::Paths::Out paths;
-  core_.paths.on_link_closed(link, paths);
-  core_.route(turn, paths);
   route(turn, effects);
   finish(turn);
 }
 
-void Node::on_link_delivered(Instant now, LinkId link, uint64_t frames, uint64_t window, Out& out) {
+void Node::on_link_busy(Instant now, LinkId link, Out& out) {
   Turn turn{now, out};
-  mesh::Paths::Out effects;
-  core_.paths.on_delivered(link, frames, window, effects);
-  core_.route(turn, effects);
-}
-
-void Node::on_link_stalled(Instant now, LinkId link, Out& out) {
-  Turn turn{now, out};
+  const NodeKey* key = core_.sessions.peer_of(link);
+  const auto ways = core_.link_ways.find(link);
+  if (key == nullptr || ways == core_.link_ways.end() || ways->second.front() == kCircuitAddress) return;
   mesh::Sessions::Out effects;
-  core_.sessions.on_link_stalled(link, effects);
+  for (const std::string& address : core_.sessions.find(*key)->addresses) {
+    const bool taken = std::find(ways->second.begin(), ways->second.end(), address) != ways->second.end();
+    if (!taken && !is_relay_address(address)) core_.sessions.probe(*key, address, effects);
+  }
   route(turn, effects);
 }
 
@@ -247,15 +243,7 @@ void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
     else if (auto* close = std::get_if<mesh::CloseLink>(&effect)) turn.out.push(ClosePeer{close->link, close->reason});
     else if (auto* up = std::get_if<mesh::PeerUp>(&effect)) on_peer_up(turn, up->peer);
     else if (auto* down = std::get_if<mesh::PeerDown>(&effect)) on_peer_down(turn, down->peer, down->why);
-    else if (auto* path = std::get_if<mesh::PathUp>(&effect)) on_path_up(turn, *path);
   }
-}
-
-void Node::on_path_up(Turn& turn, const mesh::PathUp& path) {
-  mesh::Paths::Out effects;
-  core_.paths.on_path(path.peer, path.link, path.relayed, effects);
-  core_.route(turn, effects);
-  core_.trace(turn, "peer " + path.peer.brief() + " has a way" + (path.relayed ? " through a relay" : ": " + core_.address_of(path.link)));
 }
 
 void Node::on_peer_up(Turn& turn, const NodeKey& key) {
@@ -283,7 +271,6 @@ bool Node::knows_policy_of(const crypto::PublicKey& owner) const {
 
 void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.trace(turn, "peer " + key.brief() + " is down: " + why.message);
-  core_.paths.on_session_over(key);
   core_.serving.erase(key);
   zones_.on_peer_down(key);
   devices_.on_peer_down(key);
@@ -326,9 +313,6 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
     core_.trace(turn, "a frame from " + from.brief() + " was thrown away: " + frame.error().message);
     return;
   }
-  mesh::Paths::Out paths;
-  core_.paths.on_received(turn.now, from, bytes.size(), paths);
-  core_.route(turn, paths);
   // Moving the buffer moves no byte of it: the view stays true.
   if (frame->header.kind == mesh::FrameKind::kStore) return keeper_.on_store_frame(turn, from, *frame, std::move(bytes));
   if (copy_.on_frame(turn, from, *frame)) return;
@@ -340,7 +324,6 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
 void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message) {
   const uint8_t type = message.empty() ? uint8_t(0) : message[0];
   if (type != mesh::Hello::kType && from.is_zero()) return;  // nothing counts before hello
-  if (type != mesh::Hello::kType) core_.sessions.on_message(link);
   if (mesh::MeshMessages::knows(type)) {
     Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);
     if (parsed.ok()) return on_mesh(turn, from, link, std::move(parsed).value());

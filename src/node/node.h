@@ -45,14 +45,12 @@ class Node {
   /// Errors: kIntegrity when what was recovered cannot be this node's.
   Status start(Instant now, Out& out);
 
-  /// Before on_link_opened or on_visit_opened, where it is known: where the other end is. "circuit" for one that is reached through a relay.
-  void on_link_address(LinkId link, std::string address) { core_.link_addresses[link] = std::move(address); }
+  /// Where the other end of an open link is, by each of its ways, whenever that changed; messages take the first. "circuit": through a relay.
+  void on_link_ways(LinkId link, std::vector<std::string> addresses) { core_.link_ways[link] = std::move(addresses); }
+  /// Much moves over the link: further ways to the peer are worth trying.
+  void on_link_busy(Instant now, LinkId link, Out& out);
   void on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& out);
   void on_link_closed(Instant now, LinkId link, const Error& why, Out& out);
-  /// Of the frames ever sent over the link, the first `frames` have arrived; the transport has room for `window` bytes under way.
-  void on_link_delivered(Instant now, LinkId link, uint64_t frames, uint64_t window, Out& out);
-  /// Something is under way on the link, and nothing is heard.
-  void on_link_stalled(Instant now, LinkId link, Out& out);
   void on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Out& out);
   /// At the address where `peer` was dialled somebody answered who showed another key: the peer's successor, perhaps.
   void on_other_answered(Instant now, const NodeKey& peer, const std::string& address, const NodeKey& shown, Out& out);
@@ -126,7 +124,6 @@ class Node {
   void adopt_successor(Turn& turn, const object::Signed<object::NodeRecord>& record);
   /// Who is known to stand behind a node; zero when nobody is.
   crypto::PublicKey owner_of(const NodeKey& node) const;
-  void on_path_up(Turn& turn, const mesh::PathUp& path);
   void on_peer_up(Turn& turn, const NodeKey& peer);
   void on_peer_down(Turn& turn, const NodeKey& peer, const Error& why);
   void dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message);

@@ -102,7 +102,7 @@ void Node::answer_to(Turn& turn, RequestId id, const PeerListRequest&) {
     const std::string at = info.connected ? core_.address_of(*core_.sessions.link_of(key)) : "";
     if (!at.empty()) info.path = at == kCircuitAddress ? "relay" : "direct";
     if (info.path == "direct") info.at = at;
-    info.ways = uint32_t(peer.links.size());
+    if (!at.empty()) info.ways = uint32_t(core_.link_ways.at(*core_.sessions.link_of(key)).size());
     list.peers.push_back(std::move(info));
   }
   answer(turn, id, list);

@@ -9,7 +9,6 @@ constexpr const char* kTooMuch = "this node has too much to do; try again shortl
 
 void Node::on_message_shed(Instant now, LinkId link, ByteView message, Out& out) {
   Turn turn{now, out};
-  core_.sessions.on_message(link);
   const NodeKey* peer = core_.sessions.peer_of(link);
   if (peer == nullptr || message.empty() || message[0] != mesh::SymbolRequest::kType) return;
   const Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);

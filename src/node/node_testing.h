@@ -255,7 +255,6 @@ class Group {
   Instant now = Instant::from_unix_seconds(1'790'000'000);
 
  private:
-  static constexpr uint64_t kWindow = 1u << 20;
   struct Travelling { size_t to; LinkId link; Bytes bytes; bool bulk; };
 
   template <class Give>
@@ -302,11 +301,6 @@ class Group {
       travelling_.pop_front();
       if (!at(message.to).links.count(message.link) || at(message.to).deaf) continue;
       (message.bulk ? at(message.to).frames : at(message.to).received).push_back(message.bytes);
-      if (message.bulk) {
-        const auto [from, link] = at(message.to).links.at(message.link);
-        const uint64_t frames = ++delivered_[link];
-        give(from, [&, link = link](Node& node, Node::Out& out) { node.on_link_delivered(now, link, frames, kWindow, out); });
-      }
       give(message.to, [&](Node& node, Node::Out& out) {
         if (message.bulk) node.on_symbols(now, message.link, std::move(message.bytes), out);
         else node.on_message(now, message.link, message.bytes, out);
@@ -389,7 +383,6 @@ class Group {
   std::vector<std::unique_ptr<Machine>> machines_;
   std::deque<std::pair<size_t, Effect>> pending_;
   std::deque<Travelling> travelling_;
-  std::map<LinkId, uint64_t> delivered_;   // bulk frames sent over a link that have arrived
   LinkId last_link_ = 0;
   RequestId last_request_ = 0;
   bool settling_ = false;

@@ -45,7 +45,7 @@ struct Keys {
     record.issued = now.unix_seconds();
     record.expires = record.issued + object::kDay;
     record.serial = 1;
-    return mesh::MeshMessages::encode(mesh::Hello{{mesh::kProtocolVersion}, uint32_t(mesh::kFrameBytesMax), object::sign_object(owner, record).value().bytes, 1});
+    return mesh::MeshMessages::encode(mesh::Hello{{mesh::kProtocolVersion}, uint32_t(mesh::kFrameBytesMax), object::sign_object(owner, record).value().bytes});
   }
 };
 

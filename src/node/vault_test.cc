@@ -55,8 +55,8 @@ class VaultTest : public ::testing::Test {
     object::NodeRecord record{owner.public_key(), node.public_key(), seal.public_key(), seconds_now(), seconds_now() + object::kDay, 1, {}};
     const auto made = object::sign_object(owner, record).value();
     mesh::Sessions::Out out;
-    core_->sessions.on_link_opened(now_, link, node.public_key(), false, out);
-    core_->sessions.on_hello(now_, link, mesh::Hello{{mesh::kProtocolVersion}, 65536, made.bytes, 1}, out);
+    core_->sessions.on_link_opened(now_, link, node.public_key(), out);
+    core_->sessions.on_hello(now_, link, mesh::Hello{{mesh::kProtocolVersion}, 65536, made.bytes}, out);
     ASSERT_TRUE(core_->sessions.up(node.public_key()));
   }
   static size_t answers_in(const Outbox<Effect>& out) {

@@ -185,7 +185,6 @@ class World {
     Side sides[2];
     Instant last_arrival[2][2];                // by sender's side, by channel
     std::vector<Held> held[2];                 // sent while blocked, by sender's side
-    uint64_t frames_arrived[2] = {0, 0};       // by sender's side
   };
   struct Event {
     Instant at;
@@ -220,7 +219,6 @@ class World {
   void send(NodeIndex n, node::LinkId id, Channel channel, Bytes bytes);
   void transmit(size_t link, int side, Channel channel, Bytes bytes);
   void arrive(size_t link, int side, Channel channel, const Bytes& bytes);
-  void acknowledge(size_t link, int side);
   void close_side(size_t link, int side, const Error& why);
   void close_link(NodeIndex n, node::LinkId id, const std::string& reason);
   void drop_links_of(NodeIndex n);

@@ -12,7 +12,6 @@ constexpr Duration kIdleTimeout = seconds(5);
 constexpr int64_t kBytesPerMicrosecond = 100;  // 100 MB/s
 /// What one end may have under way on one link: the host stops reading from the node above it.
 constexpr size_t kHeldMax = 100'000;
-constexpr uint64_t kWindowBytes = 1u << 20;
 
 Duration draw(Rng& rng, Duration low, Duration high) { return nanoseconds(int64_t(rng.between(uint64_t(low.ns), uint64_t(high.ns)))); }
 }  // namespace
@@ -96,20 +95,9 @@ void World::arrive(size_t index, int side, Channel channel, const Bytes& bytes) 
     return;
   }
   for (Observer* observer : observers_) observer->delivered(to.node, from, channel, bytes);
-  if (channel == Channel::kBulk) acknowledge(index, 1 - side);
   input(to.node, channel == Channel::kBulk ? "frame" : "message", bytes, [&](node::Node& node, Out& out) {
     if (channel == Channel::kBulk) node.on_symbols(now_, to.id, bytes, out);
     else node.on_message(now_, to.id, bytes, out);
-  });
-}
-
-// The transport of whoever sent a frame learns that it arrived.
-void World::acknowledge(size_t index, int side) {
-  const Side to = links_[index].sides[side];
-  const uint64_t frames = ++links_[index].frames_arrived[side];
-  after(weather.latency_min, [this, index, side, to, frames] {
-    if (!links_[index].sides[side].open || !up(to.node) || nodes_[to.node]->life != to.life) return;
-    input(to.node, "delivered", {}, [&](node::Node& node, Out& out) { node.on_link_delivered(now_, to.id, frames, kWindowBytes, out); });
   });
 }
 

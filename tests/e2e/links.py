@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 from fabric import BIN, FabricTest
@@ -30,9 +31,17 @@ class LinkedTest(FabricTest):
         self.links = []
 
     def tearDown(self):
+        self.end_all()
         super().tearDown()
+
+    def end_all(self):
+        for node in self.nodes:
+            if node.process:
+                node.kill()
+            shutil.rmtree(node.home, ignore_errors=True)
         for link in self.links:
             link.close()
+        self.nodes, self.links = [], []
 
     def linked(self, *options_of_links):
         """An origin, and a host that it reaches through so many links only."""

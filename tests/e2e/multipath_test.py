@@ -58,6 +58,20 @@ class Multipath(LinkedTest):
         self.dies_in_the_middle(0)
 
     # req: C2
+    def test_putting_survives_the_loss_of_a_path(self):
+        for dying in (0, 1):
+            with self.subTest(path=dying):
+                origin, _ = self.linked(["--rate", "100"], ["--rate", "100"])
+                content = os.urandom(24 * MIB)
+                self.put(origin, os.urandom(8 * MIB))
+                self.until("a second way", lambda: self.ways(origin) == 2)  # pylint: disable=cell-var-from-loop
+                killer = threading.Timer(0.5, lambda: self.links[dying].say("dead"))  # pylint: disable=cell-var-from-loop
+                killer.start()
+                cid = self.put(origin, content)
+                self.get(origin, cid, content)
+                self.end_all()
+
+    # req: C2
     def test_a_path_that_loses_a_tenth_does_not_hold_up_the_other(self):
         took, _ = self.moved(24 * MIB, ["--rate", "100", "--loss", "100"], ["--rate", "100"])
         self.assertLess(took, 1.3 * 24 * MIB * 8 / 100e6, "hardly slower than the good path alone")

@@ -12,12 +12,12 @@
 #include "host/daemon/files.h"
 #include "host/daemon/inbox.h"
 #include "host/daemon/log.h"
+#include "host/daemon/wires.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
 #include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
 #include "host/quic/addresses.h"
-#include "host/quic/quic.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
 #include "object/zone_keys.h"
@@ -72,12 +72,12 @@ class Daemon {
     deadline_.set(node_->next_deadline());
   }
 
-  void perform(node::DialPeer& effect);
-  void perform(node::DialAsNobody& effect);
-  void perform(node::CircuitPackets& effect) { quic_->inject(effect.circuit, effect.segment, std::move(effect.packets)); }
-  void perform(node::SendMessage& effect) { send(effect.link, Channel::kControl, std::move(effect.message)); }
-  void perform(node::SendSymbols& effect) { send(effect.link, Channel::kBulk, std::move(effect.frame)); }
-  void perform(node::ClosePeer& effect) { quic_->close(effect.link, effect.reason); }
+  void perform(node::DialPeer& effect) { wires_->dial(effect.peer, effect.address, DialAs::kNode); }
+  void perform(node::DialAsNobody& effect) { wires_->dial(effect.peer, effect.address, DialAs::kNobody); }
+  void perform(node::CircuitPackets& effect) { wires_->inject(effect.circuit, effect.segment, std::move(effect.packets)); }
+  void perform(node::SendMessage& effect) { wires_->send(effect.link, Channel::kControl, std::move(effect.message)); }
+  void perform(node::SendSymbols& effect) { wires_->send(effect.link, Channel::kBulk, std::move(effect.frame)); }
+  void perform(node::ClosePeer& effect) { wires_->close(effect.link, effect.reason); }
   void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
   void perform(node::Compute& effect);
   void perform(node::Attest& effect);
@@ -95,7 +95,6 @@ class Daemon {
   void perform(node::Shutdown&) { shut_down("asked to stop"); }
   void perform(node::Trace& effect) { log_.write(effect.text); }
 
-  void send(uint64_t link, Channel channel, Bytes message);
   Inbox::Events inbox_events();
   void shut_down(const std::string& why);
   Status open_disk();
@@ -122,19 +121,13 @@ class Daemon {
   Inbox inbox_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Disk> disk_;
-  std::unique_ptr<QuicEndpoint> quic_;
+  std::unique_ptr<Wires> wires_;
   std::unique_ptr<ApiServer> api_;
   std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
-  struct Dialled {
-    node::NodeKey peer;
-    std::string address;
-    DialAs as;
-  };
   Kernel kernel_;
   Loop::Timer kernel_timer_;
   work::Signals told_;
-  std::map<uint64_t, Dialled> dialling_;
   struct Given { uint64_t lease, number; };
   std::map<work::TaskId, Given> tasks_;   // with the pool
   uv_signal_t signals_[2];
@@ -220,42 +213,35 @@ Status Daemon::open_network(const HomeKeys& keys) {
   // A peer that died without a word is noticed after this; three lost keep-alives do not count as death.
   config.idle_timeout = seconds(5);
   config.keep_alive = milliseconds(1200);
-  QuicEndpoint::Events events;
-  events.opened = [this](uint64_t link, const PeerKey& peer, bool, std::string address) {
-    const auto dialled = dialling_.find(link);
-    const bool visit = dialled != dialling_.end() && dialled->second.as == DialAs::kNobody;
-    if (dialled != dialling_.end()) dialling_.erase(dialled);
+  Wires::Events events;
+  events.opened = [this](uint64_t link, const PeerKey& peer, bool as_nobody) {
     inbox_.opened(link, peer);
-    node_->on_link_address(link, std::move(address));
-    if (visit) return input([&](Instant now, node::Node::Out& out) { node_->on_visit_opened(now, peer, link, out); });
-    input([&](Instant now, node::Node::Out& out) { node_->on_link_opened(now, link, peer, out); });
+    input([&](Instant now, node::Node::Out& out) {
+      if (as_nobody) node_->on_visit_opened(now, peer, link, out);
+      else node_->on_link_opened(now, link, peer, out);
+    });
   };
+  events.ways = [this](uint64_t link, std::vector<std::string> addresses) { node_->on_link_ways(link, std::move(addresses)); };
   events.message = [this](uint64_t link, Channel channel, Bytes message) { inbox_.message(link, channel, std::move(message)); };
-  events.other_answered = [this](uint64_t link, const PeerKey& shown) {
-    const auto dialled = dialling_.find(link);
-    if (dialled == dialling_.end() || dialled->second.as == DialAs::kNobody) return;
-    const Dialled to = dialled->second;
-    input([&](Instant now, node::Node::Out& out) { node_->on_other_answered(now, to.peer, to.address, shown, out); });
-  };
+  events.busy = [this](uint64_t link) { input([&](Instant now, node::Node::Out& out) { node_->on_link_busy(now, link, out); }); };
   events.closed = [this](uint64_t link, Error why) {
     inbox_.closed(link);
-    auto dialled = dialling_.find(link);
-    if (dialled == dialling_.end()) return input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
-    const node::NodeKey peer = dialled->second.peer;
-    const bool visit = dialled->second.as == DialAs::kNobody;
-    dialling_.erase(dialled);
-    if (visit) return input([&](Instant now, node::Node::Out& out) { node_->on_visit_failed(now, peer, why, out); });
-    input([&](Instant now, node::Node::Out& out) { node_->on_dial_failed(now, peer, why, out); });
+    input([&](Instant now, node::Node::Out& out) { node_->on_link_closed(now, link, why, out); });
+  };
+  events.dial_failed = [this](const PeerKey& peer, DialAs as, Error why) {
+    input([&](Instant now, node::Node::Out& out) {
+      if (as == DialAs::kNobody) node_->on_visit_failed(now, peer, why, out);
+      else node_->on_dial_failed(now, peer, why, out);
+    });
+  };
+  events.other_answered = [this](const PeerKey& peer, const std::string& address, const PeerKey& shown) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_other_answered(now, peer, address, shown, out); });
   };
   events.circuit = [this](uint64_t circuit, size_t segment, Bytes packets) {
     input([&](Instant now, node::Node::Out& out) { node_->on_circuit(now, circuit, segment, std::move(packets), out); });
   };
-  events.delivered = [this](uint64_t link, uint64_t frames, uint64_t window) {
-    input([&](Instant now, node::Node::Out& out) { node_->on_link_delivered(now, link, frames, window, out); });
-  };
-  events.stalled = [this](uint64_t link) { input([&](Instant now, node::Node::Out& out) { node_->on_link_stalled(now, link, out); }); };
-  events.writable = [](uint64_t) {};  // the node bounds what it has in flight by acknowledgements
-  quic_ = TRY(QuicEndpoint::create(loop_, std::move(config), std::move(events)));
+  events.trace = [this](const std::string& text) { log_.write(text); };
+  wires_ = TRY(Wires::create(loop_, std::move(config), std::move(events)));
   return ok();
 }
 
@@ -273,8 +259,8 @@ Inbox::Events Daemon::inbox_events() {
       else node_->on_message_shed(now, arrival.link, arrival.bytes, out);
     });
   };
-  events.pause = [this](uint64_t link, Channel channel) { quic_->pause(link, channel); };
-  events.resume = [this](uint64_t link, Channel channel) { quic_->resume(link, channel); };
+  events.pause = [this](uint64_t link, Channel channel) { wires_->pause(link, channel); };
+  events.resume = [this](uint64_t link, Channel channel) { wires_->resume(link, channel); };
   return events;
 }
 
@@ -286,23 +272,6 @@ Status Daemon::open_api() {
   events.withdrawn = [this](node::RequestId id) { input([&](Instant now, node::Node::Out& out) { node_->on_request_withdrawn(now, id, out); }); };
   api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), std::move(events)));
   return ok();
-}
-
-void Daemon::perform(node::DialPeer& effect) {
-  const uint64_t link = quic_->dial(effect.peer, effect.address);
-  dialling_.emplace(link, Dialled{effect.peer, effect.address, DialAs::kNode});
-}
-
-void Daemon::perform(node::DialAsNobody& effect) {
-  const uint64_t link = quic_->dial(effect.peer, effect.address, DialAs::kNobody);
-  dialling_.emplace(link, Dialled{effect.peer, effect.address, DialAs::kNobody});
-}
-
-void Daemon::send(uint64_t link, Channel channel, Bytes message) {
-  const Status sent = quic_->send(link, channel, std::move(message));
-  if (sent.ok() || sent.code() == Errc::kNotFound) return;  // a link that is gone is reported by `closed`
-  log_.write("closing a link that cannot take more: " + sent.error().message);
-  quic_->close(link, "the peer does not keep up");
 }
 
 void Daemon::perform(node::Compute& effect) {
@@ -431,17 +400,14 @@ void Daemon::shut_down(const std::string& why) {
     uv_close(reinterpret_cast<uv_handle_t*>(&each), nullptr);
   }
   // The answer to whoever asked, and the goodbyes, leave in the next turns of the loop.
-  quic_->close_all("the node is stopping");
+  wires_->close_all("the node is stopping");
   loop_.post([this] { loop_.stop(); });
 }
 
-std::vector<std::string> Daemon::addresses() const {
-  if (!options_.advertise.empty()) return options_.advertise;
-  return reachable_at(quic_->address());
-}
+std::vector<std::string> Daemon::addresses() const { return options_.advertise.empty() ? reachable_at(wires_->address()) : options_.advertise; }
 
 void Daemon::print_ready() {
-  const std::string address = quic_->address();
+  const std::string address = wires_->address();
   if (options_.json) {
     std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"}\n", home_.node_key.c_str(),
                 home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str());

@@ -486,10 +486,11 @@ void Connection::return_credit() {
   }
 }
 
-std::optional<uint64_t> Connection::take_delivered() {
-  const uint64_t delivered = out_[size_t(Channel::kBulk)].messages_acknowledged();
-  if (delivered == delivered_told_) return std::nullopt;
-  return delivered_told_ = delivered;
+std::optional<uint64_t> Connection::take_delivered(Channel channel) {
+  const uint64_t delivered = out_[size_t(channel)].messages_acknowledged();
+  uint64_t& told = delivered_told_[size_t(channel)];
+  if (delivered == told) return std::nullopt;
+  return told = delivered;
 }
 
 uint64_t Connection::window_bytes() const {

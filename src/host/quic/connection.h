@@ -95,8 +95,8 @@ class Connection final : private PeerJudge {
   std::optional<Bytes> take_message(Channel channel);
   /// Gives back the flow control windows of what was handed out.
   void return_credit();
-  /// How many of the first messages given to kBulk are acknowledged; nothing when none were since it was asked last.
-  std::optional<uint64_t> take_delivered();
+  /// How many of the first messages given to a channel are acknowledged; nothing when none were since it was asked last.
+  std::optional<uint64_t> take_delivered(Channel channel);
   uint64_t window_bytes() const;
   /// True once when something has been under way for long and nothing at all was heard since.
   bool take_stalled(Instant now);
@@ -182,7 +182,7 @@ class Connection final : private PeerJudge {
   std::array<InChannel, kChannels> in_;
   std::map<int64_t, FrameReader> readers_;  // by QUIC stream id; at most kChannels, as the peer's stream limit says
   bool writable_owed_ = false;
-  uint64_t delivered_told_ = 0;
+  std::array<uint64_t, kChannels> delivered_told_{};
   bool stalled_told_ = false;
   Instant heard_at_{0};         // or when the first of what is under way was sent, if that was later
   Bytes spill_;  // a packet that did not fit the burst before it: a probe, or one for another path

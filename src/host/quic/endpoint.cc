@@ -447,8 +447,10 @@ void QuicEndpoint::Impl::tell_sender(uint64_t number, Peer& peer, Instant now) {
   Connection& connection = *peer.connection;
   if (!peer.told_open || connection.ended()) return;
   telling_ = true;
-  const std::optional<uint64_t> delivered = connection.take_delivered();
-  if (delivered && events_.delivered) events_.delivered(number, *delivered, connection.window_bytes());
+  for (const Channel channel : {Channel::kControl, Channel::kBulk}) {
+    const std::optional<uint64_t> delivered = connection.take_delivered(channel);
+    if (delivered && events_.delivered) events_.delivered(number, channel, *delivered, connection.window_bytes());
+  }
   if (connection.take_stalled(now) && events_.stalled) events_.stalled(number);
   if (connection.take_writable() && events_.writable) events_.writable(number);
   telling_ = false;

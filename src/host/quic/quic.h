@@ -96,9 +96,9 @@ class QuicEndpoint {
     /// Just before `closed` with kUnauthorized: whoever is at the dialled address showed this key instead. It is a hint where that
     /// key may be dialled, and no proof of it.
     std::function<void(uint64_t connection, const PeerKey& shown)> other_answered;
-    /// The peer's transport has all of the first `messages` messages that were ever given to kBulk. `window`: bytes that this side's may have
-    /// under way for now.
-    std::function<void(uint64_t connection, uint64_t messages, uint64_t window)> delivered;
+    /// The peer's transport has all of the first `messages` messages that were ever given to the channel. `window`: bytes that this side's may
+    /// have under way for now.
+    std::function<void(uint64_t connection, Channel channel, uint64_t messages, uint64_t window)> delivered;
     /// Something has been under way for three probe timeouts, and 750 ms at least, in which nothing was heard. Told once until something is.
     std::function<void(uint64_t connection)> stalled;
     /// The queue fell below half after send() had answered kLimit.
