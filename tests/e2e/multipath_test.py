@@ -42,7 +42,8 @@ class Multipath(LinkedTest):
 
     def dies_in_the_middle(self, dying):
         def kill():
-            time.sleep(0.5)  # in the middle: that is what is tested
+            # In the middle: the first group has come.
+            self.until("a beginning", lambda: any(name.startswith("got") for name in os.listdir(self.dir)))
             self.links[dying].say("dead")
         # Half of the time with both, the rest with one, and a second or two until it is missed.
         took, origin = self.moved(24 * MIB, ["--rate", "100"], ["--rate", "100"], meanwhile=kill)
@@ -65,10 +66,15 @@ class Multipath(LinkedTest):
                 content = os.urandom(24 * MIB)
                 self.put(origin, os.urandom(8 * MIB))
                 self.until("a second way", lambda: self.ways(origin) == 2)  # pylint: disable=cell-var-from-loop
-                killer = threading.Timer(0.5, lambda: self.links[dying].say("dead"))  # pylint: disable=cell-var-from-loop
-                killer.start()
-                cid = self.put(origin, content)
-                self.get(origin, cid, content)
+                path = self.path("in", content)
+                kills = []
+
+                def kill(progress, dying=dying, kills=kills):
+                    if progress["bytes_done"] > 0 and not kills:
+                        kills.append(self.links[dying].say("dead"))
+                done = origin.connection.ask("put", on_progress=kill, files=[{"path": path, "name": "in", "size": len(content)}])
+                self.assertTrue(kills)
+                self.get(origin, done["files"][0]["cid"], content)
                 self.end_all()
 
     # req: C2
