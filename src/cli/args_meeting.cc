@@ -13,6 +13,19 @@ void add_meeting_verbs(CLI::App& app, Verb& chosen) {
   use->add_option("RELAY", use_options->relay, "its ticket; or, of a known peer, the beginning of its key")->required()->type_name("TICKET");
   add_verb(*relay, chosen, "list", "Relays that this node uses, and what passed through it if it is one.", "  selvedge relay list\n", [](World& w) { return run_relay_list(w); });
 
+  CLI::App* announce = app.add_subcommand("announce", "Be found by your key: tell where this node is, signed by it.")->require_subcommand(1)->group("Peers and grants");
+  const auto announce_options = std::make_shared<AnnounceOptions>();
+  CLI::App* on = add_verb(*announce, chosen, "on", "Tell PKARR relays, or print what a DNS server should say. Ways through relays only, unless --addresses.",
+                          "  selvedge announce on --to pkarr:https://relay.example.org\n"
+                          "  selvedge announce on --addresses --dns example.org          a TXT record for a zone file\n",
+                          verb_of(announce_options, run_announce_on));
+  on->add_option("--to", announce_options->to, "a PKARR relay; may be repeated, so that none of them is needed")->type_name("pkarr:URL");
+  on->add_flag("--addresses", announce_options->own_addresses, "say this machine's own addresses too");
+  on->add_option("--dns", announce_options->suffix, "print the TXT record for this domain")->type_name("DOMAIN");
+  CLI::App* show = add_verb(*announce, chosen, "show", "What this node says, and who keeps it.", "  selvedge announce show\n  selvedge announce show --dns example.org\n", verb_of(announce_options, run_announce_show));
+  show->add_option("--dns", announce_options->suffix, "print the TXT record for this domain")->type_name("DOMAIN");
+  add_verb(*announce, chosen, "off", "Say nothing more; what was said expires within two hours.", "  selvedge announce off\n", [](World& w) { return run_announce_off(w); });
+
   CLI::App* rendezvous = app.add_subcommand("rendezvous", "Tell others where services are, by their keys and without addresses.")->require_subcommand(1)->group("Services");
   const auto publish_options = std::make_shared<PublishOptions>();
   CLI::App* publish = add_verb(*rendezvous, chosen, "publish", "Sign that a service of yours can be reached at this node, through a relay, and tell rendezvous.",

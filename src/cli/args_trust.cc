@@ -40,9 +40,13 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
 
   CLI::App* peer = app.add_subcommand("peer", "Other nodes this one keeps in touch with.")->require_subcommand(1)->group("Peers and grants");
   const auto peer_add_options = std::make_shared<PeerAddOptions>();
-  CLI::App* add = add_verb(*peer, chosen, "add", "Get to know a node by its ticket.", "  selvedge peer add selvedge1...\n",
+  CLI::App* add = add_verb(*peer, chosen, "add", "Get to know a node by its ticket, or by its key alone where this node was told whom to ask (selvedge up --find).", "  selvedge peer add selvedge1...\n  selvedge peer add gm9xk...5fo\n",
                            verb_of(peer_add_options, run_peer_add));
-  add->add_option("TICKET", peer_add_options->ticket, "what selvedge ticket shows on the other machine")->required();
+  add->add_option("TICKET", peer_add_options->ticket, "what selvedge ticket shows on the other machine; or its node key")->required();
+  const auto find_options = std::make_shared<FindOptions>();
+  CLI::App* find = add_verb(*peer, chosen, "find", "Ask where a node is, by its key: PKARR relays first, then DNS. What they say counts only if the node signed it.", "  selvedge peer find gm9xk...5fo\n",
+                            verb_of(find_options, run_peer_find));
+  find->add_option("KEY", find_options->key, "its node key")->required();
   add_verb(*peer, chosen, "list", "Known nodes, and why one is not connected.", "  selvedge peer list\n", [](World& w) { return run_peer_list(w); });
 
   CLI::App* grant = app.add_subcommand("grant", "What owners allow each other.")->require_subcommand(1)->group("Peers and grants");

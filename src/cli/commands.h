@@ -28,6 +28,7 @@ struct UpOptions {
   std::string tpm;
   std::string isolation = "process";
   std::vector<std::string> roles;
+  std::vector<std::string> find;
   std::string paths = "relay-ok";
   std::string misbehave;
 };
@@ -37,6 +38,14 @@ struct TicketOptions {
 };
 struct RelayUseOptions {
   std::string relay;
+};
+struct FindOptions {
+  std::string key;
+};
+struct AnnounceOptions {
+  std::vector<std::string> to;
+  bool own_addresses = false;
+  std::string suffix;
 };
 struct PublishOptions {
   std::string name;
@@ -273,6 +282,10 @@ CommandResult run_key_export(World& world, const KeyExportOptions& options);
 CommandResult run_key_import(World& world, const KeyImportOptions& options);
 CommandResult run_relay_use(World& world, const RelayUseOptions& options);
 CommandResult run_relay_list(World& world);
+CommandResult run_peer_find(World& world, const FindOptions& options);
+CommandResult run_announce_on(World& world, const AnnounceOptions& options);
+CommandResult run_announce_show(World& world, const AnnounceOptions& options);
+CommandResult run_announce_off(World& world);
 CommandResult run_publish(World& world, const PublishOptions& options);
 CommandResult run_resolve(World& world, const ResolveOptions& options);
 CommandResult run_identity_request(World& world, const IdentityRequestOptions& options);

@@ -73,6 +73,8 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.tpm = options.tpm;
   daemon.misbehave = options.misbehave;
   daemon.paths = options.paths == "direct-only" ? node::PathPolicy::kDirectOnly : options.paths == "prefer-direct" ? node::PathPolicy::kPreferDirect : node::PathPolicy::kRelayOk;
+  for (const std::string& source : options.find) daemon.hint_sources.push_back(TRY(mesh::parse_hint_source(source)));
+  if (daemon.hint_sources.size() > mesh::kHintSourcesMax) return fail(Errc::kInvalid, "--find takes at most 8 sources");
   for (const std::string& role : options.roles) daemon.roles |= role == "relay" ? node::kRoleRelay : node::kRoleRendezvous;
   if (options.isolation == "microvm") {
     world.terminal.remark("Trying which virtual machines boot here ...");

@@ -10,6 +10,7 @@
 
 #include "codec/schema.h"
 #include "node/api_device.h"
+#include "node/api_discovery.h"
 #include "node/api_identity.h"
 #include "node/api_meeting.h"
 #include "node/api_secret.h"
@@ -128,7 +129,7 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
                                 RelayUseRequest, RelayListRequest, PublishRequest, ResolveServiceRequest,
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
-                                AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
+                                FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
                                 DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,
                                 ZoneBridgeRequest>;
 

@@ -119,7 +119,7 @@ class Auditor {
   AuditLog log_;
   std::optional<Head> head_;
   uint64_t complete_size_ = 0;
-  Instant head_not_before_{INT64_MIN};
+  Instant head_not_before_{0};
   uint64_t last_request_ = 0;
   std::string stopped_;  // why this log signs no more
   struct HeadWaiter {

@@ -68,6 +68,7 @@ struct NodeConfig {
   store::Limits limits;
   Roles roles = 0;
   PathPolicy paths = PathPolicy::kRelayOk;
+  std::vector<mesh::HintSource> hint_sources;  // who is asked where other nodes are
 };
 
 /// What the transport gives as the address of a way through a relay.
@@ -110,6 +111,7 @@ enum class Record : store::RecordKind {
   kSecret = 61,        // by secret: OwnedSecret, this owner's (secrets.h)
   kSecretOffered = 62, // by secret: OfferedSecret, another owner's that this node may ask for
   kSecretLeave = 63,   // by capability: SecretLeave, given to another for a secret of this owner
+  kAnnounce = 71,      // by node key: Announced, whom this node tells where it is (discovery.h)
   kRelayUsed = 70,     // by handle: RelayUsed, a relay through which this node can be reached (meetings.h)
 };
 

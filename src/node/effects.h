@@ -9,6 +9,7 @@
 
 #include "codec/dag.h"
 #include "mesh/coding.h"
+#include "mesh/finder.h"
 #include "mesh/session.h"
 #include "object/identity.h"
 #include "store/effects.h"
@@ -47,6 +48,8 @@ struct CircuitPackets { uint64_t circuit; size_t segment; Bytes packets; };  // 
 struct SendMessage { LinkId link; Bytes message; };                // control channel
 struct SendSymbols { LinkId link; Bytes frame; };                  // bulk channel
 struct ClosePeer { LinkId link; std::string reason; };             // on_link_closed follows
+struct AskHintSource { uint64_t token; mesh::HintSource source; NodeKey node; };  // where a node is, by name: on_hints
+struct TellHintSource { uint64_t token; mesh::HintSource source; NodeKey node; Bytes payload; };  // on_hints_told
 struct UseDisk { store::Effect effect; };                          // on_persisted, on_write_failed, on_loaded, on_load_failed
 struct Compute { uint64_t token; ComputeJob job; };                // on_computed
 struct Attest { uint64_t token; object::AttestationRequest request; };  // on_attested; only where NodeConfig::attestation names a hardware tier
@@ -66,7 +69,7 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, AskHintSource, TellHintSource, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

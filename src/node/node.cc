@@ -29,7 +29,8 @@ Node::Node(NodeConfig config)
       vault_(core_),
       secrets_(core_),
       registrar_(core_),
-      meetings_(core_) {
+      meetings_(core_),
+      discovery_(core_) {
   wire();
 }
 
@@ -42,6 +43,7 @@ void Node::wire() {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
     else turn.out.push(DialPeer{dial.peer, dial.address});
   };
+  discovery_.relay_addresses = [this] { return meetings_.addresses(); };
   meetings_.on_dial_failed = [this](Turn& turn, const NodeKey& peer, const Error& why) {
     mesh::Sessions::Out effects;
     core_.sessions.on_dial_failed(turn.now, peer, why, effects);
@@ -136,6 +138,7 @@ Status Node::start(Instant now, Out& out) {
   devices_.started(turn);
   restore_peers(turn);
   meetings_.restore(turn);
+  discovery_.restore(turn);
   copy_.restore(turn);
   consent_.restore(turn);
   vault_.restore(turn);
@@ -225,6 +228,8 @@ void Node::on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Ou
   mesh::Sessions::Out effects;
   core_.sessions.on_dial_failed(now, peer, why, effects);
   route(turn, effects);
+  const mesh::Peer* wanted = core_.sessions.find(peer);
+  if (wanted != nullptr && wanted->wanted_until > now && !core_.sessions.up(peer)) discovery_.on_unreachable(turn, peer);
   finish(turn);
 }
 
@@ -498,6 +503,7 @@ void Node::on_deadline(Instant now, Out& out) {
   auditor_.on_deadline(turn);
   oracles_.on_deadline(turn);
   meetings_.on_deadline(turn);
+  discovery_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -506,7 +512,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

@@ -16,6 +16,7 @@
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/devices.h"
+#include "node/discovery.h"
 #include "node/index_copy.h"
 #include "node/keeper.h"
 #include "node/library.h"
@@ -71,6 +72,8 @@ class Node {
   void on_write_failed(Instant now, uint64_t token, const Error& error, Out& out);
   void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);
   void on_load_failed(Instant now, uint64_t token, const Error& error, Out& out);
+  void on_hints(Instant now, uint64_t token, const Result<Bytes>& payload, Out& out);
+  void on_hints_told(Instant now, uint64_t token, const Status& status, Out& out);
   void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);
   void on_attested(Instant now, uint64_t token, Result<object::Attestation> attestation, Out& out);
   void on_file_read(Instant now, uint64_t token, Result<Bytes> bytes, Out& out);
@@ -149,6 +152,7 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const StatusRequest&);
   void answer_to(Turn& turn, RequestId id, const TicketRequest& request);
   void answer_to(Turn& turn, RequestId id, const PeerAddRequest& request);
+  void add_peer(Turn& turn, RequestId id, const NodeKey& node, const crypto::PublicKey& owner, std::vector<std::string> addresses);
   void answer_to(Turn& turn, RequestId id, const PeerListRequest&);
   void answer_to(Turn& turn, RequestId id, const GrantGiveRequest& request);
   void answer_to(Turn& turn, RequestId id, const GrantListRequest&);
@@ -215,6 +219,10 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const RelayListRequest&);
   void answer_to(Turn& turn, RequestId id, const PublishRequest& request);
   void answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& request);
+  void answer_to(Turn& turn, RequestId id, const FindRequest& request);
+  void answer_to(Turn& turn, RequestId id, const AnnounceRequest& request);
+  void answer_to(Turn& turn, RequestId id, const AnnounceShowRequest&) { answer(turn, id, discovery_.show()); }
+  void answer_to(Turn& turn, RequestId id, const AnnounceOffRequest&) { answer(turn, id, discovery_.off(turn)); }
   void answer_to(Turn& turn, RequestId id, const IdentityRequest& request);
   void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
   void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
@@ -245,6 +253,7 @@ class Node {
   Secrets secrets_;
   Registrar registrar_;
   Meetings meetings_;
+  Discovery discovery_;
   Instant started_;
   Instant head_issued_{0};
 };

@@ -66,6 +66,13 @@ void Node::answer_to(Turn& turn, RequestId id, const TicketRequest& request) {
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const PeerAddRequest& request) {
+  if (const Result<crypto::PublicKey> key = codec::parse_key(request.ticket); key.ok()) {
+    if (*key == core_.self()) return turn.out.push(Refuse{id, fail(Errc::kInvalid, "this is this node's own key: give it to another node")});
+    return discovery_.find(turn, *key, [this, id, key = *key](Turn& t, Result<FindAnswer> found) {
+      if (!found.ok()) return t.out.push(Refuse{id, found.error()});
+      add_peer(t, id, key, crypto::PublicKey{}, found->addresses);
+    });
+  }
   const Result<codec::Ticket> ticket = codec::parse_ticket(request.ticket);
   if (!ticket.ok()) {
     turn.out.push(Refuse{id, ticket.error()});
@@ -79,9 +86,12 @@ void Node::answer_to(Turn& turn, RequestId id, const PeerAddRequest& request) {
     turn.out.push(Refuse{id, fail(Errc::kInvalid, "this is this node's own ticket: give it to another node")});
     return;
   }
-  const NodeKey node = ticket->node;
-  core_.want_peer(turn, node, ticket->addresses, Instant::never());
-  PeerRecord peer{{}, ticket->addresses, ticket->owner, {}, false};
+  add_peer(turn, id, ticket->node, ticket->owner, ticket->addresses);
+}
+
+void Node::add_peer(Turn& turn, RequestId id, const NodeKey& node, const crypto::PublicKey& owner, std::vector<std::string> addresses) {
+  core_.want_peer(turn, node, addresses, Instant::never());
+  PeerRecord peer{{}, std::move(addresses), owner, {}, false};
   if (peer.addresses.size() > mesh::kAddressesPerPeerMax) peer.addresses.resize(mesh::kAddressesPerPeerMax);
   index_.put(turn, IndexKind::kPeer, node, peer, [this, id, node](Turn& t, const Status& kept) {
     if (kept.ok()) answer(t, id, PeerAddAnswer{node});

@@ -1,4 +1,5 @@
 // Answers to the local API about relays and rendezvous, and what the transport says about them.
+#include "codec/multibase.h"
 #include "node/node.h"
 
 namespace selvedge::node {
@@ -33,6 +34,28 @@ void Node::answer_to(Turn& turn, RequestId id, const PublishRequest& request) {
 
 void Node::answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& request) {
   meetings_.resolve(turn, request, [this, id](Turn& t, Result<ResolveAnswer> resolved) { answer_or_refuse(t, id, resolved); });
+}
+
+void Node::on_hints(Instant now, uint64_t token, const Result<Bytes>& payload, Out& out) {
+  Turn turn{now, out};
+  discovery_.on_hints(turn, token, payload);
+  finish(turn);
+}
+
+void Node::on_hints_told(Instant now, uint64_t token, const Status& status, Out& out) {
+  Turn turn{now, out};
+  discovery_.on_told(turn, token, status);
+  finish(turn);
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const FindRequest& request) {
+  const Result<crypto::PublicKey> key = codec::parse_key(request.key);
+  if (!key.ok()) return turn.out.push(Refuse{id, key.error()});
+  discovery_.find(turn, *key, [this, id](Turn& t, Result<FindAnswer> found) { answer_or_refuse(t, id, found); });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const AnnounceRequest& request) {
+  discovery_.announce(turn, request, [this, id](Turn& t, Result<AnnounceAnswer> announced) { answer_or_refuse(t, id, announced); });
 }
 
 }  // namespace selvedge::node

@@ -17,6 +17,7 @@
 #include "host/domain/domain_pool.h"
 #include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
+#include "host/net/hints.h"
 #include "host/quic/addresses.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
@@ -78,6 +79,8 @@ class Daemon {
   void perform(node::SendMessage& effect) { wires_->send(effect.link, Channel::kControl, std::move(effect.message)); }
   void perform(node::SendSymbols& effect) { wires_->send(effect.link, Channel::kBulk, std::move(effect.frame)); }
   void perform(node::ClosePeer& effect) { wires_->close(effect.link, effect.reason); }
+  void perform(node::AskHintSource& effect);
+  void perform(node::TellHintSource& effect);
   void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
   void perform(node::Compute& effect);
   void perform(node::Attest& effect);
@@ -119,6 +122,7 @@ class Daemon {
   Files files_;
   DomainPool pool_;
   Inbox inbox_;
+  HintClient hints_{loop_};
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<Wires> wires_;
@@ -151,6 +155,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.label = home_.load_label();
   config.roles = options_.roles;
   config.paths = options_.paths;
+  config.hint_sources = options_.hint_sources;
   config.processors = std::max(1u, std::thread::hardware_concurrency());
   if (options_.machine != nullptr) config.isolation = work::Isolation::kMachine, config.isolation_text = options_.machine->text();
   vrf_.emplace(crypto::VrfKeyPair::derive(keys.node.node));
@@ -272,6 +277,18 @@ Status Daemon::open_api() {
   events.withdrawn = [this](node::RequestId id) { input([&](Instant now, node::Node::Out& out) { node_->on_request_withdrawn(now, id, out); }); };
   api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), std::move(events)));
   return ok();
+}
+
+void Daemon::perform(node::AskHintSource& effect) {
+  hints_.ask(effect.source, effect.node, [this, token = effect.token](Result<Bytes> payload) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_hints(now, token, payload, out); });
+  });
+}
+
+void Daemon::perform(node::TellHintSource& effect) {
+  hints_.tell(effect.source, effect.node, std::move(effect.payload), [this, token = effect.token](Status told) {
+    input([&](Instant now, node::Node::Out& out) { node_->on_hints_told(now, token, told, out); });
+  });
 }
 
 void Daemon::perform(node::Compute& effect) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "host/daemon/home.h"
+#include "mesh/finder.h"
 #include "node/roles.h"
 
 namespace selvedge::host {
@@ -25,6 +26,7 @@ struct DaemonOptions {
   /// How the machine's TPM is reached (host/tpm/tpm.h); empty: identities are of tier software. One that does not answer keeps the node from starting.
   std::string tpm;
   node::PathPolicy paths = node::PathPolicy::kRelayOk;
+  std::vector<mesh::HintSource> hint_sources;  // who is asked where other nodes are
   node::Roles roles = 0;       // what it gives to everybody who asks
   /// For demonstrations and tests of others' defences. "wrong-results": every task's output is falsified.
   std::string misbehave;

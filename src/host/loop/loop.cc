@@ -134,7 +134,8 @@ Loop::Timer::~Timer() {
 
 void Loop::Timer::set(Instant when) {
   if (when == Instant::never()) return cancel();
-  const int64_t wait_ns = (when - state_->loop->now()).ns;
+  const Instant now = state_->loop->now();
+  const int64_t wait_ns = when <= now ? 0 : (when - now).ns;  // "at once" may lie so far back that the difference would not fit
   const uint64_t wait_ms = wait_ns <= 0 ? 0 : uint64_t((wait_ns + 999'999) / 1'000'000);
   uv_update_time(state_->loop->uv());
   uv_timer_start(

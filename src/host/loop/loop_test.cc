@@ -31,6 +31,15 @@ TEST(Loop, TimerFiresNotBeforeItsInstant) {
   EXPECT_GE(loop.now(), due);
 }
 
+TEST(Loop, WhatWasDueEverSoLongAgoIsDueNow) {
+  Loop loop(1);
+  Loop::Timer timer(loop, [&] { loop.stop(); });
+  Loop::Timer late(loop, [&] { ADD_FAILURE() << "it never fired"; loop.stop(); });
+  timer.set(Instant{INT64_MIN});
+  late.set(loop.now() + seconds(5));
+  loop.run();
+}
+
 TEST(Loop, WatchSeesDataAndHangUp) {
   Loop loop(1);
   int fds[2];

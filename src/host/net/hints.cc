@@ -1,0 +1,80 @@
+#include "host/net/hints.h"
+
+#include <ares.h>
+#include <curl/curl.h>
+
+#include "codec/pkarr.h"
+
+namespace selvedge::host {
+
+HintClient::HintClient(Loop& loop) : loop_(loop), alive_(std::make_shared<HintClient*>(this)) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  ares_library_init(ARES_LIB_INIT_ALL);
+}
+
+HintClient::~HintClient() {
+  alive_.reset();
+  stopping_ = true;
+  wake_.notify_all();
+  for (std::thread& each : threads_) each.join();
+  ares_library_cleanup();
+  curl_global_cleanup();
+}
+
+void HintClient::work() {
+  for (;;) {
+    std::function<void()> job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_.load() || !jobs_.empty(); });
+      if (stopping_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+void HintClient::enqueue(std::function<void()> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  // A node that asks nobody has no threads for it.
+  if (threads_.size() < kHintThreads) threads_.emplace_back([this] { work(); });
+  wake_.notify_one();
+}
+
+namespace {
+
+Result<Bytes> ask_source(const mesh::HintSource& source, const crypto::PublicKey& node, const std::atomic<bool>& stopping) {
+  if (source.kind == mesh::HintSource::Kind::kPkarr) return fetch_pkarr(source.at, node, stopping);
+  return codec::payload_of_texts(TRY(query_txt(codec::hints_name(node) + "." + source.at, source.server, stopping)));
+}
+
+/// Runs on the loop thread whatever the job came to, unless its client is gone by then.
+template <class T>
+std::function<void()> job_of(Loop& loop, std::weak_ptr<HintClient*> alive, std::function<T()> what, std::function<void(T)> then) {
+  return [&loop, alive, what = std::move(what), then = std::move(then)] {
+    auto result = std::make_shared<T>(what());
+    loop.post([alive, result, then] {
+      if (!alive.expired()) then(std::move(*result));
+    });
+  };
+}
+
+}  // namespace
+
+void HintClient::ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then) {
+  std::function<Result<Bytes>()> what = [this, source, node] { return ask_source(source, node, stopping_); };
+  const bool full = [this] { const std::lock_guard lock(mutex_); return jobs_.size() >= kHintJobsMax; }();
+  if (full) return loop_.post([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
+  enqueue(job_of<Result<Bytes>>(loop_, alive_, std::move(what), std::move(then)));
+}
+
+void HintClient::tell(const mesh::HintSource& relay, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then) {
+  std::function<Status()> what = [this, relay, node, payload = std::move(payload)] { return put_pkarr(relay.at, node, payload, stopping_); };
+  enqueue(job_of<Status>(loop_, alive_, std::move(what), std::move(then)));
+}
+
+}  // namespace selvedge::host

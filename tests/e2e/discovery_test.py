@@ -1,0 +1,130 @@
+"""Finding a node by its key: PKARR relays, then DNS, then a failure that says what was tried. Sources may lie."""
+
+import json
+import unittest
+
+from fabric import INVALID, NOT_FOUND, UNAVAILABLE, FabricTest
+from sources import Names, Relay
+
+
+class Discovery(FabricTest):
+    def setUp(self):
+        super().setUp()
+        self.sources = []
+
+    def tearDown(self):
+        super().tearDown()
+        for source in self.sources:
+            source.close()
+
+    def relay(self):
+        self.sources.append(Relay())
+        return self.sources[-1]
+
+    def names(self):
+        self.sources.append(Names())
+        return self.sources[-1]
+
+    def announced(self, node, *words):
+        done = node.run("--json", "announce", "on", "--addresses", *words)
+        self.expect(done, 0)
+        return json.loads(done.stdout)
+
+    # req: C5
+    def test_a_node_is_found_and_joined_by_its_key_alone(self):
+        relay, silent = self.relay(), self.relay()
+        home = self.node("home")
+        told = self.announced(home, "--to", relay.source)
+        self.assertEqual([each["said"] for each in told["to"]], ["keeps it"])
+        ada = self.node("ada", "--find", silent.source, "--find", relay.source)
+        found = json.loads(ada.run("--json", "peer", "find", home.key).stdout)
+        self.assertEqual(found["addresses"], [home.address])
+        self.assertEqual({each["said"] for each in found["asked"]}, {"knows it", "does not know it"})
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+
+    # req: C5
+    def test_a_node_that_moved_is_found_again(self):
+        relay = self.relay()
+        home = self.node("home")
+        self.announced(home, "--to", relay.source)
+        ada = self.node("ada", "--find", relay.source)
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        before = home.address
+        home.kill()
+        home.address = "127.0.0.1:0"
+        puts = relay.puts
+        home.start()
+        self.assertNotEqual(home.address, before)
+        self.until("it says where it is now", lambda: relay.puts > puts)
+        self.until("the session", lambda: self.connected(ada) == 1)
+
+    # req: C5
+    def test_dns_is_asked_when_no_relay_knows(self):
+        relay, names = self.relay(), self.names()
+        home = self.node("home")
+        told = self.announced(home, "--dns", "example.test")
+        names.records[told["name"] + ".example.test"] = [each.encode() for each in told["texts"]]
+        ada = self.node("ada", "--find", relay.source, "--find", "dns:example.test@" + names.at)
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        text = home.run("announce", "show", "--dns", "example.test").stdout.decode()
+        self.assertIn(told["name"] + ".example.test. 300 IN TXT \"p=", text)
+
+    # req: C5, C15
+    def test_sources_that_lie_change_nothing_but_the_time(self):
+        honest, false, stale, names = self.relay(), self.relay(), self.relay(), self.names()
+        home, evil = self.node("home"), self.node("evil")
+        self.announced(home, "--to", honest.source, "--to", stale.source)
+        old = dict(stale.packets)
+        stale.lie = lambda _: old[home.key]
+        self.announced(home, "--to", honest.source)
+        told = self.announced(evil, "--to", honest.source)
+        false.lie = lambda _: honest.packets[evil.key]
+        names.records["_selvedge." + home.key + ".example.test"] = [each.encode() for each in told["texts"]]
+        ada = self.node("ada", *[word for source in (false.source, stale.source, honest.source, "dns:example.test@" + names.at) for word in ("--find", source)])
+        found = json.loads(ada.run("--json", "peer", "find", home.key).stdout)
+        self.assertEqual(found["addresses"], [home.address])
+        self.assertIn("not signed by the key", [each["said"] for each in found["asked"] if each["source"] == false.source][0])
+        honest.lie = stale.lie = lambda body: body[:-1] + b"x" if body else None
+        # What was seen stays true for as long as it says, whoever lies now; somebody who has not seen it fails, and says why.
+        self.assertEqual(json.loads(ada.run("--json", "peer", "find", home.key).stdout)["addresses"], [home.address])
+        ben = self.node("ben", "--find", honest.source, "--find", "dns:example.test@" + names.at)
+        self.expect(ben.run("peer", "find", home.key), NOT_FOUND, honest.source, "not signed by the key", "dns:example.test", "ticket")
+
+    # req: C5, C13
+    def test_nothing_is_said_unless_the_owner_wants_it(self):
+        relay = self.relay()
+        home = self.node("home", "--find", relay.source)
+        self.expect(home.run("announce", "on", "--to", relay.source), UNAVAILABLE, "uses no relay", "--addresses")
+        self.expect(home.run("announce", "on", "--addresses", "--to", "dns:example.test"), INVALID, "zone file")
+        self.expect(home.run("announce", "on", "--addresses", "--to", "https://x"), INVALID, "pkarr:https://RELAY")
+        self.assertEqual(relay.packets, {})
+        meeting = self.node("meeting", "--role", "relay")
+        self.expect(home.run("relay", "use", meeting.ask("ticket")["ticket"]), 0)
+        self.expect(home.run("announce", "on", "--to", relay.source), 0)
+        self.assertEqual(list(relay.packets), [home.key])
+        self.assertNotIn(home.address.encode(), relay.packets[home.key])
+        ada = self.node("ada", "--find", relay.source)
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("a session through the relay", lambda: any(peer["path"] == "relay" for peer in ada.ask("peer.list")["peers"]))
+        self.expect(home.run("announce", "off"), 0)
+        puts = relay.puts
+        home.stop()
+        home.start()
+        self.assertEqual(json.loads(home.run("--json", "announce", "show").stdout)["on"], False)
+        self.assertEqual(relay.puts, puts)
+
+    # req: C5
+    def test_a_failure_says_what_was_tried(self):
+        ada = self.node("ada")
+        other = self.node("other")
+        self.expect(ada.run("peer", "add", other.key), UNAVAILABLE, "--find", "ticket")
+        ben = self.node("ben", "--find", "pkarr:http://127.0.0.1:9", "--find", "dns:example.test@127.0.0.1:9")
+        self.expect(ben.run("peer", "find", other.key), NOT_FOUND, "pkarr:http://127.0.0.1:9", "dns:example.test@127.0.0.1:9")
+        self.expect(ben.run("peer", "find", "nonsense"), INVALID)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
