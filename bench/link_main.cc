@@ -2,7 +2,8 @@
 //
 // It listens on a UDP port and passes on what comes to `--to`, and answers back, each way at a rate, with a delay, a queue, a longest packet and a
 // chance of loss, as a router with a slow line does. Prints its address; then each line on standard input changes it: "dead", "alive",
-// "loss 100" (in a thousand), "delay 200" (ms, one way), "rate 50" (Mbit/s). Ends with its input.
+// "loss 100" (in a thousand), "delay 200" (ms, one way), "rate 50" (Mbit/s), "rebind" (the far side sees new ports from now on, as after a
+// router forgot). Ends with its input.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -158,13 +159,23 @@ class Emulator {
       const std::pair<uint32_t, uint16_t> key{from.sin_addr.s_addr, from.sin_port};
       auto it = clients_.find(key);
       if (it == clients_.end()) {
-        sockaddr_in any{};
-        any.sin_family = AF_INET;
-        any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        it = clients_.emplace(key, Client{from, udp_socket(any)}).first;
+        it = clients_.emplace(key, Client{from, back_socket()}).first;
       }
       there_.take(line_, rng_, now(), std::move(bytes), it->second.back, to_);
     });
+  }
+  static int back_socket() {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return udp_socket(any);
+  }
+  void rebind() {
+    for (auto& [key, client] : clients_) {
+      close(client.back);
+      client.back = back_socket();
+    }
+    there_ = Way();  // what waited for the old sockets
   }
   bool read_command() {
     char text[200];
@@ -175,6 +186,7 @@ class Emulator {
       long number = 0;
       if (std::strcmp(word, "dead") == 0) line_.dead = true;
       else if (std::strcmp(word, "alive") == 0) line_.dead = false;
+      else if (std::strcmp(word, "rebind") == 0) rebind();
       else if (std::sscanf(word, "loss %ld", &number) == 1) line_.loss_permille = uint64_t(number);
       else if (std::sscanf(word, "delay %ld", &number) == 1) line_.delay_ms = number;
       else if (std::sscanf(word, "rate %ld", &number) == 1 && number > 0) line_.mbit = double(number);

@@ -58,6 +58,16 @@ class Multipath(LinkedTest):
     def test_nor_does_the_one_that_messages_went_over(self):
         self.dies_in_the_middle(0)
 
+    # req: C1
+    def test_a_router_that_forgets_ends_nothing(self):
+        def rebind():
+            self.until("a beginning", lambda: any(name.startswith("got") for name in os.listdir(self.dir)))
+            self.links[0].say("rebind")
+        took, origin = self.moved(24 * MIB, ["--rate", "100"], meanwhile=rebind)
+        self.assertLess(took, 1.6 * 24 * MIB * 8 / 100e6)
+        with open(os.path.join(origin.home, "node.log"), encoding="utf-8") as log:
+            self.assertNotIn(" is down", log.read(), "the same connection goes on from another port")
+
     # req: C2
     def test_putting_survives_the_loss_of_a_path(self):
         for dying in (0, 1):
