@@ -31,7 +31,8 @@ void add_permission_verbs(CLI::App& grant, Verb& chosen);  // args_authority.cc:
 void add_authority_verbs(CLI::App& app, Verb& chosen);     // args_authority.cc: policy, revoke
 /// args_secret.cc. `command` is filled in before a verb runs: the words after "--".
 void add_secret_verbs(CLI::App& app, Verb& chosen, const std::vector<std::string>& command);
-void add_meeting_verbs(CLI::App& app, Verb& chosen);   // args_meeting.cc: relays and rendezvous
+void add_meeting_verbs(CLI::App& app, Verb& chosen);
+void add_service_verbs(CLI::App& app, Verb& chosen);   // args_meeting.cc: relays and rendezvous
 void add_identity_verbs(CLI::App& app, Verb& chosen);  // args_identity.cc: who this node is to an origin
 void add_audit_verbs(CLI::App& app, Verb& chosen);     // args_audit.cc: the audit log
 void add_fountain_verbs(CLI::App& app, Verb& chosen);  // args_fountain.cc: the codec on plain files

@@ -83,6 +83,12 @@ Result<std::string> Client::read_line() {
   }
 }
 
+bool Client::waiting(int timeout_ms) const {
+  if (in_.find('\n') != std::string::npos) return true;
+  const Result<bool> readable = wait_readable(interrupt_, fd_, timeout_ms);
+  return readable.ok() && *readable;
+}
+
 Result<Client::Message> Client::next() {
   const Json json = TRY(Json::parse(TRY(read_line())));
   Message message;

@@ -36,6 +36,9 @@ class Client {
   /// The next progress or answer. Errors: kUnavailable (the node went away), kCancelled, kInvalid.
   Result<Message> next();
 
+  /// Whether next() would find something within so long.
+  bool waiting(int timeout_ms) const;
+
   using OnProgress = std::function<void(const Json&)>;
   /// Sends and waits. Errors: what the node answered, or as next().
   template <class Request>

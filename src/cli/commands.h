@@ -39,6 +39,22 @@ struct TicketOptions {
 struct RelayUseOptions {
   std::string relay;
 };
+struct ExposeOptions {
+  std::string name;
+  std::string target;
+  std::vector<std::string> access;
+  uint32_t connections_max = 256;
+};
+struct ServiceNameOptions {
+  std::string name;
+};
+struct ProxyOptions {
+  std::string address;
+  std::string listen = "127.0.0.1:0";
+  std::vector<std::string> at;
+  std::vector<std::string> via;
+  std::string output;              // of curl
+};
 struct FindOptions {
   std::string key;
 };
@@ -282,6 +298,11 @@ CommandResult run_key_export(World& world, const KeyExportOptions& options);
 CommandResult run_key_import(World& world, const KeyImportOptions& options);
 CommandResult run_relay_use(World& world, const RelayUseOptions& options);
 CommandResult run_relay_list(World& world);
+CommandResult run_expose(World& world, const ExposeOptions& options);
+CommandResult run_unexpose(World& world, const ServiceNameOptions& options);
+CommandResult run_service_list(World& world);
+CommandResult run_proxy(World& world, const ProxyOptions& options);
+CommandResult run_curl(World& world, const ProxyOptions& options);
 CommandResult run_peer_find(World& world, const FindOptions& options);
 CommandResult run_announce_on(World& world, const AnnounceOptions& options);
 CommandResult run_announce_show(World& world, const AnnounceOptions& options);

@@ -14,6 +14,7 @@
 #include "node/api_identity.h"
 #include "node/api_meeting.h"
 #include "node/api_secret.h"
+#include "node/api_service.h"
 #include "node/api_audit.h"
 #include "node/api_trust.h"
 #include "object/kinds.h"
@@ -129,7 +130,7 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
                                 RelayUseRequest, RelayListRequest, PublishRequest, ResolveServiceRequest,
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
-                                FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
+                                ExposeRequest, UnexposeRequest, ServiceListRequest, ProxyRequest, FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
                                 DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,
                                 ZoneBridgeRequest>;
 

@@ -19,6 +19,8 @@
 namespace selvedge::node {
 
 using RequestId = uint64_t;
+/// Of a connection between this machine and a program: even where the node asked for it, odd where a program came.
+using SocketId = uint64_t;
 using mesh::LinkId;
 using mesh::NodeKey;
 
@@ -50,6 +52,13 @@ struct SendSymbols { LinkId link; Bytes frame; };                  // bulk chann
 struct ClosePeer { LinkId link; std::string reason; };             // on_link_closed follows
 struct AskHintSource { uint64_t token; mesh::HintSource source; NodeKey node; };  // where a node is, by name: on_hints
 struct TellHintSource { uint64_t token; mesh::HintSource source; NodeKey node; Bytes payload; };  // on_hints_told
+struct ListenLocal { RequestId request; std::string address; };     // on_listening; then on_local_connection for each that comes, not read from yet
+struct CloseLocal { RequestId request; };                          // its connections stay
+struct ConnectSocket { SocketId socket; std::string target; };     // on_socket_connected; not read from yet
+struct WriteSocket { SocketId socket; Bytes bytes; };              // on_socket_written
+struct EndSocket { SocketId socket; };                             // no more is written
+struct PauseSocket { SocketId socket; bool paused; };              // on_socket_read, on_socket_end while it is not
+struct CloseSocket { SocketId socket; bool reset; };               // nothing follows; without `reset` what was written still leaves
 struct UseDisk { store::Effect effect; };                          // on_persisted, on_write_failed, on_loaded, on_load_failed
 struct Compute { uint64_t token; ComputeJob job; };                // on_computed
 struct Attest { uint64_t token; object::AttestationRequest request; };  // on_attested; only where NodeConfig::attestation names a hardware tier
@@ -69,7 +78,8 @@ struct Refuse { RequestId request; Error error; };
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
-using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, AskHintSource, TellHintSource, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
+using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, AskHintSource, TellHintSource, ListenLocal, CloseLocal, ConnectSocket, WriteSocket,
+                            EndSocket, PauseSocket, CloseSocket, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
                             DiscardFile, Progress, Answer, Refuse, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.

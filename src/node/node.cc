@@ -30,7 +30,8 @@ Node::Node(NodeConfig config)
       secrets_(core_),
       registrar_(core_),
       meetings_(core_),
-      discovery_(core_) {
+      discovery_(core_),
+      services_(core_) {
   wire();
 }
 
@@ -43,6 +44,7 @@ void Node::wire() {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
     else turn.out.push(DialPeer{dial.peer, dial.address});
   };
+  services_.resolve = [this](Turn& turn, const ResolveServiceRequest& request, auto then) { meetings_.resolve(turn, request, std::move(then)); };
   discovery_.relay_addresses = [this] { return meetings_.addresses(); };
   meetings_.on_dial_failed = [this](Turn& turn, const NodeKey& peer, const Error& why) {
     mesh::Sessions::Out effects;
@@ -139,6 +141,7 @@ Status Node::start(Instant now, Out& out) {
   restore_peers(turn);
   meetings_.restore(turn);
   discovery_.restore(turn);
+  services_.restore();
   copy_.restore(turn);
   consent_.restore(turn);
   vault_.restore(turn);
@@ -268,6 +271,7 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   auditor_.on_peer_up(turn, key);
   contractor_.refresh(turn);
   secrets_.on_peer_up(turn, key);
+  services_.on_peer_up(turn, key);
 }
 
 bool Node::knows_policy_of(const crypto::PublicKey& owner) const {
@@ -289,6 +293,7 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.route(turn, spreads);
   contractor_.refresh(turn);
   secrets_.on_peer_down(turn, key);
+  services_.on_peer_down(turn, key);
 }
 
 // ---- messages
@@ -332,6 +337,10 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
   if (mesh::MeshMessages::knows(type)) {
     Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);
     if (parsed.ok()) return on_mesh(turn, from, link, std::move(parsed).value());
+    turn.out.push(ClosePeer{link, parsed.error().message});
+  } else if (mesh::StreamMessages::knows(type)) {
+    Result<mesh::StreamMessages::Message> parsed = mesh::StreamMessages::decode(message);
+    if (parsed.ok()) return services_.on_message(turn, from, std::move(parsed).value());
     turn.out.push(ClosePeer{link, parsed.error().message});
   } else if (work::WorkMessages::knows(type)) {
     Result<work::WorkMessages::Message> parsed = work::WorkMessages::decode(message);
@@ -504,6 +513,7 @@ void Node::on_deadline(Instant now, Out& out) {
   oracles_.on_deadline(turn);
   meetings_.on_deadline(turn);
   discovery_.on_deadline(turn);
+  services_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -512,7 +522,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

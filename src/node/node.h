@@ -24,6 +24,7 @@
 #include "node/oracles.h"
 #include "node/registrar.h"
 #include "node/secrets.h"
+#include "node/services.h"
 #include "node/vault.h"
 #include "node/workshop.h"
 #include "object/bridge.h"
@@ -72,6 +73,13 @@ class Node {
   void on_write_failed(Instant now, uint64_t token, const Error& error, Out& out);
   void on_loaded(Instant now, uint64_t token, std::vector<std::optional<Bytes>> values, Out& out);
   void on_load_failed(Instant now, uint64_t token, const Error& error, Out& out);
+  void on_listening(Instant now, RequestId request, const Result<std::string>& address, Out& out);
+  void on_local_connection(Instant now, RequestId request, SocketId socket, Out& out);
+  void on_socket_connected(Instant now, SocketId socket, const Status& status, Out& out);
+  void on_socket_read(Instant now, SocketId socket, Bytes bytes, Out& out);
+  void on_socket_end(Instant now, SocketId socket, Out& out);
+  void on_socket_written(Instant now, SocketId socket, size_t bytes, Out& out);
+  void on_socket_closed(Instant now, SocketId socket, Out& out);
   void on_hints(Instant now, uint64_t token, const Result<Bytes>& payload, Out& out);
   void on_hints_told(Instant now, uint64_t token, const Status& status, Out& out);
   void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);
@@ -219,6 +227,10 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const RelayListRequest&);
   void answer_to(Turn& turn, RequestId id, const PublishRequest& request);
   void answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& request);
+  void answer_to(Turn& turn, RequestId id, const ExposeRequest& request) { answer_or_refuse(turn, id, services_.expose(turn, request)); }
+  void answer_to(Turn& turn, RequestId id, const UnexposeRequest& request) { answer_or_refuse(turn, id, services_.unexpose(turn, request.name)); }
+  void answer_to(Turn& turn, RequestId id, const ServiceListRequest&) { answer(turn, id, services_.list()); }
+  void answer_to(Turn& turn, RequestId id, const ProxyRequest& request) { services_.proxy(turn, id, request); }
   void answer_to(Turn& turn, RequestId id, const FindRequest& request);
   void answer_to(Turn& turn, RequestId id, const AnnounceRequest& request);
   void answer_to(Turn& turn, RequestId id, const AnnounceShowRequest&) { answer(turn, id, discovery_.show()); }
@@ -254,6 +266,7 @@ class Node {
   Registrar registrar_;
   Meetings meetings_;
   Discovery discovery_;
+  Services services_;
   Instant started_;
   Instant head_issued_{0};
 };

@@ -15,6 +15,7 @@ void Node::on_request(Instant now, RequestId id, ApiRequest request, Out& out) {
 void Node::on_request_withdrawn(Instant now, RequestId id, Out& out) {
   Turn turn{now, out};
   contractor_.cancel(turn, id);
+  services_.withdrawn(turn, id);
   const auto transfer = transfers_.find(id);
   if (transfer != transfers_.end()) library_.withdraw(turn, transfer->second);
   finish(turn);

@@ -10,6 +10,11 @@ constexpr const char* kTooMuch = "this node has too much to do; try again shortl
 void Node::on_message_shed(Instant now, LinkId link, ByteView message, Out& out) {
   Turn turn{now, out};
   const NodeKey* peer = core_.sessions.peer_of(link);
+  if (peer != nullptr && !message.empty() && message[0] == mesh::StreamOpen::kType) {
+    const auto open = mesh::StreamMessages::decode(message);
+    if (open.ok()) core_.send(turn, *peer, mesh::StreamMessages::encode(mesh::StreamEnd{std::get<mesh::StreamOpen>(*open).stream, false, uint8_t(Errc::kBusy), kTooMuch}));
+    return finish(turn);
+  }
   if (peer == nullptr || message.empty() || message[0] != mesh::SymbolRequest::kType) return;
   const Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);
   if (!parsed.ok()) return;

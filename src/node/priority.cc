@@ -4,6 +4,7 @@
 #include "mesh/messages.h"
 #include "mesh/relay.h"
 #include "mesh/rendezvous.h"
+#include "mesh/streams.h"
 #include "node/audit_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
@@ -28,6 +29,10 @@ mesh::Priority message_priority(ByteView message) {
     case work::Commit::kType:
     case work::RevealAnswer::kType:
     case work::TaskState::kType:
+    case mesh::StreamAccept::kType:
+    case mesh::StreamData::kType:
+    case mesh::StreamCredit::kType:
+    case mesh::StreamEnd::kType:
     case mesh::RelayAck::kType:
     case mesh::RelayIncoming::kType:
     case mesh::RendezvousAck::kType:

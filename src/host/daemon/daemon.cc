@@ -18,6 +18,7 @@
 #include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
 #include "host/net/hints.h"
+#include "host/net/sockets.h"
 #include "host/quic/addresses.h"
 #include "host/tpm/tpm.h"
 #include "node/node.h"
@@ -81,6 +82,13 @@ class Daemon {
   void perform(node::ClosePeer& effect) { wires_->close(effect.link, effect.reason); }
   void perform(node::AskHintSource& effect);
   void perform(node::TellHintSource& effect);
+  void perform(node::ListenLocal& effect);
+  void perform(node::CloseLocal& effect) { sockets_.close_listener(effect.request); }
+  void perform(node::ConnectSocket& effect) { sockets_.connect(effect.socket, effect.target); }
+  void perform(node::WriteSocket& effect) { sockets_.write(effect.socket, std::move(effect.bytes)); }
+  void perform(node::EndSocket& effect) { sockets_.end(effect.socket); }
+  void perform(node::PauseSocket& effect) { sockets_.set_paused(effect.socket, effect.paused); }
+  void perform(node::CloseSocket& effect) { sockets_.close(effect.socket, effect.reset); }
   void perform(node::UseDisk& effect) { disk_->execute(std::move(effect.effect)); }
   void perform(node::Compute& effect);
   void perform(node::Attest& effect);
@@ -99,6 +107,7 @@ class Daemon {
   void perform(node::Trace& effect) { log_.write(effect.text); }
 
   Inbox::Events inbox_events();
+  Sockets::Events socket_events();
   void shut_down(const std::string& why);
   Status open_disk();
   Status open_network(const HomeKeys& keys);
@@ -123,6 +132,7 @@ class Daemon {
   DomainPool pool_;
   Inbox inbox_;
   HintClient hints_{loop_};
+  Sockets sockets_{loop_, socket_events()};
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<Wires> wires_;
@@ -269,6 +279,17 @@ Inbox::Events Daemon::inbox_events() {
   return events;
 }
 
+Sockets::Events Daemon::socket_events() {
+  Sockets::Events events;
+  events.came = [this](uint64_t request, uint64_t socket) { input([&](Instant now, node::Node::Out& out) { node_->on_local_connection(now, request, socket, out); }); };
+  events.connected = [this](uint64_t socket, const Status& status) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_connected(now, socket, status, out); }); };
+  events.read = [this](uint64_t socket, Bytes bytes) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_read(now, socket, std::move(bytes), out); }); };
+  events.ended = [this](uint64_t socket) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_end(now, socket, out); }); };
+  events.written = [this](uint64_t socket, size_t bytes) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_written(now, socket, bytes, out); }); };
+  events.closed = [this](uint64_t socket) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_closed(now, socket, out); }); };
+  return events;
+}
+
 Status Daemon::open_api() {
   ApiServer::Events events;
   events.request = [this](node::RequestId id, node::ApiRequest request) {
@@ -288,6 +309,13 @@ void Daemon::perform(node::AskHintSource& effect) {
 void Daemon::perform(node::TellHintSource& effect) {
   hints_.tell(effect.source, effect.node, std::move(effect.payload), [this, token = effect.token](Status told) {
     input([&](Instant now, node::Node::Out& out) { node_->on_hints_told(now, token, told, out); });
+  });
+}
+
+void Daemon::perform(node::ListenLocal& effect) {
+  const Result<std::string> at = sockets_.listen(effect.request, effect.address);
+  loop_.post([this, request = effect.request, at] {
+    input([&](Instant now, node::Node::Out& out) { node_->on_listening(now, request, at, out); });
   });
 }
 

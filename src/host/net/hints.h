@@ -55,6 +55,8 @@ class HintClient {
 
 Result<Bytes> fetch_pkarr(const std::string& url, const crypto::PublicKey& node, const std::atomic<bool>& stopping);
 Status put_pkarr(const std::string& url, const crypto::PublicKey& node, ByteView payload, const std::atomic<bool>& stopping);
+/// Any file by HTTP: `take` gets the body piece by piece, and ends it with an error. The status. Errors: kUnavailable, or what `take` said.
+Result<long> http_get(const std::string& url, const std::function<Status(ByteView)>& take);
 /// The strings of the TXT record of `name`. `server`: "ADDR" or "ADDR:PORT"; empty is the system's.
 Result<std::vector<std::string>> query_txt(const std::string& name, const std::string& server, const std::atomic<bool>& stopping);
 

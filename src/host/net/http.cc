@@ -75,6 +75,31 @@ Result<Bytes> fetch_pkarr(const std::string& url, const crypto::PublicKey& node,
   return fail(Errc::kUnavailable, "HTTP status " + std::to_string(status));
 }
 
+Result<long> http_get(const std::string& url, const std::function<Status(ByteView)>& take) {
+  struct Sink {
+    const std::function<Status(ByteView)>& take;
+    Status status;
+  } sink{take, {}};
+  Curl curl;
+  char why[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(curl.handle, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.handle, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(curl.handle, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl.handle, CURLOPT_ERRORBUFFER, why);
+  curl_easy_setopt(curl.handle, CURLOPT_WRITEDATA, &sink);
+  curl_easy_setopt(curl.handle, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* to) -> size_t {
+    Sink& self = *static_cast<Sink*>(to);
+    self.status = self.take(ByteView(reinterpret_cast<const uint8_t*>(data), size * count));
+    return self.status.ok() ? size * count : 0;
+  });
+  const CURLcode code = curl_easy_perform(curl.handle);
+  TRY(sink.status);
+  if (code != CURLE_OK) return fail(Errc::kUnavailable, why[0] != 0 ? why : curl_easy_strerror(code));
+  long status = 0;
+  curl_easy_getinfo(curl.handle, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
 Status put_pkarr(const std::string& url, const crypto::PublicKey& node, ByteView payload, const std::atomic<bool>& stopping) {
   Curl curl;
   HttpAnswer answer;
