@@ -117,6 +117,8 @@ void Fetcher::ask(Instant now, Fetch& fetch, uint64_t id, Out& out) {
     request.request = id << 8 | uint64_t(i);
     request.object = fetch.request.object;
     request.capabilities = fetch.request.capabilities;
+    request.within_ms = uint32_t(kFetchTimeout.ms());
+    request.urgent = fetch.request.urgent;
     holder.state = Holder::kAsked;
     holder.asked = request.limits;
     holder.received = 0;

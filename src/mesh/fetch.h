@@ -34,6 +34,7 @@ struct FetchRequest {
   std::vector<Bytes> capabilities = {};  // signed, for another origin's object: the one held first, the root last
   std::vector<crypto::PublicKey> owners = {};  // of the holders, in their order; a node without one counts as its own
   object::Diversity diversity = {};      // what the zone's policy asks of the sources, before they are put together
+  bool urgent = false;                   // somebody waits for it
 };
 
 struct AskSymbols { NodeKey to; SymbolRequest request; };

@@ -132,4 +132,21 @@ Bytes subset_frame(const FrameView& frame, const std::vector<size_t>& keep) {
   return out;
 }
 
+std::vector<Bytes> split_frame(Bytes bytes, size_t bytes_max) {
+  std::vector<Bytes> out;
+  const Result<FrameView> frame = parse_frame(bytes);
+  if (bytes.size() > bytes_max && frame.ok() && frame->esis.size() > 1) {
+    const size_t fixed = kFrameHeaderBytes + kFrameChecksumBytes, each = (bytes.size() - fixed) / frame->esis.size();
+    const size_t fit = std::max<size_t>(1, bytes_max > fixed ? (bytes_max - fixed) / each : 1);
+    for (size_t at = 0; at < frame->esis.size(); at += fit) {
+      std::vector<size_t> keep;
+      for (size_t i = at; i < std::min(at + fit, frame->esis.size()); ++i) keep.push_back(i);
+      out.push_back(subset_frame(*frame, keep));
+    }
+    return out;
+  }
+  out.push_back(std::move(bytes));
+  return out;
+}
+
 }  // namespace selvedge::mesh

@@ -73,5 +73,7 @@ std::span<uint8_t> frame_symbol(Bytes& frame, size_t count, size_t i, size_t sea
 void retarget_frame(Bytes& frame, FrameKind kind, uint64_t transfer, Instant now);
 /// The frame with only the symbols whose index is in `keep` (ascending).
 Bytes subset_frame(const FrameView& frame, const std::vector<size_t>& keep);
+/// The same symbols in frames of at most `bytes_max` each, where more than one symbol is in a frame.
+std::vector<Bytes> split_frame(Bytes frame, size_t bytes_max);
 
 }  // namespace selvedge::mesh

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codec/message_set.h"
+#include "mesh/pack.h"
 #include "mesh/placement.h"
 
 namespace selvedge::mesh {
@@ -15,13 +16,20 @@ constexpr size_t kRecordsPerMessageMax = 64;
 constexpr size_t kObjectsPerMessageMax = 1024;
 constexpr size_t kPathOfferMax = 4;
 
-/// The first message each way. Both sides then use the highest version and the smallest frame both named.
+/// Bits of Hello::symbol_modes.
+inline constexpr uint8_t kSymbolsRaptorQ = 1;        // RFC 6330
+
+/// The first message each way. Both sides then use the highest version, the smallest frame, and of symbols and compressions what both named.
 struct Hello {
   static constexpr uint8_t kType = 1;
   std::vector<uint32_t> versions;
   uint32_t frame_bytes_max = 0;
   Bytes record;  // signed NodeRecord: which owner stands behind the key that TLS proved
-  template <class V> void visit(V& v) { v("versions", versions); v("frame_bytes_max", frame_bytes_max); v("record", record); }
+  uint8_t symbol_modes = kSymbolsRaptorQ;
+  uint8_t compressions = kCompressions;   // pack.h
+  template <class V> void visit(V& v) {
+    v("versions", versions); v("frame_bytes_max", frame_bytes_max); v("record", record); v("symbol_modes", symbol_modes); v("compressions", compressions);
+  }
 };
 
 /// Signed objects the receiver should know: grants, revocations, policies, leases. Each is verified on its own.
@@ -48,8 +56,10 @@ struct SymbolRequest {
   std::vector<EsiRange> have;
   std::vector<uint32_t> limits;  // one per source block
   std::vector<Bytes> capabilities;  // when the asker is not the object's own origin: signed, the one it holds first, the root last
+  uint32_t within_ms = 0;        // later than that after it came they are of no use; 0: whenever
+  bool urgent = false;           // somebody waits for it; last, so that it can be seen at a glance
   template <class V> void visit(V& v) {
-    v("request", request); v("object", object); v("have", have); v("limits", limits); v("capabilities", capabilities);
+    v("request", request); v("object", object); v("have", have); v("limits", limits); v("capabilities", capabilities); v("within_ms", within_ms); v("urgent", urgent);
   }
 };
 

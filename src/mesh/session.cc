@@ -10,7 +10,7 @@ Sessions::Sessions(NodeKey self, Bytes record, const crypto::Verifier& verifier,
 }
 
 void Sessions::set_record(Bytes record) {
-  hello_ = MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), std::move(record)});
+  hello_ = MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), std::move(record), kSymbolsRaptorQ, kCompressions});
 }
 
 void Sessions::unwant(const NodeKey& key) {
@@ -121,6 +121,7 @@ Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello,
     return fail(Errc::kUnsupported, "the peer speaks no protocol version this node speaks (" + std::to_string(kProtocolVersion) + ")");
   }
   if (hello.frame_bytes_max < kFrameBytesMin) return fail(Errc::kUnsupported, "the peer's largest frame is too small");
+  if (!(hello.symbol_modes & kSymbolsRaptorQ)) return fail(Errc::kUnsupported, "the peer reads no symbols of the kind that this node makes (RFC 6330)");
   auto record = TRY(object::open_object<object::NodeRecord>(hello.record, verifier_));
   if (record.body.node != link.peer) return fail(Errc::kUnauthorized, "the peer's node record names another node key");
   if (record.signer != record.body.owner) return fail(Errc::kUnauthorized, "the peer's node record is not signed by its owner");
@@ -130,6 +131,7 @@ Status Sessions::accept_hello(Instant now, const Link& link, const Hello& hello,
   }
   peer.record = std::move(record);
   peer.frame_bytes_max = std::min(hello.frame_bytes_max, uint32_t(kFrameBytesMax));
+  peer.compressions = hello.compressions & kCompressions;
   return ok();
 }
 

@@ -35,7 +35,7 @@ constexpr size_t kLinksPerPeerMax = 4;
 constexpr size_t kLinksMax = 2 * kPeersMax;
 constexpr size_t kAddressesPerPeerMax = 8;
 constexpr size_t kVisitorsMax = 2048;
-constexpr uint32_t kFrameBytesMin = 2048;
+constexpr uint32_t kFrameBytesMin = 16384;       // holds what travels whole, and a symbol of any size
 constexpr Duration kHelloTimeout = seconds(10);
 constexpr Duration kRedialMin = milliseconds(100);
 constexpr Duration kRedialMax = seconds(2);
@@ -51,7 +51,8 @@ struct Peer {
   std::optional<object::Signed<object::NodeRecord>> record;  // verified; present while or after a session was up
   std::vector<std::string> addresses;
   std::vector<LinkId> links;      // with a session, oldest first; the newest is used
-  uint32_t frame_bytes_max = 0;
+  uint32_t frame_bytes_max = 0;   // what both sides take
+  uint8_t compressions = 0;       // that both sides know
   Instant wanted_until{0};
   Instant redial_at = Instant::never();
   Duration redial_pause = kRedialMin;

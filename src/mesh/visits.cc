@@ -52,7 +52,7 @@ void Visits::on_opened(const NodeKey& provider, LinkId link, Out& out) {
   visit.link = link;
   visit.pause = kVisitRetryMin;
   links_[link] = provider;
-  out.push(SendOnLink{link, MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), {}})});
+  out.push(SendOnLink{link, MeshMessages::encode(Hello{{kProtocolVersion}, uint32_t(kFrameBytesMax), {}, kSymbolsRaptorQ, 0})});
   out.push(VisitUp{provider});
   for (Bytes& message : std::exchange(visit.waiting, {})) out.push(SendOnLink{link, std::move(message)});
 }

@@ -228,7 +228,14 @@ void Core::spread(Turn& turn, std::vector<mesh::EncodedShare> shares, OnSpread t
   mesh::Spreader::Out effects;
   const auto ready = [this](const NodeKey& peer) { return reachable(peer); };
   std::vector<NodeKey> holders;
-  for (const mesh::EncodedShare& share : shares) holders.push_back(share.holder);
+  for (mesh::EncodedShare& share : shares) {
+    holders.push_back(share.holder);
+    std::vector<Bytes> frames;
+    for (Bytes& frame : share.frames) {
+      for (Bytes& part : mesh::split_frame(std::move(frame), frame_bytes_max(share.holder))) frames.push_back(std::move(part));
+    }
+    share.frames = std::move(frames);
+  }
   const Result<uint64_t> id = spreader.start(turn.now, std::move(shares), ready, effects);
   if (!id.ok()) {
     mesh::Spread failed{0, {}, {}};
@@ -286,7 +293,9 @@ bool Core::send(Turn& turn, const NodeKey& peer, Bytes message) {
   }
   const std::optional<LinkId> link = sessions.link_of(peer);
   if (!link) return false;
-  turn.out.push(SendMessage{*link, std::move(message)});
+  // Streams carry what their programs made of it; requests are looked at unread when there is too much.
+  const bool as_it_is = mesh::StreamMessages::knows(message[0]) || message[0] == mesh::SymbolRequest::kType;
+  turn.out.push(SendMessage{*link, as_it_is ? std::move(message) : mesh::pack_message(std::move(message), sessions.find(peer)->compressions)});
   return true;
 }
 
@@ -304,6 +313,11 @@ void Core::send_records(Turn& turn, const NodeKey& peer, const std::vector<Bytes
     bytes += each.size();
   }
   if (!records.objects.empty()) send(turn, peer, mesh::MeshMessages::encode(records));
+}
+
+size_t Core::frame_bytes_max(const NodeKey& key) const {
+  const mesh::Peer* peer = sessions.find(key);
+  return peer == nullptr || peer->frame_bytes_max == 0 ? mesh::kFrameBytesMax : peer->frame_bytes_max;
 }
 
 bool Core::send_symbols(Turn& turn, const NodeKey& peer, Bytes frame) {

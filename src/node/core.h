@@ -16,6 +16,7 @@
 #include "crypto/vrf.h"
 #include "mesh/fetch.h"
 #include "mesh/spread.h"
+#include "mesh/streams.h"
 #include "node/authority.h"
 #include "node/effects.h"
 #include "node/roles.h"
@@ -214,6 +215,8 @@ class Core {
   bool send(Turn& turn, const NodeKey& peer, Bytes message);
   /// Signed objects, in as many messages as it takes.
   void send_records(Turn& turn, const NodeKey& peer, const std::vector<Bytes>& objects);
+  /// The largest frame that goes to a peer.
+  size_t frame_bytes_max(const NodeKey& peer) const;
   bool send_symbols(Turn& turn, const NodeKey& peer, Bytes frame);
   bool reachable(const NodeKey& peer) const { return peer == self() || sessions.up(peer); }
   /// A session wants a peer dialled; Node plugs in who knows the ways.

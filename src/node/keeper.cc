@@ -89,7 +89,11 @@ void Keeper::on_symbol_request(Turn& turn, const NodeKey& from, const mesh::Symb
   for (const mesh::EsiRange& range : request.have) {
     if (range.count > 0) read.exclude.push_back({range.block, range.first, range.first + range.count - 1});
   }
-  const uint64_t cookie = core_.expect_loaded([this, from, request](Turn& t, store::Loaded loaded) { serve(t, from, request, std::move(loaded)); });
+  const Instant late = request.within_ms == 0 ? Instant::never() : turn.now + milliseconds(request.within_ms);
+  const uint64_t cookie = core_.expect_loaded([this, from, request, late](Turn& t, store::Loaded loaded) {
+    if (t.now >= late) return end(t, from, request.request, 0, fail(Errc::kTimeout, "it was asked for within a time that is over"));
+    serve(t, from, request, std::move(loaded));
+  });
   Outbox<store::Effect> disk;
   const Result<size_t> asked = core_.store.read_segments(read, cookie, disk);
   core_.route_disk(turn, disk);
@@ -115,7 +119,7 @@ void Keeper::serve(Turn& turn, const NodeKey& to, const mesh::SymbolRequest& req
     sent += uint32_t(keep.size());
     Bytes answer = keep.size() == frame->esis.size() ? std::move(segment.payload) : mesh::subset_frame(*frame, keep);
     mesh::retarget_frame(answer, mesh::FrameKind::kDeliver, request.request, turn.now);
-    core_.send_symbols(turn, to, std::move(answer));
+    for (Bytes& each : mesh::split_frame(std::move(answer), core_.frame_bytes_max(to))) core_.send_symbols(turn, to, std::move(each));
   }
   end(turn, to, request.request, sent, loaded.status);
 }

@@ -122,6 +122,7 @@ void Library::pump_get(Turn& turn, uint64_t id) {
     Result<object::ObjectKey> key = key_of(group);
     if (!key.ok()) return end_get(turn, id, key.error());
     mesh::FetchRequest request{object, group, std::move(key).value(), holders_of(object), {}};
+    request.urgent = true;
     // A holder that lost the zone's policy, or has an old one, gives nothing out.
     for (const NodeKey& holder : request.holders) zones_.tell_host(turn, holder, group.zone);
     core_.fetch(turn, std::move(request), [this, id, index](Turn& t, Result<Bytes> bytes) { get_group(t, id, index, std::move(bytes)); });

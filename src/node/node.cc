@@ -334,6 +334,12 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
 void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message) {
   const uint8_t type = message.empty() ? uint8_t(0) : message[0];
   if (type != mesh::Hello::kType && from.is_zero()) return;  // nothing counts before hello
+  if (type == mesh::Packed::kType) {
+    const Result<Bytes> inside = mesh::unpack_message(message);
+    if (inside.ok() && (*inside)[0] != mesh::Hello::kType) return dispatch(turn, from, link, *inside);
+    turn.out.push(ClosePeer{link, inside.ok() ? "a packed hello" : inside.error().message});
+    return;
+  }
   if (mesh::MeshMessages::knows(type)) {
     Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);
     if (parsed.ok()) return on_mesh(turn, from, link, std::move(parsed).value());

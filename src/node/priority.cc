@@ -15,9 +15,13 @@ namespace selvedge::node {
 
 using mesh::Priority;
 
+static constexpr uint8_t kCborTrue = 0xF5;
+
 mesh::Priority message_priority(ByteView message) {
   if (message.empty()) return Priority::kEvent;
-  switch (message[0]) {
+  const uint8_t packed = mesh::packed_type(message), type = packed != 0 ? packed : message[0];
+  switch (type) {
+    case mesh::SymbolRequest::kType: return message.back() == kCborTrue ? Priority::kResponse : Priority::kRequest;  // urgent, its last field
     case mesh::Hello::kType:
     case mesh::PathOffer::kType:
     case mesh::StoreAck::kType:
@@ -41,10 +45,10 @@ mesh::Priority message_priority(ByteView message) {
     case OracleReply::kType: return Priority::kResponse;
     default: break;
   }
-  if (AuditMessages::knows(message[0])) return Priority::kAudit;
-  if (IndexMessages::knows(message[0])) return Priority::kCapability;  // between devices of one owner
-  const bool meeting = mesh::RelayMessages::knows(message[0]) || mesh::RendezvousMessages::knows(message[0]);
-  const bool known = meeting || mesh::MeshMessages::knows(message[0]) || work::WorkMessages::knows(message[0]) || SecretMessages::knows(message[0]) || OracleMessages::knows(message[0]);
+  if (AuditMessages::knows(type)) return Priority::kAudit;
+  if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
+  const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type);
+  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type);
   return known ? Priority::kRequest : Priority::kEvent;
 }
 

@@ -569,6 +569,7 @@ void Workshop::need_blob(Turn& turn, const work::TaskId& task, const codec::Cid&
     const auto key = std::find_if(s.keys.begin(), s.keys.end(), [&](const object::ObjectKey& k) { return k.object() == object; });
     if (key == s.keys.end()) return blob_here(turn, task, cid, fail(Errc::kUnauthorized, "the offer holds no key for it"));
     mesh::FetchRequest request{object, groups[i], key->clone(), s.holders, s.capabilities};
+    request.urgent = true;
     // What is held here need not travel.
     if (core_.store.find_object(convert<store::ObjectId>(object)) != nullptr) {
       std::stable_partition(request.holders.begin(), request.holders.end(), [this](const NodeKey& h) { return h == core_.self(); });

@@ -202,6 +202,7 @@ bool World::distort_effect(NodeIndex n, node::Effect& effect) {
   }
   auto* message = std::get_if<node::SendMessage>(&effect);
   if (message == nullptr || message->message.empty()) return true;
+  if (mesh::packed_type(message->message) != 0) message->message = mesh::unpack_message(message->message).value();
   if (lie == Lie::kSilentHolder) return message->message[0] != mesh::SymbolEnd::kType;
   if (message->message[0] != work::RevealAnswer::kType) return true;
   if (lie == Lie::kNeverReveals) return false;
