@@ -83,10 +83,18 @@ class DnsReader {
 
 }  // namespace
 
-Result<Bytes> dns_reply(const std::vector<DnsText>& records) {
-  if (records.size() > kDnsRecordsMax) return fail(Errc::kLimit, "a DNS message holds at most 128 records here");
-  Bytes out;
-  for (const uint16_t field : {uint16_t(0), kFlagsReply, uint16_t(0), uint16_t(records.size()), uint16_t(0), uint16_t(0)}) append_u16(out, field);
+static void append_header(Bytes& out, uint16_t id, uint16_t flags, size_t questions, size_t answers) {
+  for (const uint16_t field : {id, flags, uint16_t(questions), uint16_t(answers), uint16_t(0), uint16_t(0)}) append_u16(out, field);
+}
+
+static Status append_question(Bytes& out, const std::string& name) {
+  TRY(append_name(out, name));
+  append_u16(out, kDnsTypeTxt);
+  append_u16(out, kClassIn);
+  return ok();
+}
+
+static Status append_records(Bytes& out, const std::vector<DnsText>& records) {
   for (const DnsText& record : records) {
     TRY(append_name(out, record.name));
     append_u16(out, kDnsTypeTxt);
@@ -102,6 +110,44 @@ Result<Bytes> dns_reply(const std::vector<DnsText>& records) {
     append_u16(out, uint16_t(data.size()));
     append(out, data);
   }
+  return ok();
+}
+
+Result<Bytes> dns_reply(const std::vector<DnsText>& records) {
+  if (records.size() > kDnsRecordsMax) return fail(Errc::kLimit, "a DNS message holds at most 128 records here");
+  Bytes out;
+  append_header(out, 0, kFlagsReply, 0, records.size());
+  TRY(append_records(out, records));
+  return out;
+}
+
+Result<Bytes> dns_txt_query(const std::string& name) {
+  Bytes out;
+  append_header(out, 0, 0, 1, 0);
+  TRY(append_question(out, name));
+  return out;
+}
+
+Result<DnsQuestion> parse_dns_txt_query(ByteView message) {
+  DnsReader in(message);
+  DnsQuestion out;
+  out.id = TRY(in.u16());
+  const uint16_t flags = TRY(in.u16()), questions = TRY(in.u16());
+  TRY(in.raw(6));
+  if ((flags & kFlagsReply) || questions != 1) return fail(Errc::kInvalid, "the DNS message is no single question");
+  out.name = TRY(in.name());
+  const uint16_t type = TRY(in.u16());
+  if (type != kDnsTypeTxt) return fail(Errc::kInvalid, "the question is not for a TXT record");
+  TRY(in.u16());
+  return out;
+}
+
+Result<Bytes> dns_answer(const DnsQuestion& question, const std::vector<DnsText>& records) {
+  if (records.size() > kDnsRecordsMax) return fail(Errc::kLimit, "a DNS message holds at most 128 records here");
+  Bytes out;
+  append_header(out, question.id, kFlagsReply, 1, records.size());
+  TRY(append_question(out, question.name));
+  TRY(append_records(out, records));
   return out;
 }
 

@@ -25,6 +25,18 @@ struct DnsText {
 /// A reply with id 0 whose answers these are. Errors: kInvalid (a name that is none, a string that is too long), kLimit.
 Result<Bytes> dns_reply(const std::vector<DnsText>& records);
 
+/// A question for the TXT record of a name, as it was asked.
+struct DnsQuestion {
+  uint16_t id = 0;
+  std::string name;                 // lower case
+};
+/// A question with id 0. Errors: kInvalid (no name).
+Result<Bytes> dns_txt_query(const std::string& name);
+/// Errors: kInvalid (no question for one TXT record).
+Result<DnsQuestion> parse_dns_txt_query(ByteView message);
+/// The reply to a question, which it repeats. Errors: as dns_reply.
+Result<Bytes> dns_answer(const DnsQuestion& question, const std::vector<DnsText>& records);
+
 /// The TXT records among the answers of a reply; records of other types are passed over. Names come back in lower case.
 /// Errors: kInvalid (truncated, a compression loop, no reply), kLimit.
 Result<std::vector<DnsText>> parse_dns_reply(ByteView message);

@@ -74,8 +74,8 @@ Result<NodeHints> node_hints(const PkarrPacket& packet) {
   return fail(Errc::kNotFound, "it says nothing of where a node is");
 }
 
-std::vector<std::string> pkarr_texts(const PkarrPacket& packet) {
-  const std::string text = "p=" + base64_encode(packet.payload());
+std::vector<std::string> pkarr_texts(ByteView payload) {
+  const std::string text = "p=" + base64_encode(payload);
   std::vector<std::string> out;
   for (size_t at = 0; at < text.size(); at += kDnsTextMax) out.push_back(text.substr(at, kDnsTextMax));
   return out;

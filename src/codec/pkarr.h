@@ -50,7 +50,7 @@ Result<PkarrPacket> sign_node_hints(const crypto::Signer& node, uint64_t micros,
 Result<NodeHints> node_hints(const PkarrPacket& packet);
 
 /// The same packet for a zone file: strings of the TXT record `_selvedge.<key>.<suffix>`, "p=" and the payload in base64, cut into 255 bytes.
-std::vector<std::string> pkarr_texts(const PkarrPacket& packet);
+std::vector<std::string> pkarr_texts(ByteView payload);
 /// Errors: kInvalid.
 Result<Bytes> payload_of_texts(const std::vector<std::string>& strings);
 std::string hints_name(const crypto::PublicKey& key);   // "_selvedge.<key>"

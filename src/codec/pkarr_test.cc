@@ -30,8 +30,8 @@ TEST(Pkarr, HintsSurviveTheWayAndNothingElseDoes) {
   const PkarrPacket back = open_pkarr(node.public_key(), payload, kVerifier).value();
   EXPECT_EQ(node_hints(back).value(), hints);
   EXPECT_EQ(back.micros, packet.micros);
-  EXPECT_EQ(payload_of_texts(pkarr_texts(packet)).value(), payload);
-  for (const std::string& each : pkarr_texts(packet)) EXPECT_LE(each.size(), kDnsTextMax);
+  EXPECT_EQ(payload_of_texts(pkarr_texts(payload)).value(), payload);
+  for (const std::string& each : pkarr_texts(payload)) EXPECT_LE(each.size(), kDnsTextMax);
   for (size_t at = 0; at < payload.size(); at += 7) {
     Bytes forged = payload;
     forged[at] ^= 1;
@@ -66,6 +66,19 @@ TEST(Dns, ReadsCompressedNamesAndPassesOverOtherTypes) {
   ASSERT_TRUE(records.ok()) << records.error().message;
   ASSERT_EQ(records->size(), 1u);
   EXPECT_EQ(records->front(), (DnsText{"_ab.exmaple.org", 300, {"hello"}}));
+}
+
+TEST(Dns, AQuestionIsAnsweredAndRepeated) {
+  const Bytes query = dns_txt_query("_selvedge.abc.local").value();
+  EXPECT_EQ(to_hex(query), "000000000001000000000000" "095f73656c7665646765" "03616263" "056c6f63616c00" "00100001");
+  DnsQuestion asked = parse_dns_txt_query(query).value();
+  EXPECT_EQ(asked.name, "_selvedge.abc.local");
+  asked.id = 7;
+  const Bytes answer = dns_answer(asked, {{asked.name, 10, {"p=x"}}}).value();
+  EXPECT_EQ(answer[1], 7);
+  EXPECT_EQ(parse_dns_reply(answer).value(), (std::vector<DnsText>{{asked.name, 10, {"p=x"}}}));
+  EXPECT_FALSE(parse_dns_txt_query(answer).ok());
+  for (size_t n = 0; n < query.size(); ++n) EXPECT_FALSE(parse_dns_txt_query(ByteView(query).first(n)).ok()) << n;
 }
 
 TEST(Dns, WhatIsCutOffOrPointsAtItselfIsRefused) {

@@ -7,28 +7,33 @@
 namespace selvedge::mesh {
 
 namespace {
-constexpr std::string_view kPkarrScheme = "pkarr:", kDnsScheme = "dns:";
+constexpr std::string_view kPkarrScheme = "pkarr:", kDnsScheme = "dns:", kLan = "lan";
 constexpr size_t kSourceTextMax = 512;
 
 uint64_t unix_micros(Instant at) { return uint64_t(at.ns) / 1000; }
 }  // namespace
 
 std::string HintSource::text() const {
+  if (kind == Kind::kLan) return std::string(kLan);
   if (kind == Kind::kPkarr) return std::string(kPkarrScheme) + at;
   return std::string(kDnsScheme) + at + (server.empty() ? "" : "@" + server);
 }
 
 Result<HintSource> parse_hint_source(const std::string& text) {
-  const auto wrong = [&](const char* why) { return fail(Errc::kInvalid, "\"" + text.substr(0, 100) + "\" is no source of hints: " + why + " (pkarr:https://RELAY, dns:SUFFIX, dns:SUFFIX@SERVER:PORT)"); };
+  const auto wrong = [&](const char* why) { return fail(Errc::kInvalid, "\"" + text.substr(0, 100) + "\" is no source of hints: " + why + " (pkarr:https://RELAY, lan, dns:SUFFIX, dns:SUFFIX@SERVER:PORT)"); };
   if (text.size() > kSourceTextMax || std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c == 0x7F; })) return wrong("it is too long, or holds spaces");
   HintSource source;
+  if (text == kLan) {
+    source.kind = HintSource::Kind::kLan;
+    return source;
+  }
   if (text.starts_with(kPkarrScheme)) {
     source.at = text.substr(kPkarrScheme.size());
     if (!source.at.starts_with("http://") && !source.at.starts_with("https://")) return wrong("a relay is named by an http or https address");
     while (source.at.ends_with('/')) source.at.pop_back();
     return source;
   }
-  if (!text.starts_with(kDnsScheme)) return wrong("it begins with neither pkarr: nor dns:");
+  if (!text.starts_with(kDnsScheme)) return wrong("it begins with neither pkarr: nor dns:, nor is it lan");
   source.kind = HintSource::Kind::kDns;
   source.at = text.substr(kDnsScheme.size());
   if (const size_t at = source.at.find('@'); at != std::string::npos) {
@@ -42,22 +47,25 @@ Result<HintSource> parse_hint_source(const std::string& text) {
 }
 
 Result<uint64_t> Finder::start(Instant now, const NodeKey& node, Out& out) {
-  if (sources_.empty()) return fail(Errc::kUnavailable, "this node asks nobody where others are: give it a ticket, or start it with a source (selvedge up --find pkarr:https://RELAY, --find dns:SUFFIX)");
+  if (sources_.empty()) return fail(Errc::kUnavailable, "this node asks nobody where others are: give it a ticket, or start it with a source (selvedge up --find lan, --find pkarr:https://RELAY, --find dns:SUFFIX)");
   if (finds_.size() >= kFindsMax) return fail(Errc::kLimit, "too many nodes are being looked for; try again shortly");
   const uint64_t id = ++last_id_;
   Find& find = finds_[id];
   find.node = node;
   find.sources.resize(sources_.size());
-  const bool pkarr = std::any_of(sources_.begin(), sources_.end(), [](const HintSource& each) { return each.kind == HintSource::Kind::kPkarr; });
-  find.stage = pkarr ? HintSource::Kind::kPkarr : HintSource::Kind::kDns;
+  find.names = !any(false);
   ask(now, id, find, out);
   return id;
+}
+
+bool Finder::any(bool names) const {
+  return std::any_of(sources_.begin(), sources_.end(), [&](const HintSource& each) { return (each.kind == HintSource::Kind::kDns) == names; });
 }
 
 void Finder::ask(Instant now, uint64_t id, Find& find, Out& out) {
   find.until = now + kSourcePatience;
   for (size_t i = 0; i < sources_.size(); ++i) {
-    if (sources_[i].kind != find.stage) continue;
+    if ((sources_[i].kind == HintSource::Kind::kDns) != find.names) continue;
     find.sources[i].asked = true;
     out.push(AskHints{id, i, find.node});
   }
@@ -104,13 +112,11 @@ bool Finder::waiting(const Find& find) const {
 void Finder::settle(Instant now, uint64_t id, Out& out) {
   Find& find = finds_.at(id);
   if (waiting(find) && find.until > now) return;
-  const bool more = !find.found && find.stage == HintSource::Kind::kPkarr &&
-                    std::any_of(sources_.begin(), sources_.end(), [](const HintSource& each) { return each.kind == HintSource::Kind::kDns; });
-  if (!more) return finish(now, id, out);
+  if (find.found || find.names || !any(true)) return finish(now, id, out);
   for (Asked& each : find.sources) {
     if (each.asked && each.said.empty()) each.said = "no answer";
   }
-  find.stage = HintSource::Kind::kDns;
+  find.names = true;
   ask(now, id, find, out);
 }
 

@@ -1,6 +1,6 @@
 // Finder: where a node is, from sources that may be slow, silent, stale or false. spec: SP 2, 5
 //
-// First the PKARR relays, all at once; then, if none of them gave an answer, the names of DNS. An answer counts if the key that is looked for signed it, if it has
+// First the PKARR relays and this machine's own network, all at once; then, if none of them gave an answer, the names of DNS. An answer counts if the key that is looked for signed it, if it has
 // not expired, and if it is no older than what was seen before. So a source costs time and no more. Of several answers the newest counts: after the
 // first good one the others have a moment left. Tickets come before all of this, and need nobody.
 //
@@ -28,12 +28,12 @@ constexpr Duration kNewerAnswerWait = milliseconds(200);
 constexpr Duration kHintFutureMax = seconds(3600);
 
 struct HintSource {
-  enum class Kind : uint8_t { kPkarr, kDns } kind = Kind::kPkarr;
-  std::string at;                  // the relay's URL; or the suffix under which names are asked for
+  enum class Kind : uint8_t { kPkarr, kDns, kLan } kind = Kind::kPkarr;
+  std::string at;                  // the relay's URL; or the suffix under which names are asked for; of a LAN nothing
   std::string server;              // of DNS: "192.0.2.53:53"; empty: the system's
   std::string text() const;        // as it was written
 };
-/// "pkarr:https://relay.example.org", "dns:example.org", "dns:example.org@192.0.2.53:5353". Errors: kInvalid.
+/// "lan", "pkarr:https://relay.example.org", "dns:example.org", "dns:example.org@192.0.2.53:5353". Errors: kInvalid.
 Result<HintSource> parse_hint_source(const std::string& text);
 
 struct AskHints { uint64_t find; size_t source; NodeKey node; };
@@ -70,12 +70,13 @@ class Finder {
   };
   struct Find {
     NodeKey node;
-    HintSource::Kind stage = HintSource::Kind::kPkarr;
+    bool names = false;            // the second stage: DNS
     std::vector<Asked> sources;
     Instant until;
     bool found = false;
   };
   void ask(Instant now, uint64_t id, Find& find, Out& out);
+  bool any(bool names) const;
   Result<Seen> checked(Instant now, const NodeKey& node, ByteView payload) const;
   bool waiting(const Find& find) const;
   void settle(Instant now, uint64_t id, Out& out);

@@ -56,7 +56,7 @@ struct Rig {
 
 // req: C5
 TEST(Finder, RelaysAreAskedFirstAndNamesWhenNoneKnows) {
-  Rig rig({"dns:example.org", "pkarr:https://one.example", "pkarr:https://two.example/path/"});
+  Rig rig({"dns:example.org", "lan", "pkarr:https://two.example/path/"});
   rig.start();
   EXPECT_EQ(rig.asked, (std::vector<size_t>{1, 2}));
   rig.answer(1, fail(Errc::kNotFound, "404"));
@@ -145,6 +145,7 @@ TEST(Finder, SourcesCostTimeAndNothingElse) {
 
 TEST(Finder, SourcesAreWrittenOneWay) {
   EXPECT_EQ(parse_hint_source("pkarr:https://x.example/pkarr/").value().at, "https://x.example/pkarr");
+  EXPECT_EQ(parse_hint_source("lan").value().text(), "lan");
   EXPECT_EQ(parse_hint_source("dns:example.org.@[::1]:53").value().server, "[::1]:53");
   for (const char* wrong : {"", "pkarr:", "pkarr:ftp://x", "dns:", "dns:@x", "dns:x@", "https://x", "dns:a b"}) EXPECT_EQ(parse_hint_source(wrong).code(), Errc::kInvalid) << wrong;
 }

@@ -77,9 +77,9 @@ void Discovery::on_hints(Turn& turn, uint64_t token, const Result<Bytes>& payloa
 
 // ---- being found
 
-std::vector<std::string> Discovery::addresses() const {
+std::vector<std::string> Discovery::addresses(bool own) const {
   std::vector<std::string> out = relay_addresses();
-  if (announced_ && announced_->own_addresses) out.insert(out.begin(), core_.config.addresses.begin(), core_.config.addresses.end());
+  if (own) out.insert(out.begin(), core_.config.addresses.begin(), core_.config.addresses.end());
   std::erase_if(out, [](const std::string& each) { return each.starts_with("0.0.0.0:") || each.starts_with("[::]:"); });
   if (out.size() > codec::kHintAddressesMax) out.resize(codec::kHintAddressesMax);
   return out;
@@ -90,7 +90,7 @@ void Discovery::announce(Turn& turn, const AnnounceRequest& request, std::functi
   for (const std::string& text : request.to) {
     const Result<mesh::HintSource> relay = mesh::parse_hint_source(text);
     if (!relay.ok()) return then(turn, relay.error());
-    if (relay->kind != mesh::HintSource::Kind::kPkarr) return then(turn, fail(Errc::kInvalid, "a node writes to no DNS server: put the TXT record that this prints into the zone file, and name PKARR relays here"));
+    if (relay->kind == mesh::HintSource::Kind::kDns) return then(turn, fail(Errc::kInvalid, "a node writes to no DNS server: put the TXT record that this prints into the zone file, and name PKARR relays here"));
   }
   const std::optional<Announced> before = std::exchange(announced_, Announced{request.to, request.own_addresses});
   const Status told = tell(turn);
@@ -104,22 +104,28 @@ void Discovery::announce(Turn& turn, const AnnounceRequest& request, std::functi
 }
 
 Status Discovery::tell(Turn& turn) {
-  const std::vector<std::string> where = addresses();
+  // Who is on the same network sees where this machine is anyway.
+  const bool lan = std::any_of(announced_->to.begin(), announced_->to.end(), [](const std::string& each) { return each == "lan"; });
+  const bool elsewhere = announced_->to.empty() || announced_->to.size() > (lan ? 1 : 0);
+  const std::vector<std::string> where = addresses(announced_->own_addresses || !elsewhere);
   tell_at_ = turn.now + kAnnounceRetry;
   if (where.empty()) return fail(Errc::kUnavailable, "there is nothing to tell: this node uses no relay (selvedge relay use TICKET), and its own addresses stay unsaid (--addresses)");
   const uint64_t expires = turn.now.unix_seconds() + kAnnounceHoldsSeconds;
   const uint64_t micros = std::max(uint64_t(turn.now.ns) / 1000, packet_ ? packet_->micros + 1 : 0);
   packet_ = TRY(codec::sign_node_hints(*core_.config.node, micros, {expires, where}, kAnnounceTtlSeconds));
+  const codec::PkarrPacket here = lan ? TRY(codec::sign_node_hints(*core_.config.node, micros, {expires, addresses(true)}, kAnnounceTtlSeconds)) : *packet_;
   packet_addresses_ = where;
   packet_expires_ = expires;
   tell_at_ = turn.now + kAnnounceEvery;
+  if (!lan) stop_lan(turn);
   told_.clear();
   telling_.clear();
   for (const std::string& text : announced_->to) {
     const uint64_t token = ++last_token_;
     telling_[token] = told_.size();
     told_.push_back({TRY(mesh::parse_hint_source(text)), ""});
-    turn.out.push(TellHintSource{token, told_.back().relay, core_.self(), packet_->payload()});
+    const bool to_lan = told_.back().relay.kind == mesh::HintSource::Kind::kLan;
+    turn.out.push(TellHintSource{token, told_.back().relay, core_.self(), to_lan ? here.payload() : packet_->payload()});
   }
   return ok();
 }
@@ -147,11 +153,18 @@ AnnounceAnswer Discovery::show() const {
   out.expires = packet_expires_;
   for (const Told& each : told_) out.to.push_back({each.relay.text(), each.said.empty() ? "no answer yet" : each.said});
   out.name = codec::hints_name(core_.self());
-  if (packet_) out.texts = codec::pkarr_texts(*packet_);
+  if (packet_) out.texts = codec::pkarr_texts(packet_->payload());
   return out;
 }
 
+void Discovery::stop_lan(Turn& turn) {
+  for (const Told& each : told_) {
+    if (each.relay.kind == mesh::HintSource::Kind::kLan) turn.out.push(TellHintSource{++last_token_, each.relay, core_.self(), {}});
+  }
+}
+
 AnnounceAnswer Discovery::off(Turn& turn) {
+  stop_lan(turn);
   announced_.reset();
   packet_.reset();
   told_.clear();

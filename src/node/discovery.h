@@ -56,7 +56,8 @@ class Discovery {
     mesh::HintSource relay;
     std::string said;
   };
-  std::vector<std::string> addresses() const;
+  std::vector<std::string> addresses(bool own) const;
+  void stop_lan(Turn& turn);
   Status tell(Turn& turn);
   void settle(Turn& turn);
   void route(Turn& turn, mesh::Finder::Out& effects);

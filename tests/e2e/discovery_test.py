@@ -5,6 +5,7 @@ import unittest
 
 from fabric import INVALID, NOT_FOUND, UNAVAILABLE, FabricTest
 from sources import Names, Relay
+from spaces import SpacedTest, enter, inside
 
 
 class Discovery(FabricTest):
@@ -124,6 +125,43 @@ class Discovery(FabricTest):
         ben = self.node("ben", "--find", "pkarr:http://127.0.0.1:9", "--find", "dns:example.test@127.0.0.1:9")
         self.expect(ben.run("peer", "find", other.key), NOT_FOUND, "pkarr:http://127.0.0.1:9", "dns:example.test@127.0.0.1:9")
         self.expect(ben.run("peer", "find", "nonsense"), INVALID)
+
+
+class Lan(SpacedTest):
+    """Three machines on one network."""
+
+    def setUp(self):
+        super().setUp()
+        self.space("switch")
+        inside("switch", "ip", "link", "add", "dev", "bridge", "type", "bridge")
+        inside("switch", "ip", "link", "set", "dev", "bridge", "up")
+
+    def machine(self, number, *options):
+        name = f"m{number}"
+        self.space(name)
+        self.wire(name, "switch", f"l{number}", f"192.168.7.{number}/24", None)
+        inside("switch", "ip", "link", "set", "dev", f"vl{number}", "master", "bridge")
+        return self.start_in(name, f"192.168.7.{number}:7443", *options)
+
+    # req: C5, C13
+    def test_machines_of_one_network_find_each_other_where_they_want_to_be_found(self):
+        home, ada, quiet = self.machine(1), self.machine(2, "--find", "lan"), self.machine(3)
+        self.expect(home.run("announce", "on", "--to", "lan"), 0)
+        found = json.loads(ada.run("--json", "peer", "find", home.key).stdout)
+        self.assertEqual(found["addresses"], ["192.168.7.1:7443"])
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        self.expect(ada.run("peer", "find", quiet.key), NOT_FOUND, "nobody on this network answers")
+        # Two nodes of one machine share the port.
+        self.expect(quiet.run("announce", "on", "--to", "lan"), 0)
+        self.expect(ada.run("announce", "on", "--to", "lan"), 0)
+        self.expect(ada.run("peer", "find", quiet.key), 0)
+        self.expect(quiet.run("announce", "off"), 0)
+        other = self.node("other", "--find", "lan", preexec=enter("m1"))
+        self.expect(other.run("peer", "find", quiet.key), NOT_FOUND)
+        self.expect(other.run("announce", "on", "--to", "lan"), 0)
+        self.assertEqual(len(json.loads(ada.run("--json", "peer", "find", other.key).stdout)["addresses"]), 1)
+        self.assertEqual(len(json.loads(ada.run("--json", "peer", "find", home.key).stdout)["addresses"]), 1)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,18 @@ class Service(FabricTest):
         self.expect(ada.run("curl", address, "--at", evil.ask("ticket")["ticket"]), UNAVAILABLE)
         self.assertEqual(evil.ask("service.list")["services"][0]["connections_ever"], 0)
 
+    # req: F4, C6, R22
+    def test_it_is_found_by_its_key_and_reached_through_a_relay(self):
+        meeting, home, ada = self.node("meeting", "--role", "relay", "--role", "rendezvous"), self.node("home"), self.node("ada")
+        ticket = meeting.ask("ticket")["ticket"]
+        address = self.exposed(home, "--for", "public")
+        self.expect(home.run("rendezvous", "publish", "wiki", "--relay", ticket, "--at", ticket), 0)
+        at = self.proxy(ada, address, "--via", ticket)
+        self.assertEqual(self.http(at, "/file"), self.web.file)
+        peers = ada.ask("peer.list")["peers"]
+        self.assertEqual([peer["path"] for peer in peers if peer["node"] == home.key], ["relay"])
+        self.assertNotIn(home.address, json.dumps(peers), "no address of the one that has it")
+
     # req: F5
     def test_taking_it_back_ends_open_connections(self):
         home, ada = self.node("home"), self.node("ada")

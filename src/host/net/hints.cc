@@ -49,6 +49,7 @@ namespace {
 
 Result<Bytes> ask_source(const mesh::HintSource& source, const crypto::PublicKey& node, const std::atomic<bool>& stopping) {
   if (source.kind == mesh::HintSource::Kind::kPkarr) return fetch_pkarr(source.at, node, stopping);
+  if (source.kind == mesh::HintSource::Kind::kLan) return query_lan(node, stopping);
   return codec::payload_of_texts(TRY(query_txt(codec::hints_name(node) + "." + source.at, source.server, stopping)));
 }
 
@@ -73,6 +74,21 @@ void HintClient::ask(const mesh::HintSource& source, const crypto::PublicKey& no
 }
 
 void HintClient::tell(const mesh::HintSource& relay, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then) {
+  if (relay.kind == mesh::HintSource::Kind::kLan) {
+    Status status;
+    if (payload.empty()) {
+      responder_.reset();
+    } else if (responder_ != nullptr) {
+      responder_->set_payload(node, payload);
+    } else {
+      Result<std::unique_ptr<LanResponder>> made = LanResponder::create(loop_, node, payload);
+      if (made.ok()) responder_ = std::move(made).value();
+      else status = made.error();
+    }
+    return loop_.post([alive = std::weak_ptr(alive_), then = std::move(then), status] {
+      if (!alive.expired()) then(status);
+    });
+  }
   std::function<Status()> what = [this, relay, node, payload = std::move(payload)] { return put_pkarr(relay.at, node, payload, stopping_); };
   enqueue(job_of<Status>(loop_, alive_, std::move(what), std::move(then)));
 }

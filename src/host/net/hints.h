@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "crypto/types.h"
 #include "host/loop/loop.h"
+#include "host/net/lan.h"
 #include "mesh/finder.h"
 
 namespace selvedge::host {
@@ -35,7 +36,7 @@ class HintClient {
   /// A PKARR payload as the source has it. Errors: kNotFound (it does not know the node), kUnavailable, kTimeout, kInvalid (not what a source
   /// says), kLimit (too many questions are under way).
   void ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then);
-  /// Errors: as ask(), and kExists (the relay has a newer one).
+  /// To a LAN: answers with it from now on; nothing more with an empty one. Errors: as ask(), kExists (the relay has a newer one), kIo.
   void tell(const mesh::HintSource& relay, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then);
 
  private:
@@ -47,6 +48,7 @@ class HintClient {
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
   std::atomic<bool> stopping_{false};
+  std::unique_ptr<LanResponder> responder_;   // on the loop thread
   std::vector<std::thread> threads_;
   std::shared_ptr<HintClient*> alive_;   // posted callbacks hold it weakly
 };
