@@ -15,20 +15,24 @@ constexpr Duration kPreemptBound = milliseconds(10);
 constexpr uint64_t kExpirySlackSeconds = 1;
 
 template <class M>
-std::optional<M> message_as(const node::Effect& effect) {
-  const auto* send = std::get_if<node::SendMessage>(&effect);
-  if (send == nullptr || send->message.empty() || send->message[0] != M::kType) return std::nullopt;
-  Result<M> message = codec::decode<M>(ByteView(send->message).subspan(1));
+std::optional<M> message_as(ByteView bytes) {
+  Bytes plain;
+  if (mesh::packed_type(bytes) == M::kType) {
+    Result<Bytes> unpacked = mesh::unpack_message(bytes);
+    if (!unpacked.ok()) return std::nullopt;
+    plain = std::move(unpacked).value();
+    bytes = plain;
+  }
+  if (bytes.empty() || bytes[0] != M::kType) return std::nullopt;
+  Result<M> message = codec::decode<M>(bytes.subspan(1));
   if (!message.ok()) return std::nullopt;
   return std::move(message).value();
 }
 
 template <class M>
-std::optional<M> message_as(ByteView bytes) {
-  if (bytes.empty() || bytes[0] != M::kType) return std::nullopt;
-  Result<M> message = codec::decode<M>(bytes.subspan(1));
-  if (!message.ok()) return std::nullopt;
-  return std::move(message).value();
+std::optional<M> message_as(const node::Effect& effect) {
+  const auto* send = std::get_if<node::SendMessage>(&effect);
+  return send == nullptr ? std::nullopt : message_as<M>(send->message);
 }
 
 }  // namespace
