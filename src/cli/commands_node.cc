@@ -137,6 +137,14 @@ CommandResult run_status(World& world) {
   out.line(fmt::format("  holds      {} objects of others, {}", status.objects_held, format_bytes(status.bytes_held)));
   out.line(fmt::format("  owns       {} files, {}", status.blobs_owned, format_bytes(status.bytes_owned)));
   out.line(fmt::format("  jobs       {} running", status.jobs_running));
+  const auto words = [](const std::vector<std::string>& list) {
+    std::string text;
+    for (const std::string& each : list) text += (text.empty() ? "" : ", ") + printable(each).substr(0, 60);
+    return text;
+  };
+  if (status.services > 0) out.line(fmt::format("  services   {} exposed", status.services));
+  if (!status.roles.empty()) out.line("  roles      " + words(status.roles) + ", for everybody");
+  if (!status.announced.empty()) out.line("  announced  " + words(status.announced));
   out.line("  isolation  " + status.isolation);
   if (status.repairs_pending > 0) out.line(fmt::format("  repairs    {} objects are being placed again", status.repairs_pending));
   print_owner_state(out, status);

@@ -164,7 +164,7 @@ bool parse_stat(const std::string& text, ProcEntry& entry) {
 
 }  // namespace
 
-size_t count_descendants(pid_t ancestor, const std::string& name) {
+std::set<pid_t> descendants(pid_t ancestor, const std::string& name) {
   constexpr size_t kCommMax = 15;  // the kernel keeps this much of a name
   std::map<pid_t, ProcEntry> all;
   std::error_code code;
@@ -175,15 +175,15 @@ size_t count_descendants(pid_t ancestor, const std::string& name) {
     const Result<Bytes> text = read_whole(it->path().string() + "/stat", 1u << 16);
     if (text.ok() && parse_stat(to_string(*text), entry)) all[pid] = entry;
   }
-  size_t count = 0;
+  std::set<pid_t> out;
   for (const auto& [pid, entry] : all) {
     if (entry.name != name.substr(0, kCommMax)) continue;
     constexpr size_t kDepthMax = 64;
     pid_t at = entry.parent;
     for (size_t depth = 0; at != ancestor && depth < kDepthMax && all.count(at); ++depth) at = all[at].parent;
-    count += at == ancestor ? 1 : 0;
+    if (at == ancestor) out.insert(pid);
   }
-  return count;
+  return out;
 }
 
 }  // namespace selvedge::cli

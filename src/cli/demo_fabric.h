@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,7 @@ class Fabric {
   std::vector<std::unique_ptr<DemoNode>> nodes_;
 };
 
-/// How many processes with this name descend from `ancestor`, as /proc shows them.
-size_t count_descendants(pid_t ancestor, const std::string& name);
+/// The processes with this name that descend from `ancestor`, as /proc shows them.
+std::set<pid_t> descendants(pid_t ancestor, const std::string& name);
 
 }  // namespace selvedge::cli

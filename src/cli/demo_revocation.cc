@@ -27,10 +27,13 @@ Status DemoScript::revoke_chen() {
   const auto run = TRY(run_job(request, "   map", [&](const Json& progress) {
     const uint64_t done = progress.at("tasks_done").number();
     if (changed.ok() || domains_before > 0 || done == 0 || done >= progress.at("tasks_total").number()) return;
-    domains_before = count_descendants(chen.pid, kRunner);
+    const std::set<pid_t> before = descendants(chen.pid, kRunner);
+    domains_before = before.size();
     if (domains_before == 0) return;
     changed = chen.client->ask(node::LeaseChangeRequest{lease, node::LeaseAction::kRevoke});
-    domains_after = count_descendants(chen.pid, kRunner);
+    // A process that only starts now, to wait for whoever has a lease next, is none of them.
+    const std::set<pid_t> after = descendants(chen.pid, kRunner);
+    domains_after = size_t(std::count_if(before.begin(), before.end(), [&](pid_t pid) { return after.contains(pid); }));
   }));
   report_.command(chen.home, "lease revoke " + lease);
   if (!changed.ok()) return changed.error();

@@ -254,13 +254,16 @@ struct StatusAnswer {
   uint64_t index_pending = 0;     // entries of the index that are in no copy on a host yet (where the owner's key is)
   uint64_t index_saved = 0;       // when the last copy was made; 0: never
   uint32_t devices_connected = 0; // of this owner, others than this one
+  std::vector<std::string> roles; // what it gives to everybody: relay, rendezvous
+  std::vector<std::string> announced;  // where it says it is; none: it tells nobody
+  uint32_t services = 0;          // exposed here
   std::string isolation;          // what runs programs here: "process", "microvm (KVM)", "microvm (TCG)"
   std::vector<AlertInfo> alerts;
   template <class V> void visit(V& v) {
     v("version", version); v("node", node); v("owner", owner); v("uptime_s", uptime_s); v("addresses", addresses);
     v("peers_connected", peers_connected); v("peers_known", peers_known); v("leases_active", leases_active);
     v("objects_held", objects_held); v("bytes_held", bytes_held); v("blobs_owned", blobs_owned); v("bytes_owned", bytes_owned);
-    v("jobs_running", jobs_running); v("repairs_pending", repairs_pending); v("owner_key_here", owner_key_here);
+    v("jobs_running", jobs_running); v("repairs_pending", repairs_pending); v("owner_key_here", owner_key_here); v("roles", roles); v("announced", announced); v("services", services);
     v("record_expires", record_expires); v("revoked", revoked); v("awaiting_index", awaiting_index); v("index_pending", index_pending);
     v("index_saved", index_saved); v("devices_connected", devices_connected);
     v("isolation", isolation); v("alerts", alerts);

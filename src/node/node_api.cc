@@ -48,6 +48,10 @@ void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
   status.index_pending = copy_.pending();
   status.index_saved = copy_.saved();
   status.devices_connected = uint32_t(devices_.connected(turn.now).size());
+  if (core_.config.roles & kRoleRelay) status.roles.push_back("relay");
+  if (core_.config.roles & kRoleRendezvous) status.roles.push_back("rendezvous");
+  status.announced = discovery_.show().addresses;
+  status.services = uint32_t(services_.list().services.size());
   status.isolation = core_.config.isolation_text;
   status.alerts = devices_.alerts(turn.now);
   answer(turn, id, status);

@@ -70,7 +70,13 @@ std::string text_of(const uv_tcp_t& tcp) {
 
 }  // namespace
 
-Sockets::Sockets(Loop& loop, Events events) : loop_(loop), events_(std::move(events)) {}
+Sockets::Sockets(Loop& loop, Events events) : loop_(loop), events_(std::move(events)), alive_(std::make_shared<Sockets*>(this)) {}
+
+void Sockets::later(std::function<void()> what) {
+  loop_.post([weak = std::weak_ptr(alive_), what = std::move(what)] {
+    if (!weak.expired()) what();
+  });
+}
 
 Sockets::~Sockets() {
   while (!listeners_.empty()) close_listener(listeners_.begin()->first);
@@ -132,7 +138,7 @@ void Sockets::connect(uint64_t id, const std::string& target) {
   const Result<sockaddr_storage> at = parse(target);
   if (!at.ok() || sockets_.contains(id) || sockets_.size() >= kSocketsMax) {
     const Error why = at.ok() ? Error{Errc::kLimit, "too many connections are open"} : at.error();
-    return loop_.post([this, id, why] { events_.connected(id, why); });
+    return later([this, id, why] { events_.connected(id, why); });
   }
   auto* socket = new Socket{};
   socket->owner = this;
@@ -148,7 +154,7 @@ void Sockets::connect(uint64_t id, const std::string& target) {
     if (self->open) uv_tcp_nodelay(&self->tcp, 1);
     self->owner->events_.connected(self->id, status == 0 ? ok() : Status(fail(Errc::kUnavailable, uv_strerror(status))));
   });
-  if (code != 0) loop_.post([this, id, code] { events_.connected(id, fail(Errc::kUnavailable, uv_strerror(code))); });
+  if (code != 0) later([this, id, code] { events_.connected(id, fail(Errc::kUnavailable, uv_strerror(code))); });
 }
 
 void Sockets::broke(Socket& socket) {
@@ -203,7 +209,7 @@ void Sockets::write(uint64_t id, Bytes bytes) {
   if (code == 0) return;
   socket->unsent -= write->bytes.size();
   delete write;
-  loop_.post([this, id] {
+  later([this, id] {
     if (Socket* broken = find(id)) broke(*broken);
   });
 }

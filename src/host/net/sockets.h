@@ -54,6 +54,8 @@ class Sockets {
   Socket* find(uint64_t id);
   void on_connection(Listener& listener);
   void broke(Socket& socket);
+  /// `what` once the loop is back, if this is still there then.
+  void later(std::function<void()> what);
   static void bury(Socket* socket, bool reset);
 
   Loop& loop_;
@@ -61,6 +63,7 @@ class Sockets {
   std::map<uint64_t, Listener*> listeners_;
   std::map<uint64_t, Socket*> sockets_;
   uint64_t last_came_ = 0;
+  std::shared_ptr<Sockets*> alive_;   // posted callbacks hold it weakly
 };
 
 }  // namespace selvedge::host
