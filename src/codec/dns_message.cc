@@ -8,7 +8,6 @@ namespace selvedge::codec {
 
 namespace {
 
-constexpr size_t kHeaderBytes = 12;
 constexpr size_t kLabelMax = 63;
 constexpr uint16_t kClassIn = 1;
 constexpr uint16_t kFlagsReply = 0x8000;   // RFC 1035 4.1.1, QR
