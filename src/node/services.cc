@@ -4,6 +4,7 @@
 
 #include "codec/multibase.h"
 #include "codec/ticket.h"
+#include "crypto/hash.h"
 
 namespace selvedge::node {
 
