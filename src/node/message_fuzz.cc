@@ -8,6 +8,8 @@
 #include "node/secret_messages.h"
 #include "mesh/relay.h"
 #include "mesh/rendezvous.h"
+#include "mesh/streams.h"
+#include "mesh/trunk.h"
 #include "work/messages.h"
 
 namespace {
@@ -32,6 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<node::AuditMessages>({data, size});
   round_trip<mesh::RendezvousMessages>({data, size});
   round_trip<mesh::RelayMessages>({data, size});
+  round_trip<mesh::StreamMessages>({data, size});
+  round_trip<mesh::TrunkMessages>({data, size});
+  round_trip<mesh::PackMessages>({data, size});
   if (const auto frame = mesh::parse_relay_frame({data, size}); frame.ok()) {
     CHECK(mesh::make_relay_frame(frame->circuit, frame->segment, frame->packets) == to_bytes(ByteView(data, size)));
   }
