@@ -124,5 +124,25 @@ TEST(Frame, SubsetKeepsTheChosenSymbols) {
   EXPECT_EQ(frame->sealed(1)[0], 9);
 }
 
+// req: B3, C10
+TEST(Frame, ALongFrameIsCutToWhatThePeerTakes) {
+  const std::vector<uint32_t> esis{1, 2, 3, 9, 20};
+  const Bytes whole = some_frame(esis);
+  EXPECT_EQ(split_frame(whole, whole.size()), std::vector<Bytes>{whole});
+  for (size_t max = whole.size() - 1; max > 0; --max) {
+    std::vector<uint32_t> found;
+    for (const Bytes& part : split_frame(whole, max)) {
+      const Result<FrameView> frame = parse_frame(part);
+      ASSERT_TRUE(frame.ok());
+      EXPECT_TRUE(part.size() <= max || frame->esis.size() == 1);
+      for (size_t i = 0; i < frame->esis.size(); ++i) {
+        found.push_back(frame->esis[i]);
+        EXPECT_EQ(frame->sealed(i)[0], uint8_t(frame->esis[i]));
+      }
+    }
+    EXPECT_EQ(found, esis) << max;
+  }
+}
+
 }  // namespace
 }  // namespace selvedge::mesh

@@ -4,7 +4,8 @@
 // once both sides have sent Hello and agreed on a version; only then do other messages count. Wanted peers are dialled
 // by key at each known address in turn, and again with growing pauses when a link is lost.
 //
-// Two nodes may have several links, when both dialled or one started anew before the other noticed that it had gone. What
+// Two nodes may have several links for a while, when one started anew before the other noticed that it had gone (several connections are one link,
+// trunk.h). What
 // is under way on a link when it closes is lost, so each change of links ends the session (PeerDown) and, while one is
 // left, begins it anew (PeerUp): whoever waits for an answer asks again.
 //

@@ -100,6 +100,9 @@ TEST(Session, AHelloThatDoesNotFitClosesTheLink) {
   cases.push_back({"no common version", {{kProtocolVersion + 1}, uint32_t(kFrameBytesMax), rig.peer.record()}});
   cases.push_back({"no version", {{}, uint32_t(kFrameBytesMax), rig.peer.record()}});
   cases.push_back({"tiny frames", {{kProtocolVersion}, kFrameBytesMin - 1, rig.peer.record()}});
+  Hello other_symbols = rig.peer.hello();
+  other_symbols.symbol_modes = uint8_t(~kSymbolsRaptorQ);
+  cases.push_back({"no common kind of symbols", other_symbols});
   cases.push_back({"expired record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), rig.peer.record(kNow)}});
   cases.push_back({"no record", {{kProtocolVersion}, uint32_t(kFrameBytesMax), {1}}});
   Bytes forged = rig.peer.record();
@@ -135,6 +138,20 @@ TEST(Session, ANodeKeyStaysWithItsOwner) {
   rig.sessions.on_hello(rig.now, 2, {{kProtocolVersion}, uint32_t(kFrameBytesMax), object::sign_object(thief, stolen).value().bytes}, rig.out);
   EXPECT_EQ(rig.count<CloseLink>(), 1u);
   EXPECT_EQ(rig.count<PeerUp>(), 0u);
+}
+
+// req: C10
+TEST(Session, BothSidesUseWhatBothKnow) {
+  Rig rig;
+  Hello hello = rig.peer.hello();
+  hello.frame_bytes_max = 20'000;
+  hello.compressions = 0xFE | kCompressionZstd;
+  hello.symbol_modes = 0xFF;
+  rig.sessions.on_link_opened(rig.now, 1, rig.key(), rig.out);
+  rig.sessions.on_hello(rig.now, 1, hello, rig.out);
+  ASSERT_TRUE(rig.sessions.up(rig.key()));
+  EXPECT_EQ(rig.sessions.find(rig.key())->frame_bytes_max, 20'000u);
+  EXPECT_EQ(rig.sessions.find(rig.key())->compressions, kCompressionZstd);
 }
 
 TEST(Session, ASecondHelloOnOneLinkIsABreach) {

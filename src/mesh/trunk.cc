@@ -87,7 +87,7 @@ void Trunks::on_message(Instant now, ConnectionId id, bool bulk, Bytes message, 
   }
   if (connection.link == 0) return close_connection(id, "the peer spoke before it joined", out);
   if (bulk) on_frame(now, connection, std::move(message), out);
-  else on_numbered(id, connection, std::move(message), out);
+  else on_numbered(connection, std::move(message), out);
 }
 
 void Trunks::on_lead(ConnectionId id, Connection& connection, const Lead& lead, Out& out) {
@@ -95,7 +95,7 @@ void Trunks::on_lead(ConnectionId id, Connection& connection, const Lead& lead, 
   connection.next = lead.first;
 }
 
-void Trunks::on_numbered(ConnectionId, Connection& connection, Bytes message, Out& out) {
+void Trunks::on_numbered(Connection& connection, Bytes message, Out& out) {
   Trunk& trunk = trunks_.at(connection.link);
   const uint64_t number = connection.next++;
   if (number < trunk.received) return;

@@ -145,7 +145,7 @@ class Trunks {
 
   void on_join(ConnectionId id, Connection& connection, const Join& join, Out& out);
   void on_lead(ConnectionId id, Connection& connection, const Lead& lead, Out& out);
-  void on_numbered(ConnectionId id, Connection& connection, Bytes message, Out& out);
+  void on_numbered(Connection& connection, Bytes message, Out& out);
   void on_frame(Instant now, Connection& connection, Bytes frame, Out& out);
   void give(ConnectionId id, bool bulk, Bytes message, Out& out);
   void lead_by(LinkId link, Trunk& trunk, ConnectionId id, Out& out);

@@ -298,6 +298,39 @@ TEST_F(NodeTest, AHostThatComesLaterCompletesTheCoverage) {
 
 // ---- what peers may do
 
+// req: B4
+TEST_F(NodeTest, SymbolsThatComeTooLateAreNotSent) {
+  grants();
+  (void)put("/f", Bytes(100, 1));
+  object::ObjectId object;
+  for (const auto& [key, value] : group_.at(host_).disk) {
+    if (key.first == store::Column::kSymbols) object.bytes = mesh::parse_frame(value)->header.object.bytes;
+  }
+  LinkId link = 0;
+  for (const auto& [id, other] : group_.at(host_).links) link = other.first == origin_ ? id : link;
+  const auto answer_after = [&](Duration took) {
+    mesh::SymbolRequest request{5, object, {}, {10}, {}, 1000, true};
+    Node& host = *group_.at(host_).node;
+    Node::Out out, answer;
+    host.on_message(group_.now, link, mesh::MeshMessages::encode(request), out);
+    for (Effect& effect : out.take()) {
+      const auto* use = std::get_if<UseDisk>(&effect);
+      const auto* read = use == nullptr ? nullptr : std::get_if<store::DiskRead>(&use->effect);
+      if (read == nullptr) continue;
+      std::vector<std::optional<Bytes>> values;
+      for (const Bytes& key : read->keys) values.push_back(group_.at(host_).disk.at({read->column, key}));
+      host.on_loaded(group_.now + took, read->token, std::move(values), answer);
+    }
+    return answer.take();
+  };
+  size_t frames = 0;
+  for (const Effect& effect : answer_after(milliseconds(999))) frames += std::holds_alternative<SendSymbols>(effect) ? 1 : 0;
+  EXPECT_EQ(frames, 1u);
+  const std::vector<Effect> late = answer_after(milliseconds(1000));
+  ASSERT_EQ(late.size(), 1u);
+  EXPECT_EQ(std::get<mesh::SymbolEnd>(*mesh::MeshMessages::decode(std::get<SendMessage>(late[0]).message)).error, uint8_t(Errc::kTimeout));
+}
+
 // req: C15 R24
 TEST_F(NodeTest, SymbolsAreNotGivenToWhomTheyDoNotBelong) {
   grants();

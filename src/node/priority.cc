@@ -47,7 +47,7 @@ mesh::Priority message_priority(ByteView message) {
   }
   if (AuditMessages::knows(type)) return Priority::kAudit;
   if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
-  const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type);
+  const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type) || mesh::StreamMessages::knows(type);
   const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type);
   return known ? Priority::kRequest : Priority::kEvent;
 }

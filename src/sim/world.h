@@ -2,7 +2,7 @@
 //
 // It runs the same Node that host/ runs. All that happens is an event on one heap ordered by (time, sequence); every
 // choice comes from one seed; so a seed replays a run exactly, and trace_hash() says whether it did. Links are what
-// QUIC gives: reliable and ordered within a channel, with nothing promised between the control and the bulk channel.
+// the trunks give: messages reliable and in order, frames reliable and in any order, with nothing promised between the two.
 // Loss shows as delay, long loss as a link that breaks.
 //
 // Faults are switched on and off by whoever drives the world (scenario.h) and never by chance alone. Checkers
@@ -183,7 +183,7 @@ class World {
   struct Held { Channel channel; Bytes bytes; };
   struct Link {
     Side sides[2];
-    Instant last_arrival[2][2];                // by sender's side, by channel
+    Instant last_arrival[2];                   // of messages, by sender's side
     std::vector<Held> held[2];                 // sent while blocked, by sender's side
   };
   struct Event {

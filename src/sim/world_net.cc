@@ -79,9 +79,12 @@ void World::send(NodeIndex n, node::LinkId id, Channel channel, Bytes bytes) {
 void World::transmit(size_t index, int side, Channel channel, Bytes bytes) {
   Duration delay = draw(net_rng_, weather.latency_min, weather.latency_max) + microseconds(int64_t(bytes.size()) / kBytesPerMicrosecond);
   if (net_rng_.chance(weather.retransmit_permille, 1000)) delay = delay + draw(net_rng_, weather.retransmit_min, weather.retransmit_max);
-  Instant& last = links_[index].last_arrival[side][size_t(channel)];
-  const Instant arrival = std::max(now_ + delay, last);  // never before what was sent earlier on this channel
-  last = arrival;
+  Instant arrival = now_ + delay;
+  if (channel == Channel::kControl) {
+    // Never before what was said earlier; frames come by several ways, in any order.
+    Instant& last = links_[index].last_arrival[side];
+    last = arrival = std::max(arrival, last);
+  }
   auto shared = std::make_shared<const Bytes>(std::move(bytes));
   after(arrival - now_, [this, index, side, channel, shared] { arrive(index, 1 - side, channel, *shared); });
 }

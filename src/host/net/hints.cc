@@ -35,14 +35,22 @@ void HintClient::work() {
   }
 }
 
-void HintClient::enqueue(std::function<void()> job) {
+bool HintClient::enqueue(std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
+    if (jobs_.size() >= kHintJobsMax) return false;
     jobs_.push_back(std::move(job));
   }
   // A node that asks nobody has no threads for it.
   if (threads_.size() < kHintThreads) threads_.emplace_back([this] { work(); });
   wake_.notify_one();
+  return true;
+}
+
+void HintClient::later(std::function<void()> what) {
+  loop_.post([weak = std::weak_ptr(alive_), what = std::move(what)] {
+    if (!weak.expired()) what();
+  });
 }
 
 namespace {
@@ -68,29 +76,20 @@ std::function<void()> job_of(Loop& loop, std::weak_ptr<HintClient*> alive, std::
 
 void HintClient::ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then) {
   std::function<Result<Bytes>()> what = [this, source, node] { return ask_source(source, node, stopping_); };
-  const bool full = [this] { const std::lock_guard lock(mutex_); return jobs_.size() >= kHintJobsMax; }();
-  if (full) return loop_.post([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
-  enqueue(job_of<Result<Bytes>>(loop_, alive_, std::move(what), std::move(then)));
+  if (!enqueue(job_of<Result<Bytes>>(loop_, alive_, std::move(what), then))) later([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
 }
 
-void HintClient::tell(const mesh::HintSource& relay, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then) {
-  if (relay.kind == mesh::HintSource::Kind::kLan) {
-    Status status;
-    if (payload.empty()) {
-      responder_.reset();
-    } else if (responder_ != nullptr) {
-      responder_->set_payload(node, payload);
-    } else {
-      Result<std::unique_ptr<LanResponder>> made = LanResponder::create(loop_, node, payload);
-      if (made.ok()) responder_ = std::move(made).value();
-      else status = made.error();
-    }
-    return loop_.post([alive = std::weak_ptr(alive_), then = std::move(then), status] {
-      if (!alive.expired()) then(status);
-    });
-  }
-  std::function<Status()> what = [this, relay, node, payload = std::move(payload)] { return put_pkarr(relay.at, node, payload, stopping_); };
-  enqueue(job_of<Status>(loop_, alive_, std::move(what), std::move(then)));
+Status HintClient::answer_lan(const crypto::PublicKey& node, ByteView payload) {
+  if (payload.empty()) responder_.reset();
+  else if (responder_ != nullptr) responder_->set_payload(node, payload);
+  else responder_ = TRY(LanResponder::create(loop_, node, payload));
+  return ok();
+}
+
+void HintClient::tell(const mesh::HintSource& to, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then) {
+  if (to.kind == mesh::HintSource::Kind::kLan) return later([then, status = answer_lan(node, payload)] { then(status); });
+  std::function<Status()> what = [this, to, node, payload = std::move(payload)] { return put_pkarr(to.at, node, payload, stopping_); };
+  if (!enqueue(job_of<Status>(loop_, alive_, std::move(what), then))) later([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
 }
 
 }  // namespace selvedge::host

@@ -37,10 +37,13 @@ class HintClient {
   /// says), kLimit (too many questions are under way).
   void ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then);
   /// To a LAN: answers with it from now on; nothing more with an empty one. Errors: as ask(), kExists (the relay has a newer one), kIo.
-  void tell(const mesh::HintSource& relay, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then);
+  void tell(const mesh::HintSource& to, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then);
 
  private:
-  void enqueue(std::function<void()> job);
+  /// False where too much is under way.
+  bool enqueue(std::function<void()> job);
+  void later(std::function<void()> what);
+  Status answer_lan(const crypto::PublicKey& node, ByteView payload);
   void work();
 
   Loop& loop_;
