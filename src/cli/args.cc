@@ -91,7 +91,7 @@ void add_node_verbs(CLI::App& app, Line& line) {
       ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();
   up->add_option("--paths", line.up.paths, "ways to peers: direct-only (never through a relay), prefer-direct (through a relay at first, then both show each other their addresses and try without), relay-ok (as the peer's ticket says; no address is shown)")
       ->check(CLI::IsMember({"direct-only", "prefer-direct", "relay-ok"}))->capture_default_str();
-  up->add_option("--find", line.up.find, "whom to ask where a node is, by its key: lan (this network) and pkarr:https://RELAY, then dns:SUFFIX or dns:SUFFIX@SERVER:PORT; may be repeated. What they say is checked")->type_name("SOURCE");
+  up->add_option("--find", line.up.find, "whom to ask where a node is, by its key: lan (this network), pkarr:https://RELAY and dht (the Mainline DHT; or dht:HOST:PORT, a node of it), then dns:SUFFIX or dns:SUFFIX@SERVER:PORT; may be repeated. What they say is checked")->type_name("SOURCE");
   up->add_option("--role", line.up.roles, "what this node gives to everybody who asks: relay (passes on packets of those who cannot reach each other), rendezvous (tells where services are); may be repeated")
       ->check(CLI::IsMember({"relay", "rendezvous"}))->type_name("ROLE");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");

@@ -18,9 +18,10 @@ void add_meeting_verbs(CLI::App& app, Verb& chosen) {
   CLI::App* on = add_verb(*announce, chosen, "on", "Tell PKARR relays, or print what a DNS server should say. Ways through relays only, unless --addresses.",
                           "  selvedge announce on --to lan                                answer who asks on this network\n"
                           "  selvedge announce on --to pkarr:https://relay.example.org\n"
+                          "  selvedge announce on --to dht                                the Mainline DHT, which needs no server\n"
                           "  selvedge announce on --addresses --dns example.org          a TXT record for a zone file\n",
                           verb_of(announce_options, run_announce_on));
-  on->add_option("--to", announce_options->to, "a PKARR relay, or lan: whoever asks on this network, which always learns this machine's address there; may be repeated, so that none is needed")->type_name("lan|pkarr:URL");
+  on->add_option("--to", announce_options->to, "a PKARR relay; dht, the Mainline DHT (or dht:HOST:PORT, a node of it); or lan: whoever asks on this network, which always learns this machine's address there; may be repeated, so that none is needed")->type_name("lan|dht|pkarr:URL");
   on->add_flag("--addresses", announce_options->own_addresses, "say this machine's own addresses too");
   on->add_option("--dns", announce_options->suffix, "print the TXT record for this domain")->type_name("DOMAIN");
   CLI::App* show = add_verb(*announce, chosen, "show", "What this node says, and who keeps it.", "  selvedge announce show\n  selvedge announce show --dns example.org\n", verb_of(announce_options, run_announce_show));

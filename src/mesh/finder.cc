@@ -7,7 +7,7 @@
 namespace selvedge::mesh {
 
 namespace {
-constexpr std::string_view kPkarrScheme = "pkarr:", kDnsScheme = "dns:", kLan = "lan";
+constexpr std::string_view kPkarrScheme = "pkarr:", kDnsScheme = "dns:", kLan = "lan", kDht = "dht";
 constexpr size_t kSourceTextMax = 512;
 
 uint64_t unix_micros(Instant at) { return uint64_t(at.ns) / 1000; }
@@ -15,16 +15,24 @@ uint64_t unix_micros(Instant at) { return uint64_t(at.ns) / 1000; }
 
 std::string HintSource::text() const {
   if (kind == Kind::kLan) return std::string(kLan);
+  if (kind == Kind::kDht) return std::string(kDht) + (at.empty() ? "" : ":" + at);
   if (kind == Kind::kPkarr) return std::string(kPkarrScheme) + at;
   return std::string(kDnsScheme) + at + (server.empty() ? "" : "@" + server);
 }
 
 Result<HintSource> parse_hint_source(const std::string& text) {
-  const auto wrong = [&](const char* why) { return fail(Errc::kInvalid, "\"" + text.substr(0, 100) + "\" is no source of hints: " + why + " (pkarr:https://RELAY, lan, dns:SUFFIX, dns:SUFFIX@SERVER:PORT)"); };
+  const auto wrong = [&](const char* why) { return fail(Errc::kInvalid, "\"" + text.substr(0, 100) + "\" is no source of hints: " + why + " (pkarr:https://RELAY, lan, dht, dht:HOST:PORT, dns:SUFFIX, dns:SUFFIX@SERVER:PORT)"); };
   if (text.size() > kSourceTextMax || std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c == 0x7F; })) return wrong("it is too long, or holds spaces");
   HintSource source;
   if (text == kLan) {
     source.kind = HintSource::Kind::kLan;
+    return source;
+  }
+  if (text == kDht || text.starts_with(std::string(kDht) + ":")) {
+    source.kind = HintSource::Kind::kDht;
+    source.at = text.substr(std::min(text.size(), kDht.size() + 1));
+    const size_t colon = source.at.rfind(':');
+    if (text != kDht && (colon == std::string::npos || colon == 0 || colon + 1 == source.at.size() || source.at.find(',') != std::string::npos)) return wrong("a node of the DHT is HOST:PORT");
     return source;
   }
   if (text.starts_with(kPkarrScheme)) {
@@ -33,7 +41,7 @@ Result<HintSource> parse_hint_source(const std::string& text) {
     while (source.at.ends_with('/')) source.at.pop_back();
     return source;
   }
-  if (!text.starts_with(kDnsScheme)) return wrong("it begins with neither pkarr: nor dns:, nor is it lan");
+  if (!text.starts_with(kDnsScheme)) return wrong("it begins with neither pkarr:, dht nor dns:, nor is it lan");
   source.kind = HintSource::Kind::kDns;
   source.at = text.substr(kDnsScheme.size());
   if (const size_t at = source.at.find('@'); at != std::string::npos) {
@@ -66,6 +74,7 @@ void Finder::ask(Instant now, uint64_t id, Find& find, Out& out) {
   find.until = now + kSourcePatience;
   for (size_t i = 0; i < sources_.size(); ++i) {
     if ((sources_[i].kind == HintSource::Kind::kDns) != find.names) continue;
+    if (sources_[i].kind == HintSource::Kind::kDht) find.until = now + kDhtPatience;
     find.sources[i].asked = true;
     out.push(AskHints{id, i, find.node});
   }

@@ -1,6 +1,6 @@
 // Finder: where a node is, from sources that may be slow, silent, stale or false. spec: SP 2, 5
 //
-// First the PKARR relays and this machine's own network, all at once; then, if none of them gave an answer, the names of DNS. An answer counts if the key that is looked for signed it, if it has
+// First the PKARR relays, the DHT and this machine's own network, all at once; then, if none of them gave an answer, the names of DNS. An answer counts if the key that is looked for signed it, if it has
 // not expired, and if it is no older than what was seen before. So a source costs time and no more. Of several answers the newest counts: after the
 // first good one the others have a moment left. Tickets come before all of this, and need nobody.
 //
@@ -23,17 +23,19 @@ constexpr size_t kHintSourcesMax = 8;
 constexpr size_t kFindsMax = 256;
 constexpr size_t kHintsKnownMax = 4096;
 constexpr Duration kSourcePatience = seconds(5);
+/// The DHT has no server: a question goes from one stranger to the next.
+constexpr Duration kDhtPatience = seconds(15);
 constexpr Duration kNewerAnswerWait = milliseconds(200);
 /// Clocks differ; what claims to be from later than this is false.
 constexpr Duration kHintFutureMax = seconds(3600);
 
 struct HintSource {
-  enum class Kind : uint8_t { kPkarr, kDns, kLan } kind = Kind::kPkarr;
-  std::string at;                  // the relay's URL; or the suffix under which names are asked for; of a LAN nothing
+  enum class Kind : uint8_t { kPkarr, kDns, kLan, kDht } kind = Kind::kPkarr;
+  std::string at;                  // the relay's URL; or the suffix under which names are asked for; of the DHT "HOST:PORT" of a node of it, or nothing; of a LAN nothing
   std::string server;              // of DNS: "192.0.2.53:53"; empty: the system's
   std::string text() const;        // as it was written
 };
-/// "lan", "pkarr:https://relay.example.org", "dns:example.org", "dns:example.org@192.0.2.53:5353". Errors: kInvalid.
+/// "lan", "dht", "dht:127.0.0.1:6881", "pkarr:https://relay.example.org", "dns:example.org", "dns:example.org@192.0.2.53:5353". Errors: kInvalid.
 Result<HintSource> parse_hint_source(const std::string& text);
 
 struct AskHints { uint64_t find; size_t source; NodeKey node; };

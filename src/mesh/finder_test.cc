@@ -70,6 +70,16 @@ TEST(Finder, RelaysAreAskedFirstAndNamesWhenNoneKnows) {
 }
 
 // req: C5
+TEST(Finder, TheDhtIsGivenMoreTimeThanARelay) {
+  Rig rig({"dht", "dns:example.org"});
+  rig.start();
+  rig.pass(kSourcePatience);
+  EXPECT_EQ(rig.asked, (std::vector<size_t>{0}));
+  rig.pass(kDhtPatience - kSourcePatience);
+  EXPECT_EQ(rig.asked, (std::vector<size_t>{0, 1}));
+}
+
+// req: C5
 TEST(Finder, AClearFailureNamesWhatWasTried) {
   Rig rig({"dns:example.org@127.0.0.1:5353", "pkarr:http://127.0.0.1:1"});
   rig.start();
@@ -146,8 +156,10 @@ TEST(Finder, SourcesCostTimeAndNothingElse) {
 TEST(Finder, SourcesAreWrittenOneWay) {
   EXPECT_EQ(parse_hint_source("pkarr:https://x.example/pkarr/").value().at, "https://x.example/pkarr");
   EXPECT_EQ(parse_hint_source("lan").value().text(), "lan");
+  EXPECT_EQ(parse_hint_source("dht").value().at, "");
+  EXPECT_EQ(parse_hint_source("dht:127.0.0.1:6881").value().text(), "dht:127.0.0.1:6881");
   EXPECT_EQ(parse_hint_source("dns:example.org.@[::1]:53").value().server, "[::1]:53");
-  for (const char* wrong : {"", "pkarr:", "pkarr:ftp://x", "dns:", "dns:@x", "dns:x@", "https://x", "dns:a b"}) EXPECT_EQ(parse_hint_source(wrong).code(), Errc::kInvalid) << wrong;
+  for (const char* wrong : {"", "pkarr:", "pkarr:ftp://x", "dns:", "dns:@x", "dns:x@", "https://x", "dns:a b", "dht:", "dht:x", "dht::1", "dht:x:", "dhtx"}) EXPECT_EQ(parse_hint_source(wrong).code(), Errc::kInvalid) << wrong;
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ void Discovery::announce(Turn& turn, const AnnounceRequest& request, std::functi
   for (const std::string& text : request.to) {
     const Result<mesh::HintSource> relay = mesh::parse_hint_source(text);
     if (!relay.ok()) return then(turn, relay.error());
-    if (relay->kind == mesh::HintSource::Kind::kDns) return then(turn, fail(Errc::kInvalid, "a node writes to no DNS server: put the TXT record that this prints into the zone file, and name PKARR relays here"));
+    if (relay->kind == mesh::HintSource::Kind::kDns) return then(turn, fail(Errc::kInvalid, "a node writes to no DNS server: put the TXT record that this prints into the zone file, and name PKARR relays or the DHT here"));
   }
   const std::optional<Announced> before = std::exchange(announced_, Announced{request.to, request.own_addresses});
   const Status told = tell(turn);

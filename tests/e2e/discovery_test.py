@@ -4,7 +4,7 @@ import json
 import unittest
 
 from fabric import INVALID, NOT_FOUND, UNAVAILABLE, FabricTest
-from sources import Names, Relay
+from sources import Names, Network, Relay
 from spaces import SpacedTest, enter, inside
 
 
@@ -24,6 +24,10 @@ class Discovery(FabricTest):
 
     def names(self):
         self.sources.append(Names())
+        return self.sources[-1]
+
+    def network(self):
+        self.sources.append(Network())
         return self.sources[-1]
 
     def announced(self, node, *words):
@@ -60,6 +64,30 @@ class Discovery(FabricTest):
         self.assertNotEqual(home.address, before)
         self.until("it says where it is now", lambda: relay.puts > puts)
         self.until("the session", lambda: self.connected(ada) == 1)
+
+    # req: C5
+    def test_the_dht_leads_to_a_node_and_to_where_it_moved(self):
+        network = self.network()
+        home = self.node("home")
+        told = self.announced(home, "--to", network.source)
+        self.assertEqual([each["said"] for each in told["to"]], ["keeps it"])
+        ada = self.node("ada", "--find", network.source)
+        found = json.loads(ada.run("--json", "peer", "find", home.key).stdout)
+        self.assertEqual(found["addresses"], [home.address])
+        self.assertEqual([each["said"] for each in found["asked"]], ["knows it"])
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        before = home.address
+        home.kill()
+        home.address = "127.0.0.1:0"
+        home.start()
+        self.assertNotEqual(home.address, before)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        # A node that was never told of is not there, and a network in which nobody answers says so.
+        self.expect(ada.run("peer", "find", self.node("other").key), NOT_FOUND, network.source + ": does not know it", "ticket")
+        ben = self.node("ben", "--find", "dht:127.0.0.1:9")
+        self.expect(ben.run("peer", "find", home.key), NOT_FOUND, "dht:127.0.0.1:9: ")
+        self.expect(ben.run("announce", "on", "--addresses", "--to", "dht:nowhere"), INVALID, "HOST:PORT")
 
     # req: C5
     def test_dns_is_asked_when_no_relay_knows(self):

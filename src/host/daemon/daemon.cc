@@ -186,6 +186,7 @@ Status Daemon::start(const HomeKeys& keys) {
   if (node_->owner() != keys.node.owner) return fail(Errc::kInvalid, home_.record_path() + " is by another owner than this node's; remove it and enrol anew (selvedge device request)");
   TRY(open_disk());
   TRY(open_network(keys));
+  for (const mesh::HintSource& each : options_.hint_sources) TRY(hints_.prepare(each));
   TRY(open_api());
   node_->set_addresses(addresses());
   Status started;

@@ -74,7 +74,23 @@ std::function<void()> job_of(Loop& loop, std::weak_ptr<HintClient*> alive, std::
 
 }  // namespace
 
+Result<Dht*> HintClient::dht(const std::string& bootstrap) {
+  if (const auto it = dhts_.find(bootstrap); it != dhts_.end()) return it->second.get();
+  if (dhts_.size() >= 2 * mesh::kHintSourcesMax) return fail(Errc::kLimit, "this node is in too many networks");
+  return dhts_.emplace(bootstrap, TRY(Dht::create(loop_, bootstrap))).first->second.get();
+}
+
+Status HintClient::prepare(const mesh::HintSource& source) {
+  if (source.kind == mesh::HintSource::Kind::kDht) TRY(dht(source.at));
+  return ok();
+}
+
 void HintClient::ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then) {
+  if (source.kind == mesh::HintSource::Kind::kDht) {
+    const Result<Dht*> network = dht(source.at);
+    if (!network.ok()) return later([then, error = network.error()] { then(error); });
+    return (*network)->ask(node, std::move(then));
+  }
   std::function<Result<Bytes>()> what = [this, source, node] { return ask_source(source, node, stopping_); };
   if (!enqueue(job_of<Result<Bytes>>(loop_, alive_, std::move(what), then))) later([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
 }
@@ -88,6 +104,11 @@ Status HintClient::answer_lan(const crypto::PublicKey& node, ByteView payload) {
 
 void HintClient::tell(const mesh::HintSource& to, const crypto::PublicKey& node, Bytes payload, std::function<void(Status)> then) {
   if (to.kind == mesh::HintSource::Kind::kLan) return later([then, status = answer_lan(node, payload)] { then(status); });
+  if (to.kind == mesh::HintSource::Kind::kDht) {
+    const Result<Dht*> network = dht(to.at);
+    if (!network.ok()) return later([then, error = network.error()] { then(error); });
+    return (*network)->tell(node, std::move(payload), std::move(then));
+  }
   std::function<Status()> what = [this, to, node, payload = std::move(payload)] { return put_pkarr(to.at, node, payload, stopping_); };
   if (!enqueue(job_of<Status>(loop_, alive_, std::move(what), then))) later([then] { then(fail(Errc::kLimit, "too many questions are under way")); });
 }

@@ -1,4 +1,4 @@
-// HintClient: asks PKARR relays by HTTP (libcurl) and DNS servers (c-ares) where a node is, and tells the former.
+// HintClient: asks PKARR relays by HTTP (libcurl), the DHT (libtorrent) and DNS servers (c-ares) where a node is, and tells the former two.
 //
 // The libraries block on threads of its own, so that neither the loop nor its workers wait for strangers. What comes back is bounded, and is checked by
 // whoever asked: nothing here is trusted. Answers come on the loop thread. Lives on the loop thread; owned by the daemon.
@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "base/result.h"
 #include "crypto/types.h"
 #include "host/loop/loop.h"
+#include "host/net/dht.h"
 #include "host/net/lan.h"
 #include "mesh/finder.h"
 
@@ -33,6 +35,8 @@ class HintClient {
   HintClient(const HintClient&) = delete;
   HintClient& operator=(const HintClient&) = delete;
 
+  /// Readies what takes long to be ready. Errors: kIo.
+  Status prepare(const mesh::HintSource& source);
   /// A PKARR payload as the source has it. Errors: kNotFound (it does not know the node), kUnavailable, kTimeout, kInvalid (not what a source
   /// says), kLimit (too many questions are under way).
   void ask(const mesh::HintSource& source, const crypto::PublicKey& node, std::function<void(Result<Bytes>)> then);
@@ -44,6 +48,8 @@ class HintClient {
   bool enqueue(std::function<void()> job);
   void later(std::function<void()> what);
   Status answer_lan(const crypto::PublicKey& node, ByteView payload);
+  /// Joins it where that was not done yet.
+  Result<Dht*> dht(const std::string& bootstrap);
   void work();
 
   Loop& loop_;
@@ -52,6 +58,7 @@ class HintClient {
   std::deque<std::function<void()>> jobs_;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<LanResponder> responder_;   // on the loop thread
+  std::map<std::string, std::unique_ptr<Dht>> dhts_;   // by bootstrap; at most as many as there are sources
   std::vector<std::thread> threads_;
   std::shared_ptr<HintClient*> alive_;   // posted callbacks hold it weakly
 };
