@@ -47,7 +47,7 @@ CommandResult run_announce_on(World& world, const AnnounceOptions& options) {
   const Json answer = TRY(client->ask_json(node::AnnounceRequest{options.to, options.own_addresses}));
   world.terminal.record(answer.dump());
   print_announced(world.terminal, TRY(read_answer<node::AnnounceAnswer>(answer)), options.suffix);
-  world.terminal.remark("Whoever knows this node's key can find it now; so can whoever those relays tell. selvedge announce off ends it.");
+  world.terminal.remark("Whoever knows this node's key can find it now; so can whoever those tell. selvedge announce off ends it.");
   return kExitOk;
 }
 
