@@ -80,12 +80,14 @@ void add_node_verbs(CLI::App& app, Line& line) {
   CLI::App* up = add_verb(app, line.verb, "up", "Run the node in the foreground, until Ctrl-C or selvedge stop.",
                           "  selvedge up\n"
                           "  selvedge up --listen 192.0.2.7:7443      be reachable by others at this address (UDP)\n"
+                          "  selvedge up --listen 0.0.0.0:7443 --map-port   behind a home router\n"
                           "  selvedge up --listen 192.0.2.7:7443 --role relay --role rendezvous\n"
                           "  selvedge up --tpm device:/dev/tpmrm0     let the machine's TPM vouch for identity tokens\n"
                           "  selvedge --json up                       the ready line as JSON, for programs that wait for it\n",
                           [&line](World& w) { return run_up(w, line.up); });
   up->add_option("--listen", line.up.listen, "address and UDP port to be reached at; port 0 takes a free one")->type_name("ADDR:PORT")->capture_default_str();
   up->add_option("--advertise", line.up.advertise, "where others reach this node, for its tickets, when that is not where it listens: a forwarded port, say; may be repeated, and much data goes over all of them at once")->type_name("ADDR:PORT");
+  up->add_flag("--map-port", line.up.map_port, "ask the router for a port that leads here (NAT-PMP, then UPnP), so that others reach this node behind it; renewed, and given back at the end. selvedge status shows the address");
   up->add_option("--tpm", line.up.tpm, "how the TPM 2.0 of this machine is reached; without it identities are of tier software")->type_name("TCTI");
   up->add_option("--isolation", line.up.isolation, "run each program in a locked-down process, or that in a QEMU microVM of its own; selvedge doctor says which boot here")
       ->check(CLI::IsMember({"process", "microvm"}))->capture_default_str();

@@ -67,6 +67,10 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.home = world.home;
   daemon.listen = options.listen;
   daemon.advertise = options.advertise;
+  daemon.map_port = options.map_port;
+  if (options.map_port && (options.listen.starts_with("127.") || options.listen.starts_with("[::1]"))) {
+    return fail(Errc::kInvalid, "no router leads to this machine's loopback, where the node would listen; say where else: --listen 0.0.0.0:7443");
+  }
   daemon.runner_path = TRY(find_runner());
   daemon.version = world.version;
   daemon.json = world.terminal.json();

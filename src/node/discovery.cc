@@ -103,6 +103,10 @@ void Discovery::announce(Turn& turn, const AnnounceRequest& request, std::functi
   settle(turn);
 }
 
+void Discovery::on_addresses(Turn& turn) {
+  if (announced_) tell_at_ = turn.now;
+}
+
 Status Discovery::tell(Turn& turn) {
   // Who is on the same network sees where this machine is anyway.
   const bool lan = std::any_of(announced_->to.begin(), announced_->to.end(), [](const std::string& each) { return each == "lan"; });

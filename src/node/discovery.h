@@ -45,6 +45,7 @@ class Discovery {
   AnnounceAnswer off(Turn& turn);
 
   // ---- of the host
+  void on_addresses(Turn& turn);
   void on_hints(Turn& turn, uint64_t token, const Result<Bytes>& payload);
   void on_told(Turn& turn, uint64_t token, const Status& status);
 

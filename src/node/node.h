@@ -80,6 +80,8 @@ class Node {
   void on_socket_end(Instant now, SocketId socket, Out& out);
   void on_socket_written(Instant now, SocketId socket, size_t bytes, Out& out);
   void on_socket_closed(Instant now, SocketId socket, Out& out);
+  /// Where others reach this node from now on. Who is told of it anyway is told soon.
+  void on_addresses(Instant now, std::vector<std::string> addresses, Out& out);
   void on_hints(Instant now, uint64_t token, const Result<Bytes>& payload, Out& out);
   void on_hints_told(Instant now, uint64_t token, const Status& status, Out& out);
   void on_computed(Instant now, uint64_t token, ComputeResult result, Out& out);

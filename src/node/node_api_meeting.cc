@@ -36,6 +36,13 @@ void Node::answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& requ
   meetings_.resolve(turn, request, [this, id](Turn& t, Result<ResolveAnswer> resolved) { answer_or_refuse(t, id, resolved); });
 }
 
+void Node::on_addresses(Instant now, std::vector<std::string> addresses, Out& out) {
+  Turn turn{now, out};
+  set_addresses(std::move(addresses));
+  discovery_.on_addresses(turn);
+  finish(turn);
+}
+
 void Node::on_hints(Instant now, uint64_t token, const Result<Bytes>& payload, Out& out) {
   Turn turn{now, out};
   discovery_.on_hints(turn, token, payload);

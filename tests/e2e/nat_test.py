@@ -6,9 +6,12 @@ not, and the relay goes on carrying. spec: WF 9.7
 
 import json
 import os
+import subprocess
+import sys
 import unittest
 
-from spaces import SpacedTest, inside
+from fabric import INVALID
+from spaces import SpacedTest, enter, inside
 
 
 class Nat(SpacedTest):
@@ -81,6 +84,47 @@ class Nat(SpacedTest):
         self.meet(relay, home, ada)
         self.works(ada)
         self.assertEqual(self.way(ada), "relay")
+
+    def mapped(self, kind):
+        """A node behind a router that maps ports if asked so, another one outside, and what the router says."""
+        self.public()
+        self.router("routerA", 1, "masquerade")
+        self.host("a", "routerA", 1, 1)
+        gateway = subprocess.Popen([sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "gateway.py"), kind, "10.1.1.1", "198.51.100.1", "vup1"],
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=enter("routerA"))
+        self.addCleanup(lambda: (gateway.kill(), gateway.wait(), gateway.stdout.close()))
+        self.assertEqual(gateway.stdout.readline(), "ready\n")
+        return self.start_in("a", "0.0.0.0:7000", "--map-port"), self.nodes[0], gateway
+
+    def reached(self, kind, port):
+        home, ada, gateway = self.mapped(kind)
+        self.until("the mapping", lambda: f"198.51.100.1:{port}" in home.ask("status")["addresses"])
+        self.assertEqual(gateway.stdout.readline(), f"mapped {port} to 10.1.1.2:7000\n")
+        self.expect(ada.run("peer", "add", self.ticket(home)), 0)
+        self.until("a session", lambda: self.way(ada) == "direct")
+        self.assertEqual([peer["at"] for peer in ada.ask("peer.list")["peers"]], [f"198.51.100.1:{port}"])
+        home.stop()
+        self.assertEqual(gateway.stdout.readline(), "unmapped\n")
+
+    # req: C1, C3
+    def test_a_router_leads_here_by_nat_pmp(self):
+        self.reached("nat-pmp", 8000)
+
+    # req: C1, C3
+    def test_a_router_leads_here_by_upnp_by_another_port_where_one_is_taken(self):
+        self.reached("upnp", 7001)
+
+    # req: C1, C3
+    def test_a_router_that_refuses_is_named_and_harms_nothing(self):
+        home, _, _ = self.mapped("refuses")
+        log = os.path.join(home.home, "node.log")
+
+        def said():
+            with open(log, encoding="utf-8") as lines:
+                return [line for line in lines if "port mapping is turned off there" in line and "UPnP: no router answers" in line]
+        self.until("the log says so", said)
+        self.assertEqual(home.ask("status")["addresses"], ["10.1.1.2:7000"])
+        self.expect(self.nodes[0].run("up", "--map-port"), INVALID, "--listen 0.0.0.0:7443")
 
     # req: C1, C3
     def test_two_behind_one_router_meet_inside(self):

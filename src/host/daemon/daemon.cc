@@ -18,6 +18,7 @@
 #include "host/domain/microvm.h"
 #include "host/kernel/kernel.h"
 #include "host/net/hints.h"
+#include "host/net/port_map.h"
 #include "host/net/sockets.h"
 #include "host/quic/addresses.h"
 #include "host/tpm/tpm.h"
@@ -112,6 +113,7 @@ class Daemon {
   Status open_disk();
   Status open_network(const HomeKeys& keys);
   Status open_api();
+  void open_port();
   void watch_signals();
   void watch_kernel();
   void look_at_kernel();
@@ -137,6 +139,8 @@ class Daemon {
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<Wires> wires_;
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<PortMap> port_map_;   // null: none is asked for
+  std::string mapped_;                  // where the world finds this node through the router; empty: not known
   std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
   Kernel kernel_;
@@ -196,6 +200,7 @@ Status Daemon::start(const HomeKeys& keys) {
   TRY(home_.save_record(node_->record()));
   watch_signals();
   watch_kernel();
+  if (options_.map_port) open_port();
   print_ready();
   return ok();
 }
@@ -450,7 +455,21 @@ void Daemon::shut_down(const std::string& why) {
   loop_.post([this] { loop_.stop(); });
 }
 
-std::vector<std::string> Daemon::addresses() const { return options_.advertise.empty() ? reachable_at(wires_->address()) : options_.advertise; }
+std::vector<std::string> Daemon::addresses() const {
+  std::vector<std::string> out = options_.advertise.empty() ? reachable_at(wires_->address()) : options_.advertise;
+  if (!mapped_.empty()) out.push_back(mapped_);
+  return out;
+}
+
+void Daemon::open_port() {
+  const std::string address = wires_->address();
+  const uint16_t port = uint16_t(std::stoul(address.substr(address.rfind(':') + 1)));
+  port_map_ = std::make_unique<PortMap>(loop_, port, [this](const Result<MappedPort>& mapped) {
+    log_.write(mapped.ok() ? "the router leads " + mapped->address + " here (" + mapped->by + ")" : mapped.error().message);
+    mapped_ = mapped.ok() ? mapped->address : "";
+    input([&](Instant now, node::Node::Out& out) { node_->on_addresses(now, addresses(), out); });
+  });
+}
 
 void Daemon::print_ready() {
   const std::string address = wires_->address();

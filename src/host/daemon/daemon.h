@@ -19,6 +19,7 @@ struct DaemonOptions {
   std::string home;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> advertise;  // where others reach it, for its tickets; empty: where it listens
+  bool map_port = false;       // ask the router for a port that leads here (host/net/port_map.h)
   std::string runner_path;     // selvedge-domain
   std::shared_ptr<const MicroVm> machine;  // what runners are put into (host/domain/microvm.h); null: a process is all there is
   std::string version;
