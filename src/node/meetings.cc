@@ -149,13 +149,40 @@ bool Meetings::reached_by_relay(const NodeKey& peer) const {
 }
 
 void Meetings::on_peer_up(Turn& turn, const NodeKey& peer) {
-  if (core_.config.paths == PathPolicy::kPreferDirect && reached_by_relay(peer)) offer_paths(turn, peer, false);
+  if (core_.config.paths != PathPolicy::kPreferDirect) return;
+  if (reached_by_relay(peer)) offer_paths(turn, peer, false);
+  if (better_.size() >= mesh::kPeersMax && !better_.contains(peer)) return;
+  Better& better = better_[peer];
+  better.wait = kPathAgainFirst;
+  better.again = turn.now + better.wait;
+}
+
+void Meetings::on_addresses(Turn& turn) {
+  std::vector<NodeKey> relayed;
+  for (auto& [peer, better] : better_) {
+    if (!core_.sessions.up(peer) || !reached_by_relay(peer)) continue;
+    better.offered = {};  // what was offered is not all there is any more
+    relayed.push_back(peer);
+  }
+  for (const NodeKey& peer : relayed) offer_paths(turn, peer, false);
+}
+
+void Meetings::offer_paths_again(Turn& turn) {
+  std::vector<NodeKey> relayed;
+  for (auto& [peer, better] : better_) {
+    if (better.again > turn.now) continue;
+    const bool up = core_.sessions.up(peer), by_relay = up && reached_by_relay(peer);
+    better.wait = by_relay ? std::min(better.wait * 2, kPathAgainMost) : kPathAgainFirst;
+    better.again = up ? turn.now + better.wait : Instant::never();
+    if (by_relay) relayed.push_back(peer);
+  }
+  for (const NodeKey& peer : relayed) offer_paths(turn, peer, false);
 }
 
 void Meetings::offer_paths(Turn& turn, const NodeKey& peer, bool reply) {
   const auto lately = [&](const Instant& at) { return at + kPathOfferEvery > turn.now; };
-  if (better_.size() >= mesh::kPeersMax) std::erase_if(better_, [&](const auto& each) { return !lately(each.second.offered) && !lately(each.second.tried); });
-  if (better_.size() >= mesh::kPeersMax || lately(better_[peer].offered)) return;
+  if (better_.size() >= mesh::kPeersMax) std::erase_if(better_, [&](const auto& each) { return each.second.again == Instant::never() && !lately(each.second.offered) && !lately(each.second.tried); });
+  if ((better_.size() >= mesh::kPeersMax && !better_.contains(peer)) || lately(better_[peer].offered)) return;
   better_[peer].offered = turn.now;
   mesh::PathOffer offer;
   offer.reply = reply;
@@ -452,6 +479,7 @@ void Meetings::on_deadline(Turn& turn) {
     route(turn, effects);
   }
   if (rendezvous_) rendezvous_->on_deadline(turn.now);
+  offer_paths_again(turn);
   std::vector<uint64_t> late;
   for (const auto& [request, asked] : asked_) {
     if (asked.until <= turn.now) late.push_back(request);
@@ -472,6 +500,7 @@ Instant Meetings::next_deadline() const {
   Instant soonest = std::min(visits_.next_deadline(), resolver_.next_deadline());
   if (relay_ && relay_->circuits() > 0) soonest = std::min(soonest, relay_->next_deadline());
   if (rendezvous_ && rendezvous_->sets() > 0) soonest = std::min(soonest, rendezvous_->next_deadline());
+  for (const auto& [peer, better] : better_) soonest = std::min(soonest, better.again);
   for (const auto& [request, asked] : asked_) soonest = std::min(soonest, asked.until);
   for (const auto& [handle, registered] : registered_) soonest = std::min(soonest, registered.renew_at);
   return soonest;

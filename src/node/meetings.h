@@ -26,6 +26,9 @@ constexpr size_t kHandlesMax = 16;
 constexpr size_t kOpenCircuitsMax = 1024;
 /// A better way to a peer is looked for no more often than this.
 constexpr Duration kPathOfferEvery = seconds(30);
+/// A session that goes through a relay is tried directly again after this, then after twice as long each time, up to the most: routers change.
+constexpr Duration kPathAgainFirst = seconds(60);
+constexpr Duration kPathAgainMost = seconds(900);
 
 /// relay:KEY@HOST:PORT/HANDLE
 struct RelayAddress {
@@ -58,6 +61,8 @@ class Meetings {
 
   // ---- leaving a relay for a better way
   void on_peer_up(Turn& turn, const NodeKey& peer);
+  /// This node is to be found elsewhere too from now on.
+  void on_addresses(Turn& turn);
   void on_path_offer(Turn& turn, const NodeKey& from, const mesh::PathOffer& offer);
   /// Tries another way to a peer. Node plugs the sessions in.
   std::function<void(Turn&, const NodeKey& peer, const std::string& address)> on_probe;
@@ -99,6 +104,7 @@ class Meetings {
   };
   bool reached_by_relay(const NodeKey& peer) const;
   void offer_paths(Turn& turn, const NodeKey& peer, bool reply);
+  void offer_paths_again(Turn& turn);
 
   /// A question to a provider, and what to do with its answer.
   struct Asked {
@@ -131,7 +137,11 @@ class Meetings {
   std::map<uint64_t, Asked> asked_;
   std::map<uint64_t, std::function<void(Turn&, mesh::Resolved)>> resolving_;
   std::string observed_;                  // where this node's packets come from, as a relay saw it last
-  struct Better { Instant offered, tried; };
+  struct Better {
+    Instant offered, tried;
+    Instant again = Instant::never();
+    Duration wait = kPathAgainFirst;
+  };
   std::map<NodeKey, Better> better_;      // when a better way to a peer was last offered, and tried
   uint64_t last_request_ = 0;
   uint64_t last_circuit_ = 0;

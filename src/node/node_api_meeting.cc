@@ -40,6 +40,7 @@ void Node::on_addresses(Instant now, std::vector<std::string> addresses, Out& ou
   Turn turn{now, out};
   set_addresses(std::move(addresses));
   discovery_.on_addresses(turn);
+  meetings_.on_addresses(turn);
   finish(turn);
 }
 

@@ -298,6 +298,46 @@ TEST_F(NodeTest, AHostThatComesLaterCompletesTheCoverage) {
 
 // ---- what peers may do
 
+// req: C1, C3
+TEST(NodePaths, ASessionThroughARelayIsTriedDirectlyAgainAndAgain) {
+  Group group;
+  const size_t one = group.add("one"), two = group.add("two");
+  group.at(one).paths = PathPolicy::kPreferDirect;
+  ASSERT_TRUE(group.start(one).ok());
+  ASSERT_TRUE(group.start(two).ok());
+  const LinkId link = group.link(one, two).first;
+  const auto offers = [&] {
+    size_t count = 0;
+    for (const Bytes& message : std::exchange(group.at(two).received, {})) {
+      const auto parsed = mesh::MeshMessages::decode(message);
+      count += parsed.ok() && std::holds_alternative<mesh::PathOffer>(*parsed) ? 1 : 0;
+    }
+    return count;
+  };
+  group.pass(seconds(600));
+  EXPECT_EQ(offers(), 0u) << "there is a direct way";
+  group.at(one).node->on_link_ways(link, {kCircuitAddress});
+  group.pass(kPathAgainFirst);
+  EXPECT_EQ(offers(), 1u);
+  group.pass(kPathAgainFirst * 2 - seconds(1));
+  EXPECT_EQ(offers(), 0u) << "less and less often";
+  group.pass(seconds(1));
+  EXPECT_EQ(offers(), 1u);
+  // A router opened a port: that is said at once.
+  group.feed(one, [&](Node& node, Node::Out& out) { node.on_addresses(group.now, {"one:1", "198.51.100.1:8000"}, out); });
+  EXPECT_EQ(offers(), 1u);
+  group.at(one).node->on_link_ways(link, {"198.51.100.2:1"});
+  group.pass(seconds(3600));
+  EXPECT_EQ(offers(), 0u);
+  // The direct way broke, and the relay still carries.
+  group.at(one).node->on_link_ways(link, {kCircuitAddress});
+  group.pass(kPathAgainFirst);
+  EXPECT_EQ(offers(), 1u);
+  group.close(one, group.at(one).links.begin()->first);
+  group.pass(seconds(3600));
+  EXPECT_EQ(offers(), 0u);
+}
+
 // req: B4
 TEST_F(NodeTest, SymbolsThatComeTooLateAreNotSent) {
   grants();

@@ -60,6 +60,7 @@ class Group {
     bool hold_attestations = false;
     std::vector<std::string> traces;
     std::map<LinkId, std::pair<size_t, LinkId>> links;
+    PathPolicy paths = PathPolicy::kRelayOk;
     bool in_machines = false;              // offers the stronger isolation
     std::vector<Bytes> received;           // control messages, as they came
     std::vector<Bytes> frames;             // bulk frames, as they came
@@ -115,6 +116,7 @@ class Group {
     config.addresses = {m.name + ":1"};
     config.version = "test";
     config.identity_secret = object::identity_secret(seed_of("identity " + m.name));
+    config.paths = m.paths;
     if (m.in_machines) config.isolation = work::Isolation::kMachine, config.isolation_text = "microvm (test)";
     if (m.chip != nullptr) config.attestation = m.chip->tier();
     TRY(Node::check(config));
