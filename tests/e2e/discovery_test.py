@@ -86,7 +86,7 @@ class Discovery(FabricTest):
         # A node that was never told of is not there, and a network in which nobody answers says so.
         self.expect(ada.run("peer", "find", self.node("other").key), NOT_FOUND, network.source + ": does not know it", "ticket")
         ben = self.node("ben", "--find", "dht:127.0.0.1:9")
-        self.expect(ben.run("peer", "find", home.key), NOT_FOUND, "dht:127.0.0.1:9: ")
+        self.expect(ben.run("peer", "find", home.key), NOT_FOUND, "dht:127.0.0.1:9: nobody of the network answers")
         self.expect(ben.run("announce", "on", "--addresses", "--to", "dht:nowhere"), INVALID, "HOST:PORT")
 
     # req: C5

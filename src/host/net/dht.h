@@ -18,8 +18,8 @@ namespace libtorrent { class session; }
 
 namespace selvedge::host {
 
-/// A lookup goes through several strangers, of whom many are gone; so the finder waits longer for it than for a relay (mesh::kDhtPatience).
-inline constexpr Duration kDhtTimeout = seconds(20);
+/// A lookup goes through several strangers, of whom many are gone. The finder waits a little longer (mesh::kDhtPatience), to hear why there is none.
+inline constexpr Duration kDhtTimeout = seconds(12);
 inline constexpr size_t kDhtQuestionsMax = 256;
 
 class Dht {

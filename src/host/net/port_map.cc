@@ -49,24 +49,26 @@ class NatPmp {
   }
   Result<in_addr> public_address() {
     if (sendpublicaddressrequest(&state_) < 0) return silent();
-    return TRY(answer()).pnu.publicaddress.addr;
+    return TRY(answer(NATPMP_RESPTYPE_PUBLICADDRESS)).pnu.publicaddress.addr;
   }
   /// The port outside, and for how long. `lease` zero takes it back.
   Result<std::pair<uint16_t, Duration>> map(uint16_t port, Duration lease) {
     if (sendnewportmappingrequest(&state_, NATPMP_PROTOCOL_UDP, port, lease == Duration{} ? 0 : port, uint32_t(lease.ns / seconds(1).ns)) < 0) return silent();
-    const natpmpresp_t got = TRY(answer());
+    const natpmpresp_t got = TRY(answer(NATPMP_RESPTYPE_UDPPORTMAPPING));
+    if (lease != Duration{} && (got.pnu.newportmapping.lifetime == 0 || got.pnu.newportmapping.mappedpublicport == 0)) return fail(Errc::kUnavailable, "the router gives no port");
     return std::pair(got.pnu.newportmapping.mappedpublicport, seconds(got.pnu.newportmapping.lifetime));
   }
 
  private:
   NatPmp() = default;
   static Error silent() { return fail(Errc::kUnavailable, "the router does not answer"); }
-  Result<natpmpresp_t> answer() {
+  Result<natpmpresp_t> answer(uint16_t type) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(kRouterPatience.ns / 2);
     for (;;) {
       natpmpresp_t response;
       const int code = readnatpmpresponseorretry(&state_, &response);
-      if (code >= 0) return response;
+      if (code >= 0 && response.type == type) return response;
+      if (code >= 0) continue;   // a late one, to an earlier question
       if (code == NATPMP_ERR_NOTAUTHORIZED) return fail(Errc::kUnavailable, "the router refuses: port mapping is turned off there");
       if (code != NATPMP_TRYAGAIN || std::chrono::steady_clock::now() >= until) return silent();
       timeval wait{};
@@ -192,7 +194,7 @@ void PortMap::work() {
       });
     }
     std::unique_lock lock(mutex_);
-    const Duration wait = mapped ? std::max(mapped->lease / 2, seconds(1)) : kPortMapRetry;
+    const Duration wait = mapped ? std::min(std::max(mapped->lease / 2, seconds(1)), kPortMapRenew) : kPortMapRetry;
     stop = wake_.wait_for(lock, std::chrono::nanoseconds(wait.ns), [this] { return stopping_; });
   }
   if (mapped) unmap_port(port_, *mapped);

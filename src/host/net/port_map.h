@@ -1,6 +1,6 @@
 // PortMap: asks this network's router for a port by which the world reaches this node: NAT-PMP (RFC 6886, libnatpmp), else UPnP (miniupnpc).
 //
-// The mapping is for a while, is renewed at half of that, and is given back at the end, so that a node that died leaves nothing open for long. The
+// The mapping is for a while, is renewed long before (routers start anew, and are given other addresses), and is given back at the end, so that a node that died leaves nothing open for long. The
 // libraries block on a thread of its own. Lives on the loop thread; owned by the daemon, where its owner asked for it.
 #pragma once
 
@@ -17,6 +17,7 @@
 namespace selvedge::host {
 
 inline constexpr Duration kPortMapLease = seconds(3600);
+inline constexpr Duration kPortMapRenew = seconds(600);   // or half of the lease
 inline constexpr Duration kPortMapRetry = seconds(60);
 /// A router on the same network answers in milliseconds; of the two ways each has so long.
 inline constexpr Duration kRouterPatience = seconds(2);
