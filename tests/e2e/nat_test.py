@@ -57,31 +57,31 @@ class Nat(SpacedTest):
         self.until("the grant", lambda: any(grant["state"] == "active" for grant in ada.ask("grant.list")["grants"]))
         self.expect(ada.run("put", self.path("file", os.urandom(200_000))), 0)
 
-    # req: C1, C3
-    def test_routers_that_map_alike_are_passed_directly(self):
+    def pair(self, rule_a, rule_b, *more_b):
+        """Ada behind one router, the home behind another, which has these rules besides; they met through a relay."""
         relay = self.public()
-        self.router("routerA", 1, "masquerade")
-        self.router("routerB", 2, "masquerade")
+        self.router("routerA", 1, rule_a)
+        self.router("routerB", 2, rule_b)
+        for rule in more_b:
+            inside("routerB", "nft", rule)
         self.host("a", "routerA", 1, 1)
         self.host("b", "routerB", 2, 1)
-        home = self.start_in("a", "0.0.0.0:7000", "--paths", "prefer-direct")
-        ada = self.start_in("b", "0.0.0.0:7000", "--paths", "prefer-direct")
+        ada = self.start_in("a", "0.0.0.0:7000", "--paths", "prefer-direct")
+        home = self.start_in("b", "0.0.0.0:7000", "--paths", "prefer-direct")
         self.meet(relay, home, ada)
+        return ada
+
+    # req: C1, C3
+    def test_routers_that_map_alike_are_passed_directly(self):
+        ada = self.pair("masquerade", "masquerade")
         self.until("a direct way", lambda: self.way(ada) == "direct")
         at = [peer["at"] for peer in ada.ask("peer.list")["peers"]][0]
-        self.assertTrue(at.startswith("198.51.100.1:"), at)
+        self.assertTrue(at.startswith("198.51.100.2:"), at)
         self.works(ada)
 
     # req: C1, C3
     def test_routers_that_map_anew_leave_the_relay_in_between(self):
-        relay = self.public()
-        self.router("routerA", 1, "masquerade fully-random")
-        self.router("routerB", 2, "masquerade fully-random")
-        self.host("a", "routerA", 1, 1)
-        self.host("b", "routerB", 2, 1)
-        home = self.start_in("a", "0.0.0.0:7000", "--paths", "prefer-direct")
-        ada = self.start_in("b", "0.0.0.0:7000", "--paths", "prefer-direct")
-        self.meet(relay, home, ada)
+        ada = self.pair("masquerade fully-random", "masquerade fully-random")
         self.works(ada)
         self.assertEqual(self.way(ada), "relay")
 
@@ -125,6 +125,20 @@ class Nat(SpacedTest):
         self.until("the log says so", said)
         self.assertEqual(home.ask("status")["addresses"], ["10.1.1.2:7000"])
         self.expect(self.nodes[0].run("up", "--map-port"), INVALID, "--listen 0.0.0.0:7443")
+
+    # req: C1, C3
+    def test_a_router_that_lets_anybody_in_is_enough(self):
+        # Full cone: what comes to the port goes in, whoever sent it; so the other side may map anew as it likes.
+        ada = self.pair("masquerade fully-random", "masquerade", "add chain ip nat pre { type nat hook prerouting priority -100; }",
+                        "add rule ip nat pre iifname vup2 udp dport 7000 dnat to 10.2.1.2:7000")
+        self.until("a direct way", lambda: self.way(ada) == "direct")
+        self.works(ada)
+
+    # req: C1, C3
+    def test_one_router_that_maps_anew_is_enough_for_the_relay_to_stay(self):
+        ada = self.pair("masquerade fully-random", "masquerade")
+        self.works(ada)
+        self.assertEqual(self.way(ada), "relay")
 
     # req: C1, C3
     def test_two_behind_one_router_meet_inside(self):
