@@ -1,6 +1,8 @@
 // Verbs about finding nodes by their keys, and being found.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/shared.h"
 #include "cli/units.h"
@@ -46,8 +48,11 @@ CommandResult run_announce_on(World& world, const AnnounceOptions& options) {
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::AnnounceRequest{options.to, options.own_addresses}));
   world.terminal.record(answer.dump());
-  print_announced(world.terminal, TRY(read_answer<node::AnnounceAnswer>(answer)), options.suffix);
-  world.terminal.remark("Whoever knows this node's key can find it now; so can whoever those tell. selvedge announce off ends it.");
+  const auto announced = TRY(read_answer<node::AnnounceAnswer>(answer));
+  print_announced(world.terminal, announced, options.suffix);
+  const bool kept = announced.to.empty() || std::any_of(announced.to.begin(), announced.to.end(), [](const node::SourceAnswer& each) { return each.said == node::kKeepsIt; });
+  world.terminal.remark(!kept ? "Nobody keeps it yet; this node tries again every minute. How that goes: selvedge announce show"
+                              : "Whoever knows this node's key can find it now; so can whoever those tell. selvedge announce off ends it.");
   return kExitOk;
 }
 

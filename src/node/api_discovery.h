@@ -8,6 +8,9 @@
 
 namespace selvedge::node {
 
+/// What a source that was told of a node says when all is well.
+inline constexpr const char* kKeepsIt = "keeps it";
+
 struct SourceAnswer {
   std::string source;
   std::string said;
@@ -44,7 +47,7 @@ struct AnnounceAnswer {
 struct AnnounceRequest {
   static constexpr const char* kMethod = "announce.on";
   using Answer = AnnounceAnswer;
-  std::vector<std::string> to;     // "pkarr:https://RELAY"
+  std::vector<std::string> to;     // "pkarr:https://RELAY", "dht", "lan"
   bool own_addresses = false;
   template <class V> void visit(V& v) { v("to", to); v("own_addresses", own_addresses); }
 };

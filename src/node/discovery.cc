@@ -137,7 +137,7 @@ Status Discovery::tell(Turn& turn) {
 void Discovery::on_told(Turn& turn, uint64_t token, const Status& status) {
   const auto it = telling_.find(token);
   if (it == telling_.end()) return;
-  told_[it->second].said = status.ok() ? "keeps it" : status.error().message;
+  told_[it->second].said = status.ok() ? kKeepsIt : status.error().message;
   telling_.erase(it);
   if (!status.ok()) tell_at_ = std::min(tell_at_, turn.now + kAnnounceRetry);
   settle(turn);

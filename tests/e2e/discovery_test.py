@@ -87,6 +87,9 @@ class Discovery(FabricTest):
         self.expect(ada.run("peer", "find", self.node("other").key), NOT_FOUND, network.source + ": does not know it", "ticket")
         ben = self.node("ben", "--find", "dht:127.0.0.1:9")
         self.expect(ben.run("peer", "find", home.key), NOT_FOUND, "dht:127.0.0.1:9: nobody of the network answers")
+        unkept = ben.run("announce", "on", "--addresses", "--to", "dht:127.0.0.1:9")
+        self.assertIn(b"nobody of the network answers", unkept.stdout)
+        self.expect(unkept, 0, "Nobody keeps it yet")
         self.expect(ben.run("announce", "on", "--addresses", "--to", "dht:nowhere"), INVALID, "HOST:PORT")
 
     # req: C5

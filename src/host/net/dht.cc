@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kMicrosAt = 64, kDnsAt = 72;   // in a payload
 constexpr size_t kPutNodesMin = 1;
+constexpr Duration kPutAgain = seconds(1);
+constexpr const char* kSilent = "nobody of the network answers";
 
 lt::settings_pack settings(const std::string& bootstrap) {
   lt::settings_pack pack;
@@ -109,7 +111,7 @@ void Dht::tell(const crypto::PublicKey& node, Bytes payload, std::function<void(
     loop_.post([then, good] { then(good ? fail(Errc::kLimit, "too much is being told") : fail(Errc::kInvalid, "this is no PKARR payload")); });
     return;
   }
-  Put put{std::move(then), std::move(payload), 0, loop_.now() + kDhtTimeout};
+  Put put{std::move(then), std::move(payload), 0, loop_.now() + kDhtTimeout, Instant::never()};
   put.micros = micros_of(put.payload);
   if (const auto before = puts_.find(node); before != puts_.end()) {
     loop_.post([then = std::move(before->second.then)] { then(fail(Errc::kExists, "a later one is being told")); });
@@ -169,17 +171,23 @@ void Dht::on_item(const crypto::PublicKey& node, Bytes payload, uint64_t micros,
 void Dht::on_put(const crypto::PublicKey& node, uint64_t micros, size_t nodes) {
   const auto it = puts_.find(node);
   if (it == puts_.end() || micros < it->second.micros) return;   // of an earlier put
+  // The library says that it has joined even where it knows nobody yet.
+  if (nodes < kPutNodesMin && loop_.now() + kPutAgain < it->second.until) {
+    it->second.again = loop_.now() + kPutAgain;
+    return arm();
+  }
   const Put put = std::move(it->second);
   puts_.erase(it);
   arm();
   if (micros > put.micros) return put.then(fail(Errc::kExists, "it has a later one"));
-  put.then(nodes >= kPutNodesMin ? ok() : Status(fail(Errc::kUnavailable, "nobody of the network took it")));
+  put.then(nodes >= kPutNodesMin ? ok() : Status(fail(Errc::kUnavailable, kSilent)));
 }
 
 void Dht::on_deadline() {
   const Instant now = loop_.now();
-  const Error silent = fail(Errc::kTimeout, joined_ ? "the network did not answer in time" : "nobody of the network answers");
+  const Error silent = fail(Errc::kTimeout, kSilent);
   std::vector<std::function<void()>> over;
+  std::vector<crypto::PublicKey> again;
   std::erase_if(gets_, [&](const auto& each) {
     const Get& get = each.second;
     if (get.until > now) return false;
@@ -189,10 +197,17 @@ void Dht::on_deadline() {
     return true;
   });
   std::erase_if(puts_, [&](const auto& each) {
-    if (each.second.until > now) return false;
+    if (each.second.until > now) {
+      if (each.second.again <= now) again.push_back(each.first);
+      return false;
+    }
     over.push_back([then = each.second.then, silent] { then(silent); });
     return true;
   });
+  for (const crypto::PublicKey& node : again) {
+    puts_.at(node).again = Instant::never();
+    start_put(node, puts_.at(node));
+  }
   arm();
   for (const auto& each : over) each();
 }
@@ -200,7 +215,7 @@ void Dht::on_deadline() {
 void Dht::arm() {
   Instant soonest = Instant::never();
   for (const auto& [node, get] : gets_) soonest = std::min(soonest, get.until);
-  for (const auto& [node, put] : puts_) soonest = std::min(soonest, put.until);
+  for (const auto& [node, put] : puts_) soonest = std::min({soonest, put.until, put.again});
   deadline_.set(soonest);
 }
 

@@ -47,6 +47,7 @@ class Dht {
     Bytes payload;
     uint64_t micros = 0;
     Instant until;
+    Instant again;           // nobody took it; never: it is under way
   };
   Dht(Loop& loop, std::unique_ptr<libtorrent::session> session);
   void start_get(const crypto::PublicKey& node);
@@ -60,7 +61,7 @@ class Dht {
 
   Loop& loop_;
   std::unique_ptr<libtorrent::session> session_;
-  bool joined_ = false;      // somebody answered; until then questions wait, as the library would lose them
+  bool joined_ = false;      // the library is ready; until then questions wait, as it would lose them
   std::map<crypto::PublicKey, Get> gets_;
   std::map<crypto::PublicKey, Put> puts_;
   Loop::Timer deadline_;
