@@ -72,7 +72,7 @@ class Eavesdropper(FabricTest):
         for what, secret in secrets.items():
             self.assertFalse(secret in wire or secret[::-1] in wire, what + " is on the wire")
 
-    # req: C13, B1
+    # req: C13
     def test_no_content_name_or_identity_is_on_the_wire(self):
         host = self.tapped("host")
         _, content, secrets = self.scenario(host, self.ticket(host))

@@ -33,7 +33,7 @@ class PortMap {
  public:
   /// `changed` comes on the loop thread, at first and whenever it comes out otherwise than before. Errors it carries: kUnavailable.
   PortMap(Loop& loop, uint16_t port, std::function<void(const Result<MappedPort>&)> changed);
-  /// Gives the port back; takes as long as the router, at most kRouterPatience.
+  /// Gives the port back; blocks for as long as the router takes, some seconds where it is silent.
   ~PortMap();
   PortMap(const PortMap&) = delete;
   PortMap& operator=(const PortMap&) = delete;
