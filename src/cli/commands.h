@@ -26,6 +26,7 @@ struct UpOptions {
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> advertise;
   bool map_port = false;
+  std::string pkarr_relay;
   std::string tpm;
   std::string isolation = "process";
   std::vector<std::string> roles;

@@ -68,6 +68,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.listen = options.listen;
   daemon.advertise = options.advertise;
   daemon.map_port = options.map_port;
+  daemon.pkarr_relay = options.pkarr_relay;
   if (options.map_port && (options.listen.starts_with("127.") || options.listen.starts_with("[::1]"))) {
     return fail(Errc::kInvalid, "no router leads to this machine's loopback, where the node would listen; say where else: --listen 0.0.0.0:7443");
   }

@@ -50,6 +50,7 @@ void Node::answer_to(Turn& turn, RequestId id, const StatusRequest&) {
   status.devices_connected = uint32_t(devices_.connected(turn.now).size());
   if (core_.config.roles & kRoleRelay) status.roles.push_back("relay");
   if (core_.config.roles & kRoleRendezvous) status.roles.push_back("rendezvous");
+  if (core_.config.roles & kRolePkarrRelay) status.roles.push_back("pkarr-relay");
   status.announced = discovery_.show().addresses;
   status.services = uint32_t(services_.list().services.size());
   status.isolation = core_.config.isolation_text;

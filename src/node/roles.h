@@ -6,7 +6,7 @@
 namespace selvedge::node {
 
 using Roles = uint8_t;
-inline constexpr Roles kRoleRelay = 1, kRoleRendezvous = 2;
+inline constexpr Roles kRoleRelay = 1, kRoleRendezvous = 2, kRolePkarrRelay = 4;
 
 /// Which ways to a peer a node takes. spec: WF 9.7, R22
 enum class PathPolicy : uint8_t {

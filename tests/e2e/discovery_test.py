@@ -1,7 +1,9 @@
 """Finding a node by its key: PKARR relays, then DNS, then a failure that says what was tried. Sources may lie."""
 
+import http.client
 import json
 import unittest
+import urllib.parse
 
 from fabric import INVALID, NOT_FOUND, UNAVAILABLE, FabricTest
 from sources import Names, Network, Relay
@@ -91,6 +93,59 @@ class Discovery(FabricTest):
         self.assertIn(b"nobody of the network answers", unkept.stdout)
         self.expect(unkept, 0, "Nobody keeps it yet")
         self.expect(ben.run("announce", "on", "--addresses", "--to", "dht:nowhere"), INVALID, "HOST:PORT")
+
+    def say(self, relay, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection(urllib.parse.urlparse(relay.ready["pkarr_relay"]).netloc, timeout=20)
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer, content
+
+    # req: C5, R21
+    def test_any_node_is_a_pkarr_relay_if_its_owner_wants(self):
+        network = self.network()
+        meeting = self.node("meeting", "--pkarr-relay", "127.0.0.1:0", "--find", network.source)
+        source = "pkarr:" + meeting.ready["pkarr_relay"]
+        self.assertIn("pkarr-relay", meeting.ask("status")["roles"])
+        home = self.node("home")
+        told = self.announced(home, "--to", source)
+        self.assertEqual([each["said"] for each in told["to"]], ["keeps it"])
+        ada = self.node("ada", "--find", source)
+        self.expect(ada.run("peer", "add", home.key), 0)
+        self.until("the session", lambda: self.connected(ada) == 1)
+        # What it is told it passes on to the DHT, and what it does not know it looks for there.
+        ben = self.node("ben", "--find", network.source)
+        self.until("the DHT knows it", lambda: ben.run("peer", "find", home.key).returncode == 0)
+        cleo = self.node("cleo")
+        self.announced(cleo, "--to", network.source)
+        self.assertEqual(json.loads(ada.run("--json", "peer", "find", cleo.key).stdout)["addresses"], [cleo.address])
+        self.expect(ada.run("peer", "find", meeting.key), NOT_FOUND, "does not know it")
+
+    # req: C5, C11
+    def test_a_relay_keeps_only_what_the_key_signed_and_makes_haste_wait(self):
+        meeting = self.node("meeting", "--pkarr-relay", "127.0.0.1:0")
+        home = self.node("home")
+        self.announced(home, "--to", "pkarr:" + meeting.ready["pkarr_relay"])
+        answer, packet = self.say(meeting, "GET", "/" + home.key)
+        self.assertEqual((answer.status, answer.headers["Access-Control-Allow-Origin"]), (200, "*"))
+        self.assertEqual(answer.headers["Content-Type"], "application/pkarr.org/relays#payload")
+        self.assertRegex(answer.headers["Cache-Control"], "max-age=[0-9]+")
+        self.assertEqual(self.say(meeting, "GET", "/" + home.key, If_Modified_Since=answer.headers["Last-Modified"])[0].status, 304)
+        self.assertEqual(self.say(meeting, "PUT", "/" + home.key, packet)[0].status, 204)
+        self.assertEqual(self.say(meeting, "PUT", "/" + meeting.key, packet)[0].status, 400)
+        self.assertEqual(self.say(meeting, "PUT", "/" + home.key, packet[:-1] + bytes([packet[-1] ^ 1]))[0].status, 400)
+        self.assertEqual(self.say(meeting, "PUT", "/" + home.key, bytes(1073))[0].status, 413)
+        self.assertEqual(self.say(meeting, "GET", "/%2e%2e/etc/passwd")[0].status, 400)
+        self.assertEqual(self.say(meeting, "DELETE", "/" + home.key)[0].status, 405)
+        self.assertEqual(self.say(meeting, "GET", "/" + meeting.key)[0].status, 404)
+        self.announced(home, "--to", "pkarr:" + meeting.ready["pkarr_relay"])
+        self.assertEqual(self.say(meeting, "PUT", "/" + home.key, packet)[0].status, 409)
+        statuses = [self.say(meeting, "PUT", "/" + home.key, packet)[0].status for _ in range(30)]
+        self.assertEqual(set(statuses), {409, 429})
+        self.assertEqual(self.say(meeting, "GET", "/" + home.key)[0].status, 200)
+        with self.assertRaisesRegex(AssertionError, "cannot listen at " + meeting.ready["pkarr_relay"][7:]):
+            self.node("other", "--pkarr-relay", meeting.ready["pkarr_relay"][7:])
 
     # req: C5
     def test_dns_is_asked_when_no_relay_knows(self):

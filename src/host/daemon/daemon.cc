@@ -12,6 +12,7 @@
 #include "host/daemon/files.h"
 #include "host/daemon/inbox.h"
 #include "host/daemon/log.h"
+#include "host/daemon/pkarr_relay.h"
 #include "host/daemon/wires.h"
 #include "host/disk/disk.h"
 #include "host/domain/domain_pool.h"
@@ -113,6 +114,7 @@ class Daemon {
   Status open_disk();
   Status open_network(const HomeKeys& keys);
   Status open_api();
+  Status open_pkarr_relay();
   void open_port();
   void watch_signals();
   void watch_kernel();
@@ -139,6 +141,7 @@ class Daemon {
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<Wires> wires_;
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<PkarrRelay> pkarr_relay_;   // null: not this node's role
   std::unique_ptr<PortMap> port_map_;   // null: none is asked for
   std::string mapped_;                  // where the world finds this node through the router; empty: not known
   std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
@@ -168,6 +171,7 @@ Status Daemon::start(const HomeKeys& keys) {
   config.version = options_.version;
   config.label = home_.load_label();
   config.roles = options_.roles;
+  if (!options_.pkarr_relay.empty()) config.roles |= node::kRolePkarrRelay;
   config.paths = options_.paths;
   config.hint_sources = options_.hint_sources;
   config.processors = std::max(1u, std::thread::hardware_concurrency());
@@ -192,6 +196,7 @@ Status Daemon::start(const HomeKeys& keys) {
   TRY(open_network(keys));
   for (const mesh::HintSource& each : options_.hint_sources) TRY(hints_.prepare(each));
   TRY(open_api());
+  TRY(open_pkarr_relay());
   node_->set_addresses(addresses());
   Status started;
   input([&](Instant now, node::Node::Out& out) { started = node_->start(now, out); });
@@ -303,6 +308,17 @@ Status Daemon::open_api() {
   };
   events.withdrawn = [this](node::RequestId id) { input([&](Instant now, node::Node::Out& out) { node_->on_request_withdrawn(now, id, out); }); };
   api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), std::move(events)));
+  return ok();
+}
+
+Status Daemon::open_pkarr_relay() {
+  if (options_.pkarr_relay.empty()) return ok();
+  std::vector<mesh::HintSource> dhts;
+  for (const mesh::HintSource& each : options_.hint_sources) {
+    if (each.kind == mesh::HintSource::Kind::kDht) dhts.push_back(each);
+  }
+  pkarr_relay_ = TRY(PkarrRelay::listen(loop_, options_.pkarr_relay, verifier_, hints_, std::move(dhts)));
+  log_.write("a PKARR relay at http://" + pkarr_relay_->address());
   return ok();
 }
 
@@ -474,8 +490,9 @@ void Daemon::open_port() {
 void Daemon::print_ready() {
   const std::string address = wires_->address();
   if (options_.json) {
-    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"}\n", home_.node_key.c_str(),
-                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str());
+    const std::string relay = pkarr_relay_ ? ",\"pkarr_relay\":\"http://" + pkarr_relay_->address() + "\"" : "";
+    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"%s}\n", home_.node_key.c_str(),
+                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str(), relay.c_str());
   } else {
     std::printf("ready: node %s of owner %s listens at %s; socket %s\n", home_.node_key.c_str(), home_.owner_key.c_str(), address.c_str(),
                 home_.socket_path().c_str());

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "host/loop/address.h"
+
 namespace selvedge::host {
 
 // Handles belong to libuv until their close callback; they outlive the entry in the map, and then have no owner.
@@ -35,37 +37,16 @@ namespace {
 
 constexpr int kBacklog = 128;
 
-Result<sockaddr_storage> parse(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  const auto wrong = [&] { return fail(Errc::kInvalid, "\"" + text.substr(0, 80) + "\" is no address and port, like 127.0.0.1:8080 or [::1]:8080"); };
-  if (colon == std::string::npos || colon + 1 == text.size()) return wrong();
-  std::string host = text.substr(0, colon);
-  int port = 0;
-  for (const char c : text.substr(colon + 1)) {
-    if (c < '0' || c > '9' || port > 65535) return wrong();
-    port = port * 10 + (c - '0');
-  }
-  if (port > 65535) return wrong();
-  sockaddr_storage out{};
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    if (uv_ip6_addr(host.substr(1, host.size() - 2).c_str(), port, reinterpret_cast<sockaddr_in6*>(&out)) != 0) return wrong();
-  } else if (uv_ip4_addr(host == "localhost" ? "127.0.0.1" : host.c_str(), port, reinterpret_cast<sockaddr_in*>(&out)) != 0) {
-    return wrong();
-  }
-  return out;
+// "localhost:8080" is written often enough to be understood without a resolver.
+Result<SocketAddress> parse_local(const std::string& text) {
+  return SocketAddress::parse(text.starts_with("localhost:") ? "127.0.0.1" + text.substr(9) : text);
 }
 
 std::string text_of(const uv_tcp_t& tcp) {
-  sockaddr_storage at{};
+  SocketAddress at;
   int size = sizeof at;
-  uv_tcp_getsockname(&tcp, reinterpret_cast<sockaddr*>(&at), &size);
-  char host[INET6_ADDRSTRLEN] = "";
-  if (at.ss_family == AF_INET6) {
-    uv_ip6_name(reinterpret_cast<sockaddr_in6*>(&at), host, sizeof host);
-    return "[" + std::string(host) + "]:" + std::to_string(ntohs(reinterpret_cast<sockaddr_in6*>(&at)->sin6_port));
-  }
-  uv_ip4_name(reinterpret_cast<sockaddr_in*>(&at), host, sizeof host);
-  return std::string(host) + ":" + std::to_string(ntohs(reinterpret_cast<sockaddr_in*>(&at)->sin_port));
+  uv_tcp_getsockname(&tcp, &at.any, &size);
+  return at.text();
 }
 
 }  // namespace
@@ -89,11 +70,11 @@ Sockets::Socket* Sockets::find(uint64_t id) {
 }
 
 Result<std::string> Sockets::listen(uint64_t request, const std::string& address) {
-  const sockaddr_storage at = TRY(parse(address));
+  const SocketAddress at = TRY(parse_local(address));
   auto* listener = new Listener{this, request, {}};
   uv_tcp_init(loop_.uv(), &listener->tcp);
   listener->tcp.data = listener;
-  int code = uv_tcp_bind(&listener->tcp, reinterpret_cast<const sockaddr*>(&at), 0);
+  int code = uv_tcp_bind(&listener->tcp, &at.any, 0);
   if (code == 0) {
     code = uv_listen(reinterpret_cast<uv_stream_t*>(&listener->tcp), kBacklog, [](uv_stream_t* s, int status) {
       auto* self = static_cast<Listener*>(s->data);
@@ -135,7 +116,7 @@ void Sockets::on_connection(Listener& listener) {
 }
 
 void Sockets::connect(uint64_t id, const std::string& target) {
-  const Result<sockaddr_storage> at = parse(target);
+  const Result<SocketAddress> at = parse_local(target);
   if (!at.ok() || sockets_.contains(id) || sockets_.size() >= kSocketsMax) {
     const Error why = at.ok() ? Error{Errc::kLimit, "too many connections are open"} : at.error();
     return later([this, id, why] { events_.connected(id, why); });
@@ -147,7 +128,7 @@ void Sockets::connect(uint64_t id, const std::string& target) {
   uv_timer_init(loop_.uv(), &socket->flush);
   socket->tcp.data = socket->flush.data = socket->connecting.data = socket;
   sockets_[id] = socket;
-  const int code = uv_tcp_connect(&socket->connecting, &socket->tcp, reinterpret_cast<const sockaddr*>(&*at), [](uv_connect_t* c, int status) {
+  const int code = uv_tcp_connect(&socket->connecting, &socket->tcp, &at->any, [](uv_connect_t* c, int status) {
     auto* self = static_cast<Socket*>(c->data);
     if (self->owner == nullptr) return;
     self->open = status == 0;

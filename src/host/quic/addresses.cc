@@ -3,7 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include "host/quic/address.h"
+#include "host/loop/address.h"
 
 namespace selvedge::host {
 

@@ -23,7 +23,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "host/quic/address.h"
+#include "host/loop/address.h"
 #include "host/quic/frame.h"
 #include "host/quic/out_stream.h"
 #include "host/quic/quic.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "host/quic/address.h"
+#include "host/loop/address.h"
 
 namespace selvedge::host {
 

@@ -1,4 +1,4 @@
-#include "host/quic/address.h"
+#include "host/loop/address.h"
 
 #include "base/bytes.h"
 
