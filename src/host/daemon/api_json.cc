@@ -100,9 +100,47 @@ Result<node::ApiRequest> read_method(const std::string& method, const json& para
   }
 }
 
+// What may be asked again and again: it only looks. A method that is not here is no method to `watch`.
+bool only_looks(const std::string& method) {
+  static const std::set<std::string_view> kLooking{"status", "peer.list", "grant.list", "lease.list", "domain.list", "task.list", "blob.list", "receipts", "policy.list",
+                                                   "grant.requests", "revoke.list", "relay.list", "identity.list", "service.list", "announce.show", "audit.head",
+                                                   "audit.list", "device.list", "zone.list", "secret.list"};
+  return kLooking.count(method) != 0;
+}
+
+struct Reader {
+  const std::set<std::string_view>* allowed;
+  Result<node::ApiRequest> call(const std::string& method, const json& params) const {
+    if (allowed != nullptr && allowed->count(method) == 0) return fail(Errc::kUnauthorized, "\"" + method + "\" cannot be asked from here; the selvedge command can");
+    return read_method(method, params);
+  }
+  Status watch(const json& params, ApiCall& out) const;
+};
+
+// {"calls": [{"method": "status"}, ...], "period_ms": 1000}
+Status Reader::watch(const json& params, ApiCall& out) const {
+  for (auto it = params.begin(); it != params.end(); ++it) {
+    if (it.key() != "calls" && it.key() != "period_ms") return fail(Errc::kInvalid, "there is no parameter \"" + it.key() + "\" here");
+  }
+  const json period = params.value("period_ms", json(1000u));
+  if (!period.is_number_unsigned() || period.get<uint64_t>() < uint64_t(kApiWatchPeriodMin.ms()) || period.get<uint64_t>() > uint64_t(kApiWatchPeriodMax.ms())) {
+    return wrong_type("period_ms", "a whole number from 200 to 60000");
+  }
+  out.watched = milliseconds(int64_t(period.get<uint64_t>()));
+  const auto calls = params.find("calls");
+  if (calls == params.end() || !calls->is_array() || calls->empty() || calls->size() > kApiWatchCallsMax) return wrong_type("calls", "a list of 1 to 32 calls");
+  for (const json& each : *calls) {
+    const std::string method = each.is_object() && each.contains("method") && each["method"].is_string() ? each["method"].get<std::string>() : "";
+    if (!only_looks(method)) return fail(Errc::kInvalid, "\"" + method + "\" cannot be watched: only what looks and changes nothing can");
+    const auto inner = each.find("params");
+    out.requests.push_back(TRY(call(method, inner == each.end() ? json::object() : *inner)));
+  }
+  return ok();
+}
+
 }  // namespace
 
-Result<ApiCall> parse_call(const std::string& line, ApiFault& fault) {
+Result<ApiCall> parse_call(const std::string& line, const std::set<std::string_view>* allowed, ApiFault& fault) {
   const json call = json::parse(line, nullptr, false);
   if (call.is_discarded() || !call.is_object()) {
     fault.error = fail(Errc::kInvalid, "a request is one JSON object on one line");
@@ -117,12 +155,20 @@ Result<ApiCall> parse_call(const std::string& line, ApiFault& fault) {
   }
   const auto params = call.find("params");
   static const json kNone = json::object();
-  Result<node::ApiRequest> request = read_method(method->get<std::string>(), params == call.end() ? kNone : *params);
-  if (!request.ok()) {
-    fault.error = request.error();
-    return fault.error;
+  const json& given = params == call.end() ? kNone : *params;
+  const Reader reader{allowed};
+  ApiCall out{fault.id, {}, std::nullopt};
+  Status read;
+  if (*method == "watch" && given.is_object()) {
+    read = reader.watch(given, out);
+  } else if (Result<node::ApiRequest> request = reader.call(method->get<std::string>(), given); request.ok()) {
+    out.requests.push_back(std::move(request).value());
+  } else {
+    read = request.error();
   }
-  return ApiCall{fault.id, std::move(request).value()};
+  if (read.ok()) return out;
+  fault.error = read.error();
+  return fault.error;
 }
 
 std::string result_line(const std::string& id, const std::string& result) { return R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":)" + result + "}"; }
@@ -131,10 +177,12 @@ std::string progress_line(const std::string& id, const std::string& progress) {
   return R"({"jsonrpc":"2.0","method":"progress","params":{"id":)" + id + R"(,"progress":)" + progress + "}}";
 }
 
-std::string error_line(const std::string& id, const Error& error) {
+std::string error_json(const Error& error) {
   constexpr int kApplicationError = -32000;  // JSON-RPC 2.0 5.1: the range left to implementations
   const json body{{"code", kApplicationError}, {"message", error.message}, {"data", {{"errc", errc_name(error.code)}}}};
-  return R"({"jsonrpc":"2.0","id":)" + id + R"(,"error":)" + body.dump(-1, ' ', false, json::error_handler_t::replace) + "}";
+  return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
+
+std::string error_line(const std::string& id, const Error& error) { return R"({"jsonrpc":"2.0","id":)" + id + R"(,"error":)" + error_json(error) + "}"; }
 
 }  // namespace selvedge::host

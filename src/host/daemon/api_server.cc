@@ -7,8 +7,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "host/daemon/api_json.h"
-
 namespace selvedge::host {
 
 struct ApiServer::Connection {
@@ -17,7 +15,7 @@ struct ApiServer::Connection {
   std::string in;
   std::string out;
   size_t out_sent = 0;
-  size_t requests = 0;
+  ApiDesk::ClientId client = 0;
   std::unique_ptr<Loop::Watch> watch;
   ~Connection() {
     watch.reset();
@@ -25,7 +23,7 @@ struct ApiServer::Connection {
   }
 };
 
-Result<std::unique_ptr<ApiServer>> ApiServer::listen(Loop& loop, const std::string& path, Events events) {
+Result<std::unique_ptr<ApiServer>> ApiServer::listen(Loop& loop, const std::string& path, ApiDesk& desk) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -43,17 +41,17 @@ Result<std::unique_ptr<ApiServer>> ApiServer::listen(Loop& loop, const std::stri
     close(fd);
     return fail(Errc::kIo, "cannot listen at " + path + ": " + strerror(code));
   }
-  return std::unique_ptr<ApiServer>(new ApiServer(loop, fd, path, std::move(events)));
+  return std::unique_ptr<ApiServer>(new ApiServer(loop, fd, path, desk));
 }
 
-ApiServer::ApiServer(Loop& loop, int fd, std::string path, Events events) : loop_(loop), fd_(fd), path_(std::move(path)), events_(std::move(events)) {
+ApiServer::ApiServer(Loop& loop, int fd, std::string path, ApiDesk& desk) : loop_(loop), fd_(fd), path_(std::move(path)), desk_(desk) {
   watch_ = std::make_unique<Loop::Watch>(loop_, fd_, [this](int) { accept_all(); });
   watch_->set(Loop::Watch::kReadable);
 }
 
 ApiServer::~ApiServer() {
   watch_.reset();
-  connections_.clear();
+  while (!connections_.empty()) drop(connections_.begin()->first);
   close(fd_);
   unlink(path_.c_str());
 }
@@ -75,6 +73,7 @@ void ApiServer::accept_all() {
     connection->fd = fd;
     connection->watch = std::make_unique<Loop::Watch>(loop_, fd, [this, id](int events) { on_ready(id, events); });
     connection->watch->set(Loop::Watch::kReadable);
+    connection->client = desk_.join({[this, id](const std::string& line, bool) { send(id, line); }, nullptr});
     connections_.emplace(id, std::move(connection));
   }
 }
@@ -99,55 +98,16 @@ void ApiServer::read_lines(Connection& connection) {
   size_t begin = 0;
   for (size_t end; (end = connection.in.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = connection.in.substr(begin, end - begin);
-    if (!line.empty()) handle(connection, line);
+    if (!line.empty()) desk_.ask(connection.client, line);
     if (!connections_.count(id)) return;
   }
   connection.in.erase(0, begin);
 }
 
-void ApiServer::handle(Connection& connection, const std::string& line) {
-  ApiFault fault;
-  Result<ApiCall> call = parse_call(line, fault);
-  if (!call.ok()) return send(connection, error_line(fault.id, fault.error));
-  if (connection.requests >= kApiRequestsPerConnectionMax) {
-    return send(connection, error_line(call->id, fail(Errc::kLimit, "too many requests at once on one connection; wait for some to be answered")));
-  }
-  ++connection.requests;
-  const node::RequestId request = next_id_++;
-  pending_.emplace(request, Pending{connection.id, call->id});
-  events_.request(request, std::move(call->request));
-}
-
-ApiServer::Connection* ApiServer::of_request(node::RequestId request) {
-  auto it = pending_.find(request);
-  if (it == pending_.end()) return nullptr;
-  auto connection = connections_.find(it->second.connection);
-  return connection == connections_.end() ? nullptr : connection->second.get();
-}
-
-void ApiServer::progress(node::RequestId request, const std::string& json) {
-  if (Connection* connection = of_request(request)) send(*connection, progress_line(pending_.at(request).id, json));
-}
-
-void ApiServer::answer(node::RequestId request, const std::string& json) {
-  Connection* connection = of_request(request);
-  if (connection == nullptr) return;
-  const std::string id = pending_.at(request).id;
-  pending_.erase(request);
-  --connection->requests;
-  send(*connection, result_line(id, json));
-}
-
-void ApiServer::refuse(node::RequestId request, const Error& error) {
-  Connection* connection = of_request(request);
-  if (connection == nullptr) return;
-  const std::string id = pending_.at(request).id;
-  pending_.erase(request);
-  --connection->requests;
-  send(*connection, error_line(id, error));
-}
-
-void ApiServer::send(Connection& connection, std::string line) {
+void ApiServer::send(uint64_t id, const std::string& line) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;
+  Connection& connection = *it->second;
   if (connection.out.size() - connection.out_sent + line.size() > kApiOutputBytesMax) return drop(connection.id);
   connection.out += line;
   connection.out += '\n';
@@ -177,14 +137,8 @@ void ApiServer::drop(uint64_t id) {
   std::shared_ptr<Connection> gone = std::move(it->second);
   connections_.erase(it);
   gone->watch->set(0);
-  std::vector<node::RequestId> withdrawn;
-  for (const auto& [request, pending] : pending_) {
-    if (pending.connection == id) withdrawn.push_back(request);
-  }
-  for (node::RequestId request : withdrawn) pending_.erase(request);
-  loop_.post([gone, withdrawn, events = events_.withdrawn] {
-    for (node::RequestId request : withdrawn) events(request);
-  });
+  desk_.leave(gone->client);
+  loop_.post([gone] {});
 }
 
 }  // namespace selvedge::host

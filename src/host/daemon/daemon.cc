@@ -102,14 +102,15 @@ class Daemon {
   void perform(node::ReadFile& effect);
   void perform(node::WriteFile& effect);
   void perform(node::DiscardFile& effect) { files_.discard(effect.path); }
-  void perform(node::Progress& effect) { api_->progress(effect.request, effect.json); }
-  void perform(node::Answer& effect) { api_->answer(effect.request, effect.json); }
-  void perform(node::Refuse& effect) { api_->refuse(effect.request, effect.error); }
+  void perform(node::Progress& effect) { desk_.progress(effect.request, effect.json); }
+  void perform(node::Answer& effect) { desk_.answer(effect.request, effect.json); }
+  void perform(node::Refuse& effect) { desk_.refuse(effect.request, effect.error); }
   void perform(node::Shutdown&) { shut_down("asked to stop"); }
   void perform(node::Trace& effect) { log_.write(effect.text); }
 
   Inbox::Events inbox_events();
   Sockets::Events socket_events();
+  ApiDesk::Events desk_events();
   void shut_down(const std::string& why);
   Status open_disk();
   Status open_network(const HomeKeys& keys);
@@ -140,6 +141,7 @@ class Daemon {
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<Wires> wires_;
+  ApiDesk desk_{loop_, desk_events()};
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<PkarrRelay> pkarr_relay_;   // null: not this node's role
   std::unique_ptr<PortMap> port_map_;   // null: none is asked for
@@ -301,13 +303,17 @@ Sockets::Events Daemon::socket_events() {
   return events;
 }
 
-Status Daemon::open_api() {
-  ApiServer::Events events;
+ApiDesk::Events Daemon::desk_events() {
+  ApiDesk::Events events;
   events.request = [this](node::RequestId id, node::ApiRequest request) {
     input([&](Instant now, node::Node::Out& out) { node_->on_request(now, id, std::move(request), out); });
   };
   events.withdrawn = [this](node::RequestId id) { input([&](Instant now, node::Node::Out& out) { node_->on_request_withdrawn(now, id, out); }); };
-  api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), std::move(events)));
+  return events;
+}
+
+Status Daemon::open_api() {
+  api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), desk_));
   return ok();
 }
 
