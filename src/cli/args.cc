@@ -97,9 +97,18 @@ void add_node_verbs(CLI::App& app, Line& line) {
   up->add_option("--find", line.up.find, "whom to ask where a node is, by its key: lan (this network), pkarr:https://RELAY and dht (the Mainline DHT; or dht:HOST:PORT, a node of it), then dns:SUFFIX or dns:SUFFIX@SERVER:PORT; may be repeated. What they say is checked")->type_name("SOURCE");
   up->add_option("--role", line.up.roles, "what this node gives to everybody who asks: relay (passes on packets of those who cannot reach each other), rendezvous (tells where services are); may be repeated")
       ->check(CLI::IsMember({"relay", "rendezvous"}))->type_name("ROLE");
+  up->add_option("--dash", line.up.dash, "where the dashboard is, on this machine only; off: nowhere")->type_name("ADDR:PORT|off")->capture_default_str();
   up->add_option("--pkarr-relay", line.up.pkarr_relay, "be a PKARR relay by HTTP at this TCP address: keep for everybody where their nodes are, signed by them; with --find dht it looks there too, and passes on")->type_name("ADDR:PORT");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");
+  const auto dash_options = std::make_shared<DashOptions>();
+  CLI::App* dash = add_verb(app, line.verb, "dash", "Open the dashboard of the running node: who uses this machine, for what, and how to stop it.",
+                            "  selvedge dash               in the browser\n"
+                            "  selvedge dash --show        print the link, which works once and for two minutes\n"
+                            "  ssh -L 8080:127.0.0.1:PORT MACHINE selvedge dash --show   of another machine; then put 8080 for PORT in the link\n",
+                            verb_of(dash_options, run_dash));
+  dash->add_flag("--show", dash_options->show, "print the link and open nothing");
+  dash->group("A node");
   add_verb(app, line.verb, "stop", "Stop the running node.", "  selvedge stop\n", [](World& w) { return run_stop(w); })->group("A node");
   add_verb(app, line.verb, "status", "How the node is: keys, addresses, peers, what it holds and owns.",
            "  selvedge status\n  selvedge --json status | jq .owner\n", [](World& w) { return run_status(w); })

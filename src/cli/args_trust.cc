@@ -68,6 +68,15 @@ void add_trust_verbs(CLI::App& app, Verb& chosen) {
   add_change("revoke", "Take the grant back, for good: programs stop now, storage is handed over and deleted.", "  selvedge lease revoke 3f1c\n",
              node::LeaseAction::kRevoke);
 
+  const auto throttle_options = std::make_shared<ThrottleOptions>();
+  CLI::App* throttle = add_verb(*lease, chosen, "throttle", "Hold its programs to less of the processor than the grant says, from now on.",
+                                "  selvedge lease throttle 3f1c 10     at most a tenth of one processor\n  selvedge lease throttle 3f1c 100    as much as the grant says again\n",
+                                verb_of(throttle_options, run_lease_throttle));
+  throttle->add_option("LEASE", throttle_options->lease, "its id, or as much of its beginning as names one")->required();
+  throttle->add_option("PERCENT", throttle_options->percent, "of one processor; what the grant says or more lets it go")->required()->check(CLI::Range(0.1, 100.0));
+  CLI::App* domain = app.add_subcommand("domain", "What runs on this machine for others.")->require_subcommand(1)->group("Peers and grants");
+  add_verb(*domain, chosen, "list", "Programs of others that are here now, whose they are and what they are.", "  selvedge domain list\n", [](World& w) { return run_domain_list(w); });
+
   CLI::App* task = app.add_subcommand("task", "What your jobs have under way, on whose machines.")->require_subcommand(1)->group("Peers and grants");
   add_verb(*task, chosen, "list", "Executions that are under way.", "  selvedge task list\n", [](World& w) { return run_task_list(w); });
   const auto move_options = std::make_shared<TaskOptions>();

@@ -27,6 +27,7 @@ struct UpOptions {
   std::vector<std::string> advertise;
   bool map_port = false;
   std::string pkarr_relay;
+  std::string dash = "127.0.0.1:0";
   std::string tpm;
   std::string isolation = "process";
   std::vector<std::string> roles;
@@ -172,6 +173,13 @@ struct LeaseOptions {
   std::string lease;
   node::LeaseAction action = node::LeaseAction::kPause;
 };
+struct ThrottleOptions {
+  std::string lease;
+  double percent = 0;            // of one processor
+};
+struct DashOptions {
+  bool show = false;             // print the link and open nothing
+};
 struct ReceiptsOptions {
   bool all = false;
   std::vector<std::string> by;   // of host, origin, lease, day, module; empty: host, origin, module
@@ -270,6 +278,9 @@ CommandResult run_revoke(World& world, const RevokeOptions& options);
 CommandResult run_revoke_list(World& world);
 CommandResult run_lease_list(World& world);
 CommandResult run_lease_change(World& world, const LeaseOptions& options);
+CommandResult run_lease_throttle(World& world, const ThrottleOptions& options);
+CommandResult run_domain_list(World& world);
+CommandResult run_dash(World& world, const DashOptions& options);
 CommandResult run_task_list(World& world);
 CommandResult run_trace_verify(World& world, const TraceOptions& options);
 CommandResult run_trace_segments(World& world, const TraceOptions& options);

@@ -155,6 +155,30 @@ CommandResult run_lease_change(World& world, const LeaseOptions& options) {
   return kExitOk;
 }
 
+CommandResult run_lease_throttle(World& world, const ThrottleOptions& options) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::LeaseThrottleRequest{options.lease, uint32_t(options.percent * 10 + 0.5)}));
+  world.terminal.record(answer.dump());
+  const auto throttled = TRY(read_answer<node::LeaseThrottleAnswer>(answer));
+  world.terminal.line(fmt::format("Lease {} has at most {} % of one processor now.", short_id(throttled.id), double(throttled.cpu_permille) / 10));
+  return kExitOk;
+}
+
+CommandResult run_domain_list(World& world) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::DomainListRequest{}));
+  print_records(world.terminal, answer.at("domains"));
+  const auto list = TRY(read_answer<node::DomainListAnswer>(answer));
+  const uint64_t now = uint64_t(time(nullptr));
+  Table table({"task", "lease", "origin", "program", "stage", ">for"});
+  for (const node::DomainInfo& each : list.domains) {
+    table.row({short_id(each.task), short_id(each.lease), short_key(each.origin), each.bundle.empty() ? each.module.text() : printable(each.bundle), each.stage, format_seconds(now > each.offered ? now - each.offered : 0)});
+  }
+  if (table.empty()) world.terminal.line("Nothing of others runs here.");
+  else table.print(world.terminal);
+  return kExitOk;
+}
+
 CommandResult run_task_list(World& world) {
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::TaskListRequest{}));

@@ -68,6 +68,17 @@ struct LeaseChangeRequest {
   LeaseAction action = LeaseAction::kPause;
   template <class V> void visit(V& v) { v("lease", lease); v("action", action); }
 };
+/// Holds a lease to less of a processor than its grant says, until it is let go again.
+struct LeaseThrottleRequest {
+  static constexpr const char* kMethod = "lease.throttle";
+  std::string lease;             // its id or a prefix that names one
+  uint32_t cpu_permille = 0;     // of one processor; 0: as much as the grant says
+  template <class V> void visit(V& v) { v("lease", lease); v("cpu_permille", cpu_permille); }
+};
+/// What runs on this machine for others.
+struct DomainListRequest { static constexpr const char* kMethod = "domain.list"; template <class V> void visit(V&) {} };
+/// A link that opens the dashboard once.
+struct DashOpenRequest { static constexpr const char* kMethod = "dash.open"; template <class V> void visit(V&) {} };
 /// What this owner's jobs have under way, on whose machines.
 struct TaskListRequest { static constexpr const char* kMethod = "task.list"; template <class V> void visit(V&) {} };
 struct TaskMoveRequest {
@@ -123,7 +134,7 @@ struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; temp
 struct ShutdownRequest { static constexpr const char* kMethod = "shutdown"; template <class V> void visit(V&) {} };
 
 using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, PeerListRequest, GrantGiveRequest, GrantListRequest,
-                                LeaseListRequest, LeaseChangeRequest, TaskListRequest, TaskMoveRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
+                                LeaseListRequest, LeaseChangeRequest, LeaseThrottleRequest, DomainListRequest, DashOpenRequest, TaskListRequest, TaskMoveRequest, PutRequest, GetRequest, BlobListRequest, RunRequest,
                                 ReceiptsRequest, ShutdownRequest, PolicyListRequest, PolicySetRequest, PolicyExplainRequest,
                                 GrantAskRequest, GrantAnswerRequest, GrantRequestsRequest, GrantWithdrawRequest, RevokeRequest, RevocationsRequest,
                                 SecretPrepareRequest, SecretStoreRequest, SecretReleaseRequest, SecretListRequest, SecretRefreshRequest,
@@ -190,6 +201,12 @@ struct LeaseInfo {
   std::string state;
   uint64_t started = 0;
   uint64_t expires = 0;
+  uint32_t cpu_permille = 0;      // as its grant says, with the next three: of one processor; 0: it may not compute
+  uint64_t memory_bytes = 0;
+  uint64_t storage_bytes = 0;
+  uint32_t network_kbps = 0;      // 0: no bound of its own
+  uint32_t throttle_permille = 0; // to which this machine's owner holds it; 0: to its grant
+  uint32_t pace_permille = 0;     // what it may use now
   uint64_t tasks = 0;
   uint64_t fuel = 0;
   uint64_t cpu_ns = 0;
@@ -199,16 +216,43 @@ struct LeaseInfo {
   uint64_t wakeups = 0;
   uint64_t frozen_ms = 0;
   uint64_t violations = 0;        // of its pace or its limits
-  std::string slowed;             // why it goes slower now than its grant allows: interaction, frames, memory, heat, power, violations, shed
+  std::string slowed;             // why it goes slower now than its grant allows: interaction, frames, memory, heat, power, violations, shed, owner
   template <class V> void visit(V& v) {
-    v("id", id); v("origin", origin); v("state", state); v("started", started); v("expires", expires); v("tasks", tasks);
-    v("fuel", fuel); v("cpu_ns", cpu_ns); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
+    v("id", id); v("origin", origin); v("state", state); v("started", started); v("expires", expires);
+    v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("network_kbps", network_kbps);
+    v("throttle_permille", throttle_permille); v("pace_permille", pace_permille); v("tasks", tasks); v("fuel", fuel); v("cpu_ns", cpu_ns); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
     v("wakeups", wakeups); v("frozen_ms", frozen_ms); v("violations", violations); v("slowed", slowed);
   }
 };
 struct LeaseListAnswer {
   std::vector<LeaseInfo> leases;
   template <class V> void visit(V& v) { v("leases", leases); }
+};
+struct LeaseThrottleAnswer {
+  crypto::Digest id;
+  uint32_t cpu_permille = 0;      // what it may use at most now
+  template <class V> void visit(V& v) { v("id", id); v("cpu_permille", cpu_permille); }
+};
+struct DomainInfo {
+  crypto::Digest task;
+  crypto::Digest lease;
+  crypto::PublicKey origin;
+  codec::Cid module;
+  std::string bundle;             // its name and version, as its publisher signed; empty: a bare module
+  std::string entry;
+  std::string stage;              // gathering, running, stopping, done (its result waits to be asked for), closing
+  uint64_t offered = 0;
+  template <class V> void visit(V& v) {
+    v("task", task); v("lease", lease); v("origin", origin); v("module", module); v("bundle", bundle); v("entry", entry); v("stage", stage); v("offered", offered);
+  }
+};
+struct DomainListAnswer {
+  std::vector<DomainInfo> domains;
+  template <class V> void visit(V& v) { v("domains", domains); }
+};
+struct DashOpenAnswer {
+  std::string link;
+  template <class V> void visit(V& v) { v("link", link); }
 };
 struct TaskInfo {
   crypto::Digest task;

@@ -168,6 +168,9 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const GrantListRequest&);
   void answer_to(Turn& turn, RequestId id, const LeaseListRequest&);
   void answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request);
+  void answer_to(Turn& turn, RequestId id, const LeaseThrottleRequest& request);
+  void answer_to(Turn& turn, RequestId id, const DomainListRequest&);
+  void answer_to(Turn& turn, RequestId id, const DashOpenRequest&);
   void answer_to(Turn& turn, RequestId id, const TaskListRequest&);
   void answer_to(Turn& turn, RequestId id, const TaskMoveRequest& request);
   void answer_to(Turn& turn, RequestId id, const PutRequest& request);

@@ -178,6 +178,13 @@ void Node::answer_to(Turn& turn, RequestId id, const LeaseChangeRequest& request
   });
 }
 
+void Node::answer_to(Turn& turn, RequestId id, const LeaseThrottleRequest& request) {
+  workshop_.throttle(turn, request, [this, id](Turn& t, Result<LeaseThrottleAnswer> throttled) { answer_or_refuse(t, id, throttled); });
+}
+
+void Node::answer_to(Turn& turn, RequestId id, const DomainListRequest&) { answer(turn, id, workshop_.domains()); }
+void Node::answer_to(Turn& turn, RequestId id, const DashOpenRequest&) { turn.out.push(OpenDash{id}); }
+
 void Node::answer_to(Turn& turn, RequestId id, const TaskListRequest&) {
   TaskListAnswer list;
   for (const work::RunningTask& task : contractor_.tasks()) {

@@ -109,7 +109,9 @@ void Workshop::reissue(Turn& turn, Record kind, const NodeKey& old_key, const No
       continue;
     }
     const object::Signed<object::Grant> given = std::move(made).value();
-    if (core_.find_record(Record::kPaused, old_id) != nullptr) core_.put_record(turn, Record::kPaused, given.id, {}, [](Turn&, const Status&) {});
+    for (const Record kept : {Record::kPaused, Record::kThrottled}) {
+      if (const Bytes* value = core_.find_record(kept, old_id)) core_.put_record(turn, kept, given.id, Bytes(*value), [](Turn&, const Status&) {});
+    }
     core_.put_record(turn, kind, given.id, given.bytes, [this, kind, old_id, given](Turn& t, const Status& kept) {
       if (!kept.ok()) return;
       core_.erase_record(t, kind, old_id, [](Turn&, const Status&) {});
@@ -132,10 +134,8 @@ void Workshop::restore(Turn& turn, object::Signed<object::Grant> grant) {
   if (!added.ok()) core_.trace(turn, "a grant is not in force: " + added.error().message);
   else open_cap(turn, *leases_.find(id));
   if (const work::LeaseEntry* lease = leases_.find(id); lease != nullptr && (lease->grant.body.classes & object::kCompute)) {
-    work::Dtaps::Out paces;
-    dtaps_.on_lease(turn.now, lease->number, envelope_of(lease->grant.body), lease->grant.body.manners.utility, paces);
+    set_pace(turn, *lease, throttle_of(id));
     shaper_.bound(lease->number, lease->grant.body.manners.network_kbps);
-    route(turn, paces);
   }
   // What its owner paused stays paused until they resume it, whatever happened to the process meanwhile.
   if (added.ok() && core_.find_record(Record::kPaused, id) != nullptr) (void)leases_.pause(id, effects).ok();
@@ -197,6 +197,39 @@ void Workshop::change(Turn& turn, const LeaseChangeRequest& request, OnLease the
   for (const auto& [key, peer] : core_.sessions.peers()) {
     if (core_.sessions.up(key) && peer.record && peer.record->body.owner == origin) tell_leases(turn, key, origin);
   }
+}
+
+uint32_t Workshop::throttle_of(const object::ObjectId& grant) const {
+  const Bytes* value = core_.find_record(Record::kThrottled, grant);
+  return value != nullptr && value->size() == sizeof(uint32_t) ? load_u32(value->data()) : 0;
+}
+
+void Workshop::set_pace(Turn& turn, const work::LeaseEntry& lease, uint32_t throttle_permille) {
+  work::Envelope envelope = envelope_of(lease.grant.body);
+  if (throttle_permille > 0) envelope.owner_permille = throttle_permille;
+  work::Dtaps::Out paces;
+  dtaps_.on_lease(turn.now, lease.number, envelope, lease.grant.body.manners.utility, paces);
+  route(turn, paces);
+}
+
+void Workshop::throttle(Turn& turn, const LeaseThrottleRequest& request, OnThrottle then) {
+  const Result<object::ObjectId> id = leases_.by_prefix(request.lease);
+  if (!id.ok()) return then(turn, id.error());
+  const work::LeaseEntry& lease = *leases_.find(*id);
+  const bool over = lease.stage == work::LeaseStage::kRevoked || lease.stage == work::LeaseStage::kExpired;
+  if (over) return then(turn, fail(Errc::kInvalid, std::string("the lease is ") + work::lease_stage_name(lease.stage) + ": nothing of it runs"));
+  if ((lease.grant.body.classes & object::kCompute) == 0) return then(turn, fail(Errc::kInvalid, "nothing runs under this lease: it is for storage only"));
+  const bool free = request.cpu_permille == 0 || request.cpu_permille >= lease.grant.body.cpu_permille;
+  set_pace(turn, lease, free ? 0 : request.cpu_permille);
+  const LeaseThrottleAnswer answer{convert<crypto::Digest>(*id), free ? lease.grant.body.cpu_permille : request.cpu_permille};
+  const auto kept = [answer, then](Turn& t, const Status& status) {
+    if (status.ok()) return then(t, answer);
+    then(t, fail(status.code(), "the lease is held to that now, but it could not be written down and a restart would forget it: " + status.error().message));
+  };
+  Bytes value;
+  append_u32(value, request.cpu_permille);
+  if (free) core_.erase_audited(turn, Record::kThrottled, *id, lease_note(*id, "let go"), kept);
+  else core_.put_audited(turn, Record::kThrottled, *id, std::move(value), lease_note(*id, "throttled to " + std::to_string(request.cpu_permille) + " permille"), kept);
 }
 
 void Workshop::revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then) {
@@ -368,6 +401,13 @@ std::vector<LeaseInfo> Workshop::list() const {
     info.state = work::lease_stage_name(lease.stage);
     info.started = lease.grant.body.issued;
     info.expires = lease.grant.body.expires;
+    const object::Grant& grant = lease.grant.body;
+    info.cpu_permille = (grant.classes & object::kCompute) ? grant.cpu_permille : 0;
+    info.memory_bytes = grant.memory_bytes;
+    info.storage_bytes = grant.storage_bytes;
+    info.network_kbps = grant.manners.network_kbps;
+    info.throttle_permille = throttle_of(id);
+    info.pace_permille = lease.usable() ? dtaps_.permille(lease.number) : 0;
     info.tasks = lease.meters.tasks;
     info.fuel = lease.meters.fuel;
     info.cpu_ns = lease.meters.cpu_ns;
@@ -379,6 +419,20 @@ std::vector<LeaseInfo> Workshop::list() const {
     info.violations = lease.meters.violations;
     info.slowed = work::degraded_text(dtaps_.degraded(lease.number));
     out.push_back(std::move(info));
+  }
+  return out;
+}
+
+DomainListAnswer Workshop::domains() const {
+  DomainListAnswer out;
+  for (const work::Executor::Execution& each : executor_.list()) {
+    const object::TaskOffer& offer = each.accepted->offer.body;
+    DomainInfo info{convert<crypto::Digest>(each.task), convert<crypto::Digest>(offer.grant), offer.spec.origin, offer.spec.module, "", offer.spec.entry, each.stage, offer.issued};
+    if (!offer.manifest.empty()) {
+      const auto manifest = object::open_object<object::Manifest>(offer.manifest, core_.authority.verifier());
+      if (manifest.ok()) info.bundle = manifest->body.name + " " + manifest->body.version;
+    }
+    out.domains.push_back(std::move(info));
   }
   return out;
 }

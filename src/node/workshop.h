@@ -35,9 +35,13 @@ class Workshop {
   void enforce_revocations(Turn& turn);
   using OnLease = std::function<void(Turn&, Result<LeaseChangeAnswer>)>;
   void change(Turn& turn, const LeaseChangeRequest& request, OnLease then);
+  using OnThrottle = std::function<void(Turn&, Result<LeaseThrottleAnswer>)>;
+  /// Answers when the disk has it; the pace changes before. Errors: kNotFound, kInvalid (it may not compute, or has ended), kIo.
+  void throttle(Turn& turn, const LeaseThrottleRequest& request, OnThrottle then);
   /// At start: a grant that was on disk.
   void restore(Turn& turn, object::Signed<object::Grant> grant);
   std::vector<LeaseInfo> list() const;
+  DomainListAnswer domains() const;
   /// Tells `peer`, a node of `origin`, which of its leases are in force here.
   void tell_leases(Turn& turn, const NodeKey& peer, const crypto::PublicKey& origin);
   const work::Leases& leases() const { return leases_; }
@@ -68,6 +72,9 @@ class Workshop {
   void route(Turn& turn, work::Dtaps::Out& effects);
   /// Ends what the lease runs; the lease goes on.
   void end_tasks(Turn& turn, uint64_t lease_number, const Error& why);
+  /// To how many thousandths of a processor its owner holds it; 0: to its grant.
+  uint32_t throttle_of(const object::ObjectId& grant) const;
+  void set_pace(Turn& turn, const work::LeaseEntry& lease, uint32_t throttle_permille);
   void task_started(Turn& turn, const work::TaskId& task, uint64_t lease_number);
   void task_ended(Turn& turn, const work::TaskId& task);
   void need_blob(Turn& turn, const work::TaskId& task, const codec::Cid& cid);

@@ -348,6 +348,8 @@ void World::act(NodeIndex n, node::Effect& effect) {
   } else if (auto* refuse = std::get_if<node::Refuse>(&effect)) {
     trace("refuse", n, view(refuse->error.message));
     settle_reply(n, refuse->request, {true, "", std::move(refuse->error)});
+  } else if (auto* dash = std::get_if<node::OpenDash>(&effect)) {
+    settle_reply(n, dash->request, {true, "", fail(Errc::kUnavailable, "a simulated node has no dashboard")});
   } else if (auto* text = std::get_if<node::Trace>(&effect)) {
     if (log) log(stamp(n) + text->text);
   } else if (std::get_if<node::Shutdown>(&effect) != nullptr) {

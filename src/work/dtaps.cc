@@ -28,7 +28,7 @@ const char* violation_name(Violation violation) {
 }
 
 std::string degraded_text(Degraded degraded) {
-  constexpr const char* kNames[] = {"interaction", "frames", "memory", "heat", "power", "violations", "shed"};
+  constexpr const char* kNames[] = {"interaction", "frames", "memory", "heat", "power", "violations", "shed", "owner"};
   std::string out;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (degraded & (1u << i)) out += (out.empty() ? "" : ",") + std::string(kNames[i]);
@@ -123,6 +123,11 @@ bool Dtaps::permits(uint64_t id) const {
   return it != leases_.end() && fits(it->second.envelope);
 }
 
+uint32_t Dtaps::permille(uint64_t id) const {
+  auto it = leases_.find(id);
+  return it != leases_.end() && it->second.pace ? it->second.pace->permille : 0;
+}
+
 Degraded Dtaps::degraded(uint64_t id) const {
   auto it = leases_.find(id);
   return it != leases_.end() && it->second.pace ? it->second.pace->degraded : 0;
@@ -158,6 +163,10 @@ std::vector<Dtaps::Share> Dtaps::shares(Instant now) const {
     const Envelope& envelope = lease.envelope;
     uint32_t permille = std::min(envelope.cpu_permille, 1000u);
     Degraded degraded = 0;
+    if (envelope.owner_permille < permille) {
+      permille = envelope.owner_permille;
+      degraded |= kForOwner;
+    }
     if (!lease.strikes.empty()) {
       permille >>= lease.strikes.size();
       degraded |= kForViolations;

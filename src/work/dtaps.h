@@ -39,6 +39,7 @@ struct Signals {
 /// What a lease may have at most, and when. spec: WF 4.3.2
 struct Envelope {
   uint32_t cpu_permille = 1000;
+  uint32_t owner_permille = 1000;          // to which the machine's owner holds it now
   Duration burst = milliseconds(10);       // of processor time between two rests
   uint32_t wakeups_per_second_max = 100;
   uint8_t battery_percent_min = 0;         // while not charging
@@ -48,7 +49,7 @@ struct Envelope {
 
 /// Why a lease goes slower than its grant allows, as a bit set: the degraded modes of a receipt. spec: WF 8.1, 8.7
 using Degraded = uint32_t;
-inline constexpr Degraded kForInteraction = 1, kForFrames = 2, kForMemory = 4, kForHeat = 8, kForPower = 16, kForViolations = 32, kShed = 64;
+inline constexpr Degraded kForInteraction = 1, kForFrames = 2, kForMemory = 4, kForHeat = 8, kForPower = 16, kForViolations = 32, kShed = 64, kForOwner = 128;
 /// "interaction,heat": for a person.
 std::string degraded_text(Degraded degraded);
 
@@ -101,6 +102,8 @@ class Dtaps {
   const Signals& signals() const { return signals_; }
   /// Whether the lease's conditions let it run at all now.
   bool permits(uint64_t lease) const;
+  /// What it may use now, of one processor.
+  uint32_t permille(uint64_t lease) const;
   /// Why the lease is slower than its grant allows, now.
   Degraded degraded(uint64_t lease) const;
 

@@ -316,6 +316,13 @@ void Executor::on_lease_stopped(Instant now, uint64_t lease_number, const Error&
   }
 }
 
+std::vector<Executor::Execution> Executor::list() const {
+  constexpr const char* kStages[] = {"gathering", "running", "stopping", "done", "done", "closing"};
+  std::vector<Execution> out;
+  for (const auto& [id, task] : tasks_) out.push_back({id, &task.accepted, kStages[task.stage]});
+  return out;
+}
+
 void Executor::drop_modules() {
   std::erase_if(modules_, [](const auto& m) { return !m.second.pending; });
 }

@@ -119,6 +119,12 @@ class Executor {
   Instant next_deadline() const;
 
   size_t active() const { return tasks_.size(); }
+  struct Execution {
+    TaskId task;
+    const AcceptedOffer* accepted;   // valid until the next input
+    const char* stage;               // gathering, running, stopping, done, closing
+  };
+  std::vector<Execution> list() const;
   bool knows(const TaskId& task) const { return tasks_.count(task) != 0; }
   /// Whether the task still waits for something to be fetched.
   bool gathering(const TaskId& task) const {

@@ -11,17 +11,10 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEB = os.path.join(ROOT, "web")
-FETCH_SECONDS_MAX = 120
-STAMP = "fetched-lock.json"
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import web_packages  # pylint: disable=wrong-import-position
 
-
-def read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
+WEB = web_packages.WEB
 
 
 def copy_sources(folder):
@@ -30,33 +23,7 @@ def copy_sources(folder):
         shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
     for name in ("src", "test"):
         shutil.copytree(os.path.join(WEB, name), os.path.join(folder, name))
-    for name in ("package.json", "package-lock.json", "tsconfig.json", ".npmrc"):
-        shutil.copy(os.path.join(WEB, name), folder)
-
-
-def fetch(folder):
-    """Whether the packages of the lock file are there; prints SKIP when npm could not fetch them."""
-    lock = read(os.path.join(folder, "package-lock.json"))
-    if read(os.path.join(folder, STAMP)) == lock:
-        return True
-    try:
-        fetched = subprocess.run(["npm", "ci", "--fetch-retries=1", "--fetch-timeout=20000"], cwd=folder, capture_output=True, text=True,
-                                 timeout=FETCH_SECONDS_MAX)
-    except FileNotFoundError:
-        print("SKIP npm is not installed")
-        return False
-    except subprocess.TimeoutExpired:
-        print("SKIP npm cannot fetch packages")
-        return False
-    if fetched.returncode != 0:
-        # A lock file that does not fit package.json, or a package that does not fit the lock file, is our fault and no machine's.
-        if "EINTEGRITY" in fetched.stderr or "EUSAGE" in fetched.stderr:
-            sys.exit("npm ci refuses web/package-lock.json:\n" + fetched.stderr)
-        print("SKIP npm cannot fetch packages")
-        return False
-    with open(os.path.join(folder, STAMP), "wb") as stamp:
-        stamp.write(lock)
-    return True
+    shutil.copy(os.path.join(WEB, "tsconfig.json"), folder)
 
 
 def run(folder, *command):
@@ -69,7 +36,10 @@ def run(folder, *command):
 def main():
     folder = sys.argv[1]
     copy_sources(folder)
-    if not fetch(folder):
+    try:
+        web_packages.fetch(folder)
+    except web_packages.Unavailable as why:
+        print(f"SKIP {why}")
         return
     run(folder, "node", os.path.join("node_modules", "typescript", "bin", "tsc"), "-p", ".")
     tests = sorted(glob.glob(os.path.join(folder, "out", "test", "*.test.js")))

@@ -9,6 +9,7 @@
 
 #include "crypto/drbg.h"
 #include "host/daemon/api_server.h"
+#include "host/daemon/dash_server.h"
 #include "host/daemon/files.h"
 #include "host/daemon/inbox.h"
 #include "host/daemon/log.h"
@@ -105,6 +106,7 @@ class Daemon {
   void perform(node::Progress& effect) { desk_.progress(effect.request, effect.json); }
   void perform(node::Answer& effect) { desk_.answer(effect.request, effect.json); }
   void perform(node::Refuse& effect) { desk_.refuse(effect.request, effect.error); }
+  void perform(node::OpenDash& effect);
   void perform(node::Shutdown&) { shut_down("asked to stop"); }
   void perform(node::Trace& effect) { log_.write(effect.text); }
 
@@ -143,6 +145,7 @@ class Daemon {
   std::unique_ptr<Wires> wires_;
   ApiDesk desk_{loop_, desk_events()};
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<DashServer> dash_;    // null: switched off
   std::unique_ptr<PkarrRelay> pkarr_relay_;   // null: not this node's role
   std::unique_ptr<PortMap> port_map_;   // null: none is asked for
   std::string mapped_;                  // where the world finds this node through the router; empty: not known
@@ -314,7 +317,13 @@ ApiDesk::Events Daemon::desk_events() {
 
 Status Daemon::open_api() {
   api_ = TRY(ApiServer::listen(loop_, home_.socket_path(), desk_));
+  if (options_.dash != "off") dash_ = TRY(DashServer::listen(loop_, options_.dash, desk_, crypto::Drbg::from_os()));
   return ok();
+}
+
+void Daemon::perform(node::OpenDash& effect) {
+  if (dash_) return desk_.answer(effect.request, codec::to_json_text(node::DashOpenAnswer{dash_->link()}));
+  desk_.refuse(effect.request, fail(Errc::kUnavailable, "this node was started without its dashboard (selvedge up --dash off)"));
 }
 
 Status Daemon::open_pkarr_relay() {
@@ -495,19 +504,24 @@ void Daemon::open_port() {
 
 void Daemon::print_ready() {
   const std::string address = wires_->address();
+  const std::string dash = dash_ ? "http://" + dash_->address() : "";
+  const std::string relay = pkarr_relay_ ? "http://" + pkarr_relay_->address() : "";
   if (options_.json) {
-    const std::string relay = pkarr_relay_ ? ",\"pkarr_relay\":\"http://" + pkarr_relay_->address() + "\"" : "";
-    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"%s}\n", home_.node_key.c_str(),
-                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str(), relay.c_str());
+    const auto member = [](const char* name, const std::string& value) { return value.empty() ? "" : std::string(",\"") + name + "\":\"" + value + "\""; };
+    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"%s%s}\n", home_.node_key.c_str(),
+                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str(), member("dash", dash).c_str(), member("pkarr_relay", relay).c_str());
   } else {
     std::printf("ready: node %s of owner %s listens at %s; socket %s\n", home_.node_key.c_str(), home_.owner_key.c_str(), address.c_str(),
                 home_.socket_path().c_str());
+    if (dash_) std::printf("dashboard: %s/ (selvedge dash opens it)\n", dash.c_str());
+    if (pkarr_relay_) std::printf("PKARR relay: %s/\n", relay.c_str());
   }
   std::fflush(stdout);
 }
 
 Status Daemon::run() {
   loop_.run();
+  dash_.reset();
   api_.reset();
   return ok();
 }
