@@ -209,7 +209,8 @@ struct LeaseInfo {
   uint32_t pace_permille = 0;     // what it may use now
   uint64_t tasks = 0;
   uint64_t fuel = 0;
-  uint64_t cpu_ns = 0;
+  uint64_t cpu_ns = 0;            // with what runs now, as of a second ago
+  uint64_t resident_bytes = 0;    // of what runs now
   uint64_t stored_bytes = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
@@ -220,7 +221,7 @@ struct LeaseInfo {
   template <class V> void visit(V& v) {
     v("id", id); v("origin", origin); v("state", state); v("started", started); v("expires", expires);
     v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("storage_bytes", storage_bytes); v("network_kbps", network_kbps);
-    v("throttle_permille", throttle_permille); v("pace_permille", pace_permille); v("tasks", tasks); v("fuel", fuel); v("cpu_ns", cpu_ns); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
+    v("throttle_permille", throttle_permille); v("pace_permille", pace_permille); v("tasks", tasks); v("fuel", fuel); v("cpu_ns", cpu_ns); v("resident_bytes", resident_bytes); v("stored_bytes", stored_bytes); v("bytes_in", bytes_in); v("bytes_out", bytes_out);
     v("wakeups", wakeups); v("frozen_ms", frozen_ms); v("violations", violations); v("slowed", slowed);
   }
 };
@@ -397,9 +398,10 @@ struct RunAnswer {
   }
 };
 struct ReceiptInfo {
+  crypto::Digest id;                 // of the signed object
   object::Receipt receipt;
   bool accepted = false;             // false: the result was rejected or is not settled
-  template <class V> void visit(V& v) { v("receipt", receipt); v("accepted", accepted); }
+  template <class V> void visit(V& v) { v("id", id); v("receipt", receipt); v("accepted", accepted); }
 };
 struct ReceiptsAnswer {
   std::vector<ReceiptInfo> receipts;

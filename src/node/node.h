@@ -94,6 +94,8 @@ class Node {
   void on_domain_state(Instant now, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state, Out& out);
   /// What the machine's kernel shows, whenever it changed, and every second while frames suffer.
   void on_signals(Instant now, const work::Signals& signals, Out& out);
+  /// What runs has used so far: to be shown, and for nothing else.
+  void on_uses(const std::vector<work::TaskUse>& uses) { workshop_.on_uses(uses); }
   /// A domain of the lease did what its pace or its limits do not allow.
   void on_violation(Instant now, uint64_t lease_number, work::Violation violation, Out& out);
   void on_tasks_stopped(Instant now, uint64_t token, Out& out);

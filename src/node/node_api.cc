@@ -309,7 +309,7 @@ void Node::next_receipts(Turn& turn, RequestId id, std::shared_ptr<ReceiptsAnswe
           accepted = kept->accepted;
         }
         const auto receipt = object::open_object<object::Receipt>(bytes, core_.authority.verifier());
-        if (receipt.ok()) so_far->receipts.push_back({receipt->body, accepted});
+        if (receipt.ok()) so_far->receipts.push_back({convert<crypto::Digest>(receipt->id), receipt->body, accepted});
       }
       next_receipts(t, id, so_far, origins, at + kPiece);
     });

@@ -417,6 +417,11 @@ std::vector<LeaseInfo> Workshop::list() const {
     info.wakeups = lease.meters.wakeups;
     info.frozen_ms = lease.meters.frozen_ms;
     info.violations = lease.meters.violations;
+    if (const auto busy = busy_.find(lease.number); busy != busy_.end()) {
+      info.cpu_ns += busy->second.used.cpu_ns;
+      info.wakeups += busy->second.used.wakeups;
+      info.resident_bytes = busy->second.used.resident_bytes;
+    }
     info.slowed = work::degraded_text(dtaps_.degraded(lease.number));
     out.push_back(std::move(info));
   }
@@ -565,10 +570,16 @@ void Workshop::task_ended(Turn& turn, const work::TaskId& task) {
   if (busy == busy_.end()) return;
   const size_t left = --busy->second.tasks;
   if (left == 0) busy_.erase(busy);
-  else busy->second = Busy{left, dtaps_.degraded(lease_number), 0};
+  else busy->second = Busy{left, dtaps_.degraded(lease_number), 0, {}};
   work::Dtaps::Out paces;
   dtaps_.on_work(turn.now, lease_number, left > 0 ? std::optional(turn.now) : std::nullopt, paces);
   route(turn, paces);
+}
+
+void Workshop::on_uses(const std::vector<work::TaskUse>& uses) {
+  for (const work::TaskUse& use : uses) {
+    if (const auto busy = busy_.find(use.lease_number); busy != busy_.end()) busy->second.used = use;
+  }
 }
 
 void Workshop::on_signals(Turn& turn, const work::Signals& signals) {

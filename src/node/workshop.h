@@ -53,6 +53,7 @@ class Workshop {
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
   void on_signals(Turn& turn, const work::Signals& signals);
+  void on_uses(const std::vector<work::TaskUse>& uses);
   void on_violation(Turn& turn, uint64_t lease_number, work::Violation violation);
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
@@ -114,6 +115,7 @@ class Workshop {
     size_t tasks = 0;
     work::Degraded degraded = 0;
     uint32_t violations = 0;
+    work::TaskUse used{};     // by the one that runs
   };
   struct Delayed {
     uint64_t lease_number;

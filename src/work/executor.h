@@ -71,6 +71,9 @@ struct DomainResult {
   crypto::Digest trace;
 };
 
+/// What a lease's running task has used so far.
+struct TaskUse { uint64_t lease_number = 0, cpu_ns = 0, resident_bytes = 0, wakeups = 0; };
+
 /// Bring the content of a blob here. Answered by on_blob.
 struct NeedBlob { TaskId task; codec::Cid cid; };
 /// Rewrite a module. Answered by on_rewritten.

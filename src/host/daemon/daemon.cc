@@ -469,6 +469,9 @@ void Daemon::look_at_kernel() {
     told_ = seen;
     input([&](Instant at, node::Node::Out& out) { node_->on_signals(at, told_, out); });
   }
+  std::vector<work::TaskUse> uses;
+  for (const DomainPool::Use& each : pool_.uses()) uses.push_back({each.lease, each.cpu_ns, each.resident_bytes, each.wakeups});
+  node_->on_uses(uses);
   pool_.keep_spares(node_->lends_processor() ? 1 : 0);
   kernel_timer_.set(now + kKernelPeriod);
 }

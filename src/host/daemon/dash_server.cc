@@ -16,7 +16,7 @@ constexpr const char* kKeyHeader = "x-selvedge-key";
 constexpr size_t kDashConnectionsMax = 64;
 constexpr size_t kCallBytesMax = 64u << 10;
 
-const std::set<std::string_view> kMethods{"status", "peer.list", "grant.list", "lease.list", "lease.change", "domain.list", "task.list", "task.move", "blob.list", "receipts",
+const std::set<std::string_view> kMethods{"status", "peer.list", "grant.list", "lease.list", "lease.change", "lease.throttle", "domain.list", "task.list", "task.move", "blob.list", "receipts",
                                           "grant.requests", "grant.answer", "grant.withdraw", "service.list", "service.unexpose", "relay.list", "announce.show",
                                           "audit.head", "audit.list", "audit.prove", "device.list", "policy.list", "revoke.list", "watch"};
 

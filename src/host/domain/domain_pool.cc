@@ -637,6 +637,16 @@ size_t DomainPool::spares_ready() const {
   return size_t(std::count_if(impl_->spares.begin(), impl_->spares.end(), [](const auto& spare) { return spare->greeted; }));
 }
 
+std::vector<DomainPool::Use> DomainPool::uses() const {
+  std::vector<Use> out;
+  for (const auto& [id, lease] : impl_->leases) {
+    if (lease.runner == nullptr || lease.runner->gone || !lease.runner->running) continue;
+    const Impl::Watched& watched = lease.runner->watched;
+    out.push_back({id, std::max(watched.last.cpu_ns, lease.runner->started_cpu_ns) - lease.runner->started_cpu_ns, watched.last.resident_bytes, watched.wakeups});
+  }
+  return out;
+}
+
 size_t DomainPool::processes() const {
   size_t n = impl_->dying.size();
   for (const auto& [id, lease] : impl_->leases) n += lease.runner != nullptr && !lease.runner->gone;

@@ -169,6 +169,9 @@ class DomainPool {
   /// Ends processes that have nothing to do, spares too; those come back after kDomainSpareRest.
   void drop_idle();
 
+  /// What the task that each lease runs has used so far, as the watch saw it last.
+  struct Use { uint64_t lease, cpu_ns, resident_bytes, wakeups; };
+  std::vector<Use> uses() const;
   /// Live runner processes, without spares.
   size_t processes() const;
   /// Spares that could be taken now without waiting.
