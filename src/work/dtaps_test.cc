@@ -72,6 +72,22 @@ Envelope share(uint32_t permille) {
   return out;
 }
 
+// req: G3
+TEST(Dtaps, ItsOwnerHoldsALeaseToLessAndItSaysSo) {
+  Bench bench;
+  Envelope envelope = share(600);
+  envelope.owner_permille = 100;
+  bench.lease(1, envelope);
+  bench.work(1, bench.now);
+  EXPECT_EQ(bench.paces.at(1).permille, 100u);
+  EXPECT_EQ(bench.dtaps.permille(1), 100u);
+  EXPECT_EQ(degraded_text(bench.dtaps.degraded(1)), "owner");
+  envelope.owner_permille = 900;   // more than the grant is no more than the grant
+  bench.lease(1, envelope);
+  EXPECT_EQ(bench.dtaps.permille(1), 600u);
+  EXPECT_EQ(bench.dtaps.degraded(1), 0u);
+}
+
 TEST(Dtaps, WithoutTroubleALeaseHasWhatItsGrantSays) {
   Bench bench;
   bench.lease(1, share(200));

@@ -7,7 +7,7 @@ const require = createRequire(process.env.SELVEDGE_WEB_PACKAGES + '/');
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-const browser = await chromium.launch({ executablePath: process.env.SELVEDGE_CHROMIUM, args: ['--no-sandbox', '--disable-background-networking'] });
+const browser = await chromium.launch({ executablePath: process.env.SELVEDGE_CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking'] });
 let context, page;
 let requests = [], troubles = [];
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The TypeScript reader in web/ against the published vectors: vectors_test.py BUILD_DIR.
+"""The TypeScript reader in web/ against the published vectors, and the types of the dashboard: vectors_test.py BUILD_DIR.
 
 Copies web/ into BUILD_DIR, fetches its packages there by `npm ci` (once for each lock file, which pins them by hash), compiles and runs its tests,
 so that the checkout stays as it is. Prints SKIP where npm cannot fetch; a package that differs from the lock file is a failure."""
@@ -19,9 +19,9 @@ WEB = web_packages.WEB
 
 def copy_sources(folder):
     os.makedirs(folder, exist_ok=True)
-    for name in ("src", "test", "out"):
+    for name in ("src", "test", "dash", "out"):
         shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-    for name in ("src", "test"):
+    for name in ("src", "test", "dash"):
         shutil.copytree(os.path.join(WEB, name), os.path.join(folder, name))
     shutil.copy(os.path.join(WEB, "tsconfig.json"), folder)
 
@@ -41,7 +41,8 @@ def main():
     except web_packages.Unavailable as why:
         print(f"SKIP {why}")
         return
-    run(folder, "node", os.path.join("node_modules", "typescript", "bin", "tsc"), "-p", ".")
+    for project in (".", "dash"):
+        run(folder, "node", os.path.join("node_modules", "typescript", "bin", "tsc"), "-p", project)
     tests = sorted(glob.glob(os.path.join(folder, "out", "test", "*.test.js")))
     if not tests:
         sys.exit("web/test has no tests: they end in .test.ts")

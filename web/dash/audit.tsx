@@ -59,7 +59,7 @@ export function AuditPage() {
         {entries.length === 0 ? <Empty>None.</Empty> : (
           <Table label="Entries of the audit log" head={['>number', 'when', 'kind', 'about', 'what', '']}>
             {entries.map((each) => (
-              <tr key={each.index}><td class="number">{count(each.index)}</td><td>{clock(each.time_ms)}</td><td>{each.kind}</td><td><Id value={each.subject} /></td><td>{each.detail}</td>
+              <tr key={each.index}><td class="number">{count(each.index)}</td><td>{clock(each.time_ms)}</td><td>{each.kind}</td><td><Id value={each.subject} /></td><td class="words">{each.detail}</td>
                 <td><Proof entry={String(each.index)} name={`entry-${each.index}`} /></td></tr>
             ))}
           </Table>

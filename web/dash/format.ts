@@ -22,8 +22,9 @@ export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+  const both = (large: string, rest: number, small: string): string => (rest > 0 ? `${large} ${rest} ${small}` : large);
+  if (s < 86_400) return both(`${Math.floor(s / 3600)} h`, Math.floor((s % 3600) / 60), 'min');
+  return both(`${Math.floor(s / 86_400)} d`, Math.floor((s % 86_400) / 3600), 'h');
 }
 
 export function micros(us: number): string {

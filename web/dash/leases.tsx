@@ -101,8 +101,8 @@ export function LeaseCard({ lease }: { lease: Lease }) {
             text={`${percent(Math.round(last?.cpu ?? 0))} of ${percent(lease.throttle_permille || lease.cpu_permille)}`} />
         )}
         {lease.memory_bytes > 0 && <Plot name="Memory" list={list} of={(each) => each.memory} limit={lease.memory_bytes} text={`${bytes(lease.resident_bytes)} of ${bytes(lease.memory_bytes)}`} />}
-        <Plot name="Network" list={list} of={(each) => each.bytesIn + each.bytesOut} limit={lease.network_kbps * 125}
-          text={`${bytes(lease.bytes_in)} in, ${bytes(lease.bytes_out)} out`} />
+        {lease.cpu_permille > 0 && <Plot name="Network of programs" list={list} of={(each) => each.bytesIn + each.bytesOut} limit={lease.network_kbps * 125}
+          text={`${bytes(lease.bytes_in)} in, ${bytes(lease.bytes_out)} out`} />}
         {lease.cpu_permille > 0 && <Plot name="Wake-ups" list={list} of={(each) => each.wakeups} limit={0} text={`${count(last?.wakeups ?? 0)} a second`} />}
       </div>
       {lease.storage_bytes > 0 && <Meter name="Storage" value={lease.stored_bytes} limit={lease.storage_bytes} text={`${bytes(lease.stored_bytes)} of ${bytes(lease.storage_bytes)}`} />}
@@ -133,9 +133,20 @@ export function PauseAll() {
   return <Action run={() => pauseAll(running)}>Pause everything</Action>;
 }
 
+const HOUR = 3600;
+const MONTH = 30 * 86_400;
+
 function left(ask: Ask): string[] {
   const answered = new Set([...ask.allowed.split(','), ...ask.refused.split(',')]);
   return ask.wanted.split(',').filter((each) => each !== '' && !answered.has(each));
+}
+
+function limits(ask: Ask): string {
+  const parts = [];
+  if (ask.cpu_permille > 0) parts.push(`${percent(ask.cpu_permille)} of one processor`);
+  if (ask.memory_bytes > 0) parts.push(`${bytes(ask.memory_bytes)} of memory`);
+  if (ask.storage_bytes > 0) parts.push(`${bytes(ask.storage_bytes)} of storage`);
+  return parts.join(', ') || 'nothing of the processor and no storage';
 }
 
 /** Requests for consent that wait for the owner of this machine. */
@@ -145,20 +156,21 @@ export function Asks() {
     <>
       {asks.map((ask) => {
         const open = left(ask).join(',');
-        const answer = (allow: boolean, days: number) => async (): Promise<string> => {
-          await call('grant.answer', { request: ask.id, allow: allow ? open : '', refuse: allow ? '' : open, remember_seconds: days * 86_400 });
+        // How long the answer holds, 0: as long as was asked for. Of a yes that is the grant's time too.
+        const answer = (allow: boolean, seconds: number) => async (): Promise<string> => {
+          await call('grant.answer', { request: ask.id, allow: allow ? open : '', refuse: allow ? '' : open, remember_seconds: seconds });
           return allow ? 'Allowed. It can be paused or taken back at any time.' : 'Refused.';
         };
         return (
           <section key={ask.id} class="panel ask" aria-label="A request for consent">
             <header><h2>Somebody asks to use this machine</h2></header>
             <p><Id value={ask.origin} /> asks to <strong>{open.split(',').join(' and ')}</strong> here for {duration(ask.seconds)}{ask.purpose && <>: “{ask.purpose}”</>}.</p>
-            <p class="muted">At most {percent(ask.cpu_permille)} of one processor, {bytes(ask.memory_bytes)} of memory, {bytes(ask.storage_bytes)} of storage. Nothing of it starts before you say yes.</p>
+            <p class="muted">At most {limits(ask)}. Nothing of it starts before you say yes.</p>
             <footer class="actions">
-              <Action kind="primary" run={answer(true, 0)}>Allow this time</Action>
-              <Action run={answer(true, 30)}>Allow for 30 days</Action>
-              <Action run={answer(false, 0)}>Refuse</Action>
-              <Action kind="danger" run={answer(false, 30)}>Refuse for 30 days</Action>
+              <Action kind="primary" run={answer(true, 0)}>Allow for {duration(ask.seconds)}</Action>
+              {ask.seconds > HOUR && <Action run={answer(true, HOUR)}>Allow for an hour</Action>}
+              <Action run={answer(false, 1)}>Refuse now</Action>
+              <Action kind="danger" run={answer(false, MONTH)}>Refuse for 30 days</Action>
             </footer>
           </section>
         );

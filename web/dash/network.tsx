@@ -54,7 +54,7 @@ export function NetworkPage() {
             <Table label="Other nodes" head={['node', 'owner', 'way', 'at', 'why not']}>
               {peers.map((peer) => (
                 <tr key={peer.node}><td><Id value={peer.node} /></td><td><Id value={peer.owner} /></td>
-                  <td><Chip kind={peer.banned ? 'bad' : peer.connected ? 'good' : 'warn'}>{pathText(peer)}</Chip></td><td>{peer.at}</td><td>{peer.connected ? '' : peer.error}</td></tr>
+                  <td><Chip kind={peer.banned ? 'bad' : peer.connected ? 'good' : 'warn'}>{pathText(peer)}</Chip></td><td>{peer.at}</td><td class="words">{peer.connected ? '' : peer.error}</td></tr>
               ))}
             </Table>
           </>

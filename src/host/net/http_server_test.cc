@@ -122,7 +122,6 @@ TEST_F(HttpRig, StreamsGoOnUntilTheyEndAndTellWhenTheClientLeft) {
   server->end(requests[1].id);
 }
 
-// req: I5
 TEST_F(HttpRig, WhatIsTooLargeOrNoRequestIsRefused) {
   HttpServer::Options options;
   options.body_bytes_max = 100;
