@@ -40,9 +40,104 @@ struct UnexposeRequest {
   std::string name;
   template <class V> void visit(V& v) { v("name", name); }
 };
+/// One that this machine runs for somebody.
+struct HostedInfo {
+  std::string name;
+  std::string address;             // fabric://KEY
+  crypto::PublicKey origin;
+  crypto::Digest lease;
+  uint64_t serial = 0;             // of its version
+  std::string stage;               // gathering, serving, refused
+  uint64_t under_way = 0;          // requests, now
+  uint64_t requests = 0, failed = 0;
+  std::string problem;
+  template <class V> void visit(V& v) {
+    v("name", name); v("address", address); v("origin", origin); v("lease", lease); v("serial", serial); v("stage", stage); v("under_way", under_way);
+    v("requests", requests); v("failed", failed); v("problem", problem);
+  }
+};
+/// One of this owner's that machines of others run, and how it is with each.
+struct DeploymentInfo {
+  struct Machine {
+    crypto::PublicKey node;
+    crypto::PublicKey owner;
+    uint64_t serial = 0;
+    std::string stage;             // asked, gathering, serving, refused, away
+    std::string message;
+    uint64_t requests = 0, failed = 0;
+    template <class V> void visit(V& v) {
+      v("node", node); v("owner", owner); v("serial", serial); v("stage", stage); v("message", message); v("requests", requests); v("failed", failed);
+    }
+  };
+  std::string name;
+  std::string address;
+  uint64_t serial = 0;
+  uint32_t replicas = 0;           // wanted
+  uint32_t serving = 0;            // seen, of the newest version
+  bool suspended = false;
+  std::string access;
+  std::vector<Machine> machines;
+  std::string why;                 // it is not so yet; empty: it is
+  template <class V> void visit(V& v) {
+    v("name", name); v("address", address); v("serial", serial); v("replicas", replicas); v("serving", serving); v("suspended", suspended); v("access", access);
+    v("machines", machines); v("why", why);
+  }
+};
 struct ServiceListAnswer {
   std::vector<ServiceInfo> services;
-  template <class V> void visit(V& v) { v("services", services); }
+  std::vector<HostedInfo> hosted;
+  std::vector<DeploymentInfo> deployed;
+  template <class V> void visit(V& v) { v("services", services); v("hosted", hosted); v("deployed", deployed); }
+};
+/// Has machines of others run a program as a service, from now on and whatever becomes of them. Progress while it comes true, then the answer. Withdrawing the request
+/// leaves it wanted.
+struct DeployFile {
+  std::string path, name;
+  uint64_t size = 0;
+  template <class V> void visit(V& v) { v("path", path); v("name", name); v("size", size); }
+};
+struct DeployRequest {
+  static constexpr const char* kMethod = "service.deploy";
+  using Answer = DeploymentInfo;
+  std::string name;
+  DeployFile module;
+  std::vector<DeployFile> files;         // which every request finds under its name: a file, or, where the name ends in "/", an archive
+  std::string manifest;                  // hexadecimal: the signed Manifest of the bundle that `module` is from; empty: a bare module
+  std::string entry;
+  std::vector<std::string> args;
+  std::vector<std::string> environment;  // "NAME=value"
+  std::string zone = "private";
+  uint32_t replicas = 1;
+  std::string access = "owner";
+  std::vector<std::string> owners;
+  uint32_t connections_max = 256;
+  uint64_t fuel_limit = 0;               // of one request; 0: the default
+  uint64_t memory_bytes = 0;             // 0: the default
+  template <class V> void visit(V& v) {
+    v("name", name); v("module", module); v("files", files); v("manifest", manifest); v("entry", entry); v("args", args); v("environment", environment); v("zone", zone);
+    v("replicas", replicas); v("access", access); v("owners", owners); v("connections_max", connections_max); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes);
+  }
+};
+struct ScaleRequest {
+  static constexpr const char* kMethod = "service.scale";
+  using Answer = DeploymentInfo;
+  std::string name;
+  uint32_t replicas = 1;
+  template <class V> void visit(V& v) { v("name", name); v("replicas", replicas); }
+};
+/// No machine runs it until it is resumed; it stays what it is.
+struct SuspendRequest {
+  static constexpr const char* kMethod = "service.suspend";
+  using Answer = DeploymentInfo;
+  std::string name;
+  bool suspended = true;
+  template <class V> void visit(V& v) { v("name", name); v("suspended", suspended); }
+};
+struct RemoveServiceRequest {
+  static constexpr const char* kMethod = "service.remove";
+  using Answer = DeploymentInfo;
+  std::string name;
+  template <class V> void visit(V& v) { v("name", name); }
 };
 struct ServiceListRequest {
   static constexpr const char* kMethod = "service.list";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "node/offers.h"
 #include "work/leases.h"
 
 namespace selvedge::node {
@@ -210,60 +211,10 @@ Contractor::Run* Contractor::run_of_job(uint64_t job) {
 
 Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, const Run& run) {
   const object::TaskSpec* spec = jobs_.spec(make.job, make.index);
-  const mesh::Peer* peer = core_.sessions.find(make.executor);
-  const object::Signed<object::Grant>* grant = core_.authority.granted_by(turn.now, make.executor, object::kCompute);
-  if (spec == nullptr || peer == nullptr || !peer->record || grant == nullptr) return fail(Errc::kUnavailable, "the executor went away");
-  object::TaskOffer offer;
-  offer.task = make.task;
-  offer.zone = run.zone;
-  offer.spec = *spec;
-  offer.issuer = core_.self();
-  offer.executor = make.executor;
-  offer.grant = grant->id;
-  if (run.manifest) offer.manifest = run.manifest->bytes;
-  offer.blobs.push_back(run.module);
-  for (const object::TaskInput& input : spec->inputs) {
-    Result<object::BlobRef> ref = ref_of(run, input.cid);
-    if (!ref.ok()) return ref.error();
-    offer.blobs.push_back(std::move(ref).value());
-  }
-  std::vector<object::ObjectKey> keys;
-  std::vector<NodeKey> holders;
-  object::Capability leave;
-  for (const object::BlobRef& blob : offer.blobs) {
-    for (const object::BlockGroup& group : blob.groups) {
-      const object::ObjectId object = object::unsigned_id(group);
-      if (std::find(leave.objects.begin(), leave.objects.end(), object) != leave.objects.end()) continue;
-      keys.push_back(TRY(library_.key_of(group)));
-      leave.objects.push_back(object);
-      for (const NodeKey& holder : library_.holders_of(object)) {
-        if (std::find(holders.begin(), holders.end(), holder) == holders.end()) holders.push_back(holder);
-      }
-    }
-  }
-  std::sort(leave.objects.begin(), leave.objects.end());
-  for (const NodeKey& holder : holders) {
-    const mesh::Peer* known = core_.sessions.find(holder);
-    // Only holders that answer now are worth a hint.
-    if (known == nullptr || known->links.empty()) continue;
-    offer.holders.push_back({holder, {}});
-    if (holder != make.executor && !known->addresses.empty()) offer.holders.back().addresses.push_back(known->addresses.back());
-  }
-  offer.sealed_keys = TRY(object::seal_object_keys(keys, make.task, peer->record->body.seal_key, core_.drbg));
-  offer.issued = turn.now.unix_seconds();
-  offer.expires = offer.issued + kOfferTtlSeconds;
-  if (!leave.objects.empty()) {
-    leave.zone = run.zone;
-    leave.origin = core_.owner();
-    leave.issuer = core_.self();
-    leave.audience = make.executor;
-    leave.operations = {"storage.read"};
-    leave.issued = offer.issued;
-    leave.expires = offer.expires;
-    leave.nonce = core_.drbg.draw<object::Unique>();
-    offer.capability = TRY(object::sign_object(*core_.config.node, leave)).bytes;
-  }
-  return TRY(object::sign_object(*core_.config.node, offer)).bytes;
+  if (spec == nullptr) return fail(Errc::kUnavailable, "the task is over");
+  OfferOf of{make.task, make.executor, run.zone, *spec, run.manifest ? run.manifest->bytes : Bytes{}, {run.module}};
+  for (const object::TaskInput& input : spec->inputs) of.blobs.push_back(TRY(ref_of(run, input.cid)));
+  return node::make_offer(turn, core_, library_, std::move(of));
 }
 
 void Contractor::offer(Turn& turn, const work::MakeOffer& make) {

@@ -13,7 +13,6 @@ namespace selvedge::node {
 constexpr size_t kRunsMax = 16;
 constexpr uint64_t kFuelDefault = 20'000'000'000;
 constexpr uint64_t kTaskMemoryDefault = 64u << 20;
-constexpr uint64_t kOfferTtlSeconds = 900;
 constexpr uint64_t kOutputsBytesMax = 1u << 30;   // of one run, kept until they are written
 
 /// A receipt as its origin keeps it.

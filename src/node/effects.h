@@ -13,6 +13,7 @@
 #include "mesh/session.h"
 #include "object/identity.h"
 #include "store/effects.h"
+#include "work/cgi.h"
 #include "work/dtaps.h"
 #include "work/executor.h"
 
@@ -75,13 +76,14 @@ struct DiscardFile { std::string path; };
 struct Progress { RequestId request; std::string json; };
 struct Answer { RequestId request; std::string json; };
 struct Refuse { RequestId request; Error error; };
+struct AnswerHttp { uint64_t id; work::HttpReply reply; };              // to a request of on_http
 struct OpenDash { RequestId request; };                            // answered to whoever asked, by the host
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
 using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, AskHintSource, TellHintSource, ListenLocal, CloseLocal, ConnectSocket, WriteSocket,
                             EndSocket, PauseSocket, CloseSocket, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
-                            DiscardFile, Progress, Answer, Refuse, OpenDash, Shutdown, Trace>;
+                            DiscardFile, Progress, Answer, Refuse, AnswerHttp, OpenDash, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.
 Result<codec::Cid> cid_of_chunks(const std::vector<codec::ChunkRef>& chunks);

@@ -56,25 +56,59 @@ Result<ServiceInfo> Services::expose(Turn& turn, const ExposeRequest& request) {
 }
 
 Result<ServiceInfo> Services::unexpose(Turn& turn, const std::string& name) {
-  const auto it = std::find_if(exposed_.begin(), exposed_.end(), [&](const auto& each) { return each.second.exposed.name == name; });
+  const auto it = std::find_if(exposed_.begin(), exposed_.end(), [&](const auto& each) { return each.second.exposed.name == name && !each.second.origin; });
   if (it == exposed_.end()) return fail(Errc::kNotFound, "this node exposes no service \"" + name.substr(0, 80) + "\" (selvedge service list)");
   const crypto::PublicKey service = it->first;
-  std::vector<SocketId> open;
-  for (const auto& [id, socket] : sockets_) {
-    if (socket.proxy == 0 && socket.service == service) open.push_back(id);
-  }
-  mesh::Streams::Out effects;
-  for (const SocketId id : open) {
-    streams_.refuse(sockets_.at(id).stream, fail(Errc::kRevoked, "the service is no longer exposed"), effects);
-    close(turn, id);
-  }
-  route(turn, effects);
+  end_streams(turn, service, fail(Errc::kRevoked, "the service is no longer exposed"));
   const ServiceInfo was = info(service, it->second);
   exposed_.erase(it);
   core_.erase_record(turn, Record::kExposed, service, [](Turn&, const Status&) {});
   const std::string what = "exposes " + name + " no longer";
   core_.audit(turn, {object::AuditKind::kNode, crypto::sha256(service), what, AuditBytes::kWithin}, view(what));
   return was;
+}
+
+void Services::end_streams(Turn& turn, const crypto::PublicKey& service, const Error& why) {
+  std::vector<SocketId> open;
+  for (const auto& [id, socket] : sockets_) {
+    if (socket.proxy == 0 && socket.service == service) open.push_back(id);
+  }
+  mesh::Streams::Out effects;
+  for (const SocketId id : open) {
+    streams_.refuse(sockets_.at(id).stream, why, effects);
+    close(turn, id);
+  }
+  route(turn, effects);
+}
+
+// ---- what runs here for others
+
+std::string hosted_target(const crypto::PublicKey& service) { return "service:" + codec::key_text(service); }
+
+void Services::host(Turn& turn, const crypto::PublicKey& service, Exposed terms, const crypto::PublicKey& origin, Bytes proof, uint64_t proof_expires) {
+  const auto before = exposed_.find(service);
+  // Whoever may not come under the new terms is not left in under the old ones.
+  const bool narrower = before != exposed_.end() && (before->second.exposed.access != terms.access || before->second.exposed.owners != terms.owners);
+  if (narrower) end_streams(turn, service, fail(Errc::kRevoked, "who may connect has changed"));
+  Counted& counted = exposed_[service];
+  counted.exposed = std::move(terms);
+  counted.origin = origin;
+  counted.proof = std::move(proof);
+  counted.proof_expires = proof_expires;
+}
+
+void Services::renew_hosted(const crypto::PublicKey& service, Bytes proof, uint64_t proof_expires) {
+  const auto it = exposed_.find(service);
+  if (it == exposed_.end() || !it->second.origin || proof_expires < it->second.proof_expires) return;
+  it->second.proof = std::move(proof);
+  it->second.proof_expires = proof_expires;
+}
+
+void Services::end_hosted(Turn& turn, const crypto::PublicKey& service) {
+  const auto it = exposed_.find(service);
+  if (it == exposed_.end() || !it->second.origin) return;
+  end_streams(turn, service, fail(Errc::kUnavailable, "this machine does not run the service any more"));
+  exposed_.erase(service);
 }
 
 ServiceInfo Services::info(const crypto::PublicKey& service, const Counted& counted) const {
@@ -84,12 +118,18 @@ ServiceInfo Services::info(const crypto::PublicKey& service, const Counted& coun
 
 ServiceListAnswer Services::list() const {
   ServiceListAnswer out;
-  for (const auto& [service, counted] : exposed_) out.services.push_back(info(service, counted));
+  for (const auto& [service, counted] : exposed_) {
+    if (!counted.origin) out.services.push_back(info(service, counted));
+  }
   return out;
 }
 
 Result<Bytes> Services::proof_of(Turn& turn, const crypto::PublicKey& service, Counted& counted) {
   const uint64_t now = turn.now.unix_seconds();
+  if (counted.origin) {
+    if (counted.proof_expires > now) return counted.proof;
+    return fail(Errc::kExpired, "the service's owner has not renewed what this machine may show");
+  }
   // Renewed at half its time, so that what a client is shown holds for a while.
   if (!counted.proof.empty() && counted.proof_expires > now + object::kIngressEpochSecondsMax / 2) return counted.proof;
   if (!core_.config.zone_root) return core_.need_root("selvedge service expose").error();
@@ -114,7 +154,7 @@ Status Services::may_connect(const Counted& counted, const NodeKey& peer) const 
   if (counted.exposed.access == Access::kPublic) return ok();
   const mesh::Peer* known = core_.sessions.find(peer);
   const crypto::PublicKey owner = peer == core_.self() ? core_.owner() : known != nullptr && known->record ? known->record->body.owner : crypto::PublicKey{};
-  if (owner == core_.owner()) return ok();
+  if (owner == counted.origin.value_or(core_.owner())) return ok();
   const std::vector<crypto::PublicKey>& owners = counted.exposed.owners;
   if (counted.exposed.access == Access::kKeys && std::find(owners.begin(), owners.end(), owner) != owners.end()) return ok();
   return fail(Errc::kUnauthorized, "the service is not for this owner's machines");
@@ -123,7 +163,8 @@ Status Services::may_connect(const Counted& counted, const NodeKey& peer) const 
 void Services::on_asked(Turn& turn, const mesh::StreamAsked& asked) {
   const auto it = exposed_.find(asked.service);
   Status allowed = it == exposed_.end() ? Status(fail(Errc::kNotFound, "this node has no such service")) : may_connect(it->second, asked.peer);
-  if (allowed.ok() && asked.peer != core_.self() && core_.revoked_device(asked.peer, core_.owner(), turn.now)) allowed = fail(Errc::kRevoked, "this machine was taken back by its owner");
+  const crypto::PublicKey answers_for = it != exposed_.end() ? it->second.origin.value_or(core_.owner()) : core_.owner();
+  if (allowed.ok() && asked.peer != core_.self() && core_.revoked_device(asked.peer, answers_for, turn.now)) allowed = fail(Errc::kRevoked, "this machine was taken back by its owner");
   if (!allowed.ok()) {
     if (it != exposed_.end()) ++it->second.refused;
     mesh::Streams::Out effects;
@@ -133,7 +174,7 @@ void Services::on_asked(Turn& turn, const mesh::StreamAsked& asked) {
   ++it->second.connections;
   ++it->second.ever;
   const SocketId id = asked.stream * 2;  // the host's own are odd
-  sockets_[id] = {asked.stream, asked.service, 0, asked.peer, Instant::never(), false, false};
+  sockets_[id] = {asked.stream, asked.service, 0, asked.peer, Instant::never(), false, false, {}};
   socket_of_[asked.stream] = id;
   turn.out.push(ConnectSocket{id, it->second.exposed.target});
 }
@@ -153,8 +194,12 @@ void Services::proxy(Turn& turn, RequestId id, const ProxyRequest& request) {
   const Result<object::ServiceAddress> address = object::parse_service_address(request.address);
   if (!address.ok()) return refuse(address.error());
   if (proxies_.size() >= kProxiesMax) return refuse(fail(Errc::kLimit, "this node listens for as many services as it can (64)"));
-  if (request.at.empty() && request.via.empty()) return refuse(fail(Errc::kInvalid, "name a node that has the service (--at TICKET), or a rendezvous that knows one (--via TICKET)"));
   Proxy proxy{request, address->service, {}, Instant::never(), ""};
+  const bool deployed = !deployed_at(address->service).empty();
+  if (request.at.empty() && request.via.empty() && !deployed && !exposed_.contains(address->service)) {
+    return refuse(fail(Errc::kInvalid, "name a node that has the service (--at TICKET), or a rendezvous that knows one (--via TICKET)"));
+  }
+  if (exposed_.contains(address->service)) proxy.nodes.insert(core_.self());
   for (const std::string& text : request.at) {
     const Result<NodeKey> node = want_provider(turn, text);
     if (!node.ok()) return refuse(node.error());
@@ -189,11 +234,18 @@ void Services::resolve_providers(Turn& turn, RequestId id) {
   });
 }
 
-std::optional<NodeKey> Services::node_for(const Proxy& proxy) const {
-  for (const NodeKey& node : proxy.nodes) {
-    if (core_.reachable(node)) return node;
+// Of those that can be reached the one that has the fewest connections from here: with some of them alike that spreads over all.
+std::optional<NodeKey> Services::node_for(const Proxy& proxy, const std::set<NodeKey>& tried) const {
+  std::set<NodeKey> nodes = proxy.nodes;
+  for (const NodeKey& node : deployed_at(proxy.service)) nodes.insert(node);
+  std::map<NodeKey, size_t> load;
+  for (const auto& [id, socket] : sockets_) load[socket.peer] += socket.proxy != 0;
+  std::optional<NodeKey> best;
+  for (const NodeKey& node : nodes) {
+    if (!core_.reachable(node) || tried.contains(node)) continue;
+    if (!best || load[node] < load[*best]) best = node;
   }
-  return std::nullopt;
+  return best;
 }
 
 void Services::on_listening(Turn& turn, RequestId id, const Result<std::string>& address) {
@@ -211,8 +263,8 @@ void Services::on_local_connection(Turn& turn, RequestId id, SocketId socket_id)
   const auto it = proxies_.find(id);
   if (it == proxies_.end()) return turn.out.push(CloseSocket{socket_id, true});
   Socket& socket = sockets_[socket_id];
-  socket = {0, it->second.service, id, {}, turn.now + kProviderWait, false, false};
-  if (const std::optional<NodeKey> node = node_for(it->second)) begin(turn, socket_id, socket, *node);
+  socket = {0, it->second.service, id, {}, turn.now + kProviderWait, false, false, {}};
+  if (const std::optional<NodeKey> node = node_for(it->second, {})) begin(turn, socket_id, socket, *node);
 }
 
 void Services::begin(Turn& turn, SocketId id, Socket& socket, const NodeKey& node) {
@@ -230,14 +282,14 @@ void Services::begin(Turn& turn, SocketId id, Socket& socket, const NodeKey& nod
 }
 
 void Services::begin_waiting(Turn& turn, RequestId proxy) {
-  const std::optional<NodeKey> node = node_for(proxies_.at(proxy));
-  if (!node) return;
+  if (!node_for(proxies_.at(proxy), {})) return;
   std::vector<SocketId> waiting;
   for (const auto& [id, socket] : sockets_) {
     if (socket.proxy == proxy && socket.stream == 0) waiting.push_back(id);
   }
   for (const SocketId id : waiting) {
-    if (sockets_.contains(id)) begin(turn, id, sockets_.at(id), *node);
+    if (!sockets_.contains(id)) continue;
+    if (const std::optional<NodeKey> node = node_for(proxies_.at(proxy), {})) begin(turn, id, sockets_.at(id), *node);
   }
 }
 
@@ -392,11 +444,26 @@ void Services::route(Turn& turn, mesh::Streams::Out& effects) {
     } else if (const auto* room = std::get_if<mesh::StreamRoom>(&effect)) {
       pace(turn, id, sockets_.at(id), room->waiting);
     } else if (const auto* over = std::get_if<mesh::StreamOver>(&effect)) {
+      if (try_another(turn, id)) continue;
       const bool ended = over->why.code == Errc::kCancelled;
       if (!ended) tell_problem(turn, sockets_.at(id), over->why.message);
       close(turn, id, ended ? How::kFlush : How::kReset);  // whoever reads must be able to tell a whole answer from half of one
     }
   }
+}
+
+// A node that refused, or went away before it was spoken to, was not sent a byte: another may be.
+bool Services::try_another(Turn& turn, SocketId id) {
+  Socket& socket = sockets_.at(id);
+  const auto proxy = proxies_.find(socket.proxy);
+  if (proxy == proxies_.end() || socket.open) return false;
+  socket.tried.insert(socket.peer);
+  const std::optional<NodeKey> node = node_for(proxy->second, socket.tried);
+  if (!node) return false;
+  socket_of_.erase(socket.stream);
+  socket.stream = 0;
+  begin(turn, id, socket, *node);
+  return true;
 }
 
 void Services::on_message(Turn& turn, const NodeKey& from, mesh::StreamMessages::Message message) {

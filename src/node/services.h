@@ -38,6 +38,9 @@ struct Exposed {
   template <class V> void visit(V& v) { v("name", name); v("target", target); v("access", access); v("owners", owners); v("connections_max", connections_max); }
 };
 
+/// The target of one that this machine runs: no address, but the host's own HTTP server under the service's name.
+std::string hosted_target(const crypto::PublicKey& service);
+
 class Services {
  public:
   explicit Services(Core& core) : core_(core) {}
@@ -51,6 +54,15 @@ class Services {
   void withdrawn(Turn& turn, RequestId id);
   /// Node plugs in who resolves services. Answers come later.
   std::function<void(Turn&, const ResolveServiceRequest&, std::function<void(Turn&, Result<ResolveAnswer>)>)> resolve;
+
+  // ---- services that this machine runs for others (hosting.h)
+  bool exposes(const crypto::PublicKey& service) const { return exposed_.contains(service); }
+  /// From now on streams to it are taken, on the terms given, with the proof that its origin signed.
+  void host(Turn& turn, const crypto::PublicKey& service, Exposed terms, const crypto::PublicKey& origin, Bytes proof, uint64_t proof_expires);
+  void renew_hosted(const crypto::PublicKey& service, Bytes proof, uint64_t proof_expires);
+  void end_hosted(Turn& turn, const crypto::PublicKey& service);
+  /// Which nodes have a service of this owner's, where it was deployed from here.
+  std::function<std::vector<NodeKey>(const crypto::PublicKey&)> deployed_at;
 
   void on_message(Turn& turn, const NodeKey& from, mesh::StreamMessages::Message message);
   void on_peer_up(Turn& turn, const NodeKey& peer);
@@ -75,7 +87,9 @@ class Services {
     uint64_t ever = 0, refused = 0, in = 0, out = 0;
     Bytes proof;                   // signed IngressSet
     uint64_t proof_expires = 0;
+    std::optional<crypto::PublicKey> origin;   // whose it is, if it runs here for another; the proof is theirs then
   };
+  void end_streams(Turn& turn, const crypto::PublicKey& service, const Error& why);
   struct Socket {
     mesh::StreamId stream = 0;     // 0: it waits for a node that has the service
     crypto::PublicKey service;
@@ -84,6 +98,7 @@ class Services {
     Instant wait_until = Instant::never();
     bool open = false;             // connected, or the service shown
     bool paused = false;
+    std::set<NodeKey> tried;       // and would not, or could not
   };
   struct Proxy {
     ProxyRequest request;
@@ -92,7 +107,8 @@ class Services {
     Instant resolve_at = Instant::never();
     std::string listening;
   };
-  std::optional<NodeKey> node_for(const Proxy& proxy) const;
+  std::optional<NodeKey> node_for(const Proxy& proxy, const std::set<NodeKey>& tried) const;
+  bool try_another(Turn& turn, SocketId id);
   Result<NodeKey> want_provider(Turn& turn, const std::string& text);
   void resolve_providers(Turn& turn, RequestId id);
   void begin(Turn& turn, SocketId id, Socket& socket, const NodeKey& node);

@@ -31,13 +31,13 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
   if (message.isolation > uint8_t(core_.config.isolation)) {
     taken = fail(Errc::kUnsupported, "this machine runs programs in a " + core_.config.isolation_text + ", and the task asks for more than that (its owner can start it with selvedge up --isolation microvm)");
   } else {
-    taken = take(turn, from, std::move(offer).value(), message.state);
+    taken = take(turn, from, std::move(offer).value(), message.state, Purpose::kRun);
   }
   if (taken.ok()) return;
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
 }
 
-Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state) {
+Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose) {
   const mesh::Peer* peer = core_.sessions.find(from);
   if (peer == nullptr || !peer->record) return fail(Errc::kUnauthorized, "no session");
   if (state.size() > work::kTaskStateBytesMax) return fail(Errc::kLimit, "the state to go on from is too large");
@@ -71,7 +71,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
   const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap, std::move(state)};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap, std::move(state), purpose == Purpose::kServe};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);
@@ -103,6 +103,9 @@ void Workshop::route(Turn& turn, work::Executor::Out& effects) {
         executor_.on_rewritten(t.now, module, std::get<Result<wasm::Rewritten>>(std::move(result)), more);
         route(t, more);
       });
+    } else if (auto* here = std::get_if<work::ProgramHere>(&effect)) {
+      supplies_.erase(here->task);
+      on_program(turn, here->task, std::move(here->program));
     } else if (auto* send = std::get_if<work::ExecutorSend>(&effect)) {
       if (send->lease_number == 0) {
         core_.send(turn, send->to, std::move(send->message));
@@ -267,6 +270,34 @@ void Workshop::on_domain(Turn& turn, const work::TaskId& task, const object::Han
   work::Executor::Out effects;
   executor_.on_domain(turn.now, task, std::move(result), effects);
   route(turn, effects);
+}
+
+// ---- requests of services
+
+Status Workshop::run_request(Turn& turn, const object::ObjectId& grant, work::RunDomain run) {
+  const work::LeaseEntry* lease = leases_.find(grant);
+  if (lease == nullptr || !lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + (lease == nullptr ? "no more" : work::lease_stage_name(lease->stage)));
+  TRY(check_cap(turn.now, lease->cap, *lease));
+  if (!dtaps_.permits(lease->number)) return fail(Errc::kUnavailable, "the machine needs what it has for itself");
+  run.lease_number = lease->number;
+  run.lease_cap = lease->cap;
+  task_started(turn, run.task, lease->number);
+  turn.out.push(StartTask{std::move(run)});
+  return ok();
+}
+
+Status Workshop::request_done(Turn& turn, const object::ObjectId& grant, const work::TaskId& request, const object::Handle& lease_cap, const work::DomainResult& result) {
+  task_ended(turn, request);
+  work::LeaseEntry* lease = leases_.find(grant);
+  if (lease == nullptr) return fail(Errc::kUnauthorized, "the lease is no more");
+  TRY(check_cap(turn.now, lease_cap, *lease));
+  lease->meters.tasks += 1;
+  lease->meters.fuel += result.fuel;
+  lease->meters.cpu_ns += result.cpu_ns;
+  lease->meters.bytes_out += result.output.size();
+  lease->meters.wakeups += result.wakeups;
+  lease->meters.frozen_ms += result.frozen_ns / 1'000'000;
+  return ok();
 }
 
 void Workshop::keep_receipt(Turn& turn, const work::KeepReceipt& keep) {

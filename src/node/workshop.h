@@ -59,13 +59,24 @@ class Workshop {
   Instant next_deadline() const;
   size_t active() const { return executor_.active(); }
 
+  // ---- services (hosting.h)
+  /// Puts an offer before authorize() as for a task, and has its program brought here: on_program follows. Errors: as an offer is refused with.
+  Status take_program(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer) { return take(turn, from, std::move(offer), {}, Purpose::kServe); }
+  std::function<void(Turn&, const work::TaskId&, Result<work::Program>)> on_program;
+  /// One request as a task of the lease of this grant; its answer comes to Node::on_domain. Errors: kUnavailable (the lease is paused, or the machine needs all for itself), kRevoked, kExpired.
+  Status run_request(Turn& turn, const object::ObjectId& grant, work::RunDomain run);
+  void cancel_request(Turn& turn, const work::TaskId& request) { turn.out.push(CancelTask{request}); }
+  /// What it used goes onto the meters of its lease. Errors: kUnauthorized (it came without the lease's handle, and does not count).
+  Status request_done(Turn& turn, const object::ObjectId& grant, const work::TaskId& request, const object::Handle& lease_cap, const work::DomainResult& result);
+
   bool lends_processor() const;
 
  private:
   void open_given(Turn& turn, const object::Signed<object::Grant>& given);
   void revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
-  Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state);
+  enum class Purpose : uint8_t { kRun, kServe };
+  Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose);
   Status check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap);
   void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);

@@ -19,7 +19,7 @@ Status Executor::accept(Instant now, AcceptedOffer accepted, Out& out) {
   if (auto known = tasks_.find(id); known != tasks_.end()) return accept_again(known->second, accepted.from, out);
   if (tasks_.size() >= kExecutionsMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Task& task = tasks_.emplace(id, Task(std::move(accepted))).first->second;
-  out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, 0, ""})});
+  if (!task.accepted.serve) out.push(ExecutorSend{task.accepted.from, WorkMessages::encode(OfferAnswer{id, 0, ""})});
   gather(now, task, out);
   start_if_ready(now, id, out);
   return ok();
@@ -132,6 +132,7 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
   const object::TaskSpec& spec = task.offer().spec;
   auto module = modules_.find(spec.module);
   if (module == modules_.end()) return want_module(id, task, out);
+  if (task.accepted.serve) return hand_over(it, module->second, out);
   if (module->second.rewritten == nullptr) {
     // Every honest executor refuses the same module, so this is a result like any other.
     DomainResult refused;
@@ -153,6 +154,20 @@ void Executor::start_if_ready(Instant now, const TaskId& id, Out& out) {
   out.push(std::move(run));
 }
 
+void Executor::hand_over(std::map<TaskId, Task>::iterator it, const Module& module, Out& out) {
+  Task& task = it->second;
+  Result<Program> program = module.refusal;
+  if (module.rewritten != nullptr) {
+    Program whole{module.rewritten, {}};
+    for (const object::TaskInput& input : task.offer().spec.inputs) {
+      if (!input.path.empty()) whole.files.push_back({input.path, *task.inputs.at(input.cid)});
+    }
+    program = std::move(whole);
+  }
+  out.push(ProgramHere{it->first, std::move(program)});
+  tasks_.erase(it);
+}
+
 void Executor::on_domain(Instant now, const TaskId& id, DomainResult result, Out& out) {
   auto it = tasks_.find(id);
   if (it == tasks_.end()) return;
@@ -171,6 +186,11 @@ void Executor::on_state(const TaskId& id, uint64_t fuel, Bytes state, Out& out) 
 void Executor::conclude(Instant now, const TaskId& id, DomainResult result, Out& out) {
   auto it = tasks_.find(id);
   if (it == tasks_.end() || it->second.stage > Task::kRunning) return;
+  if (it->second.accepted.serve) {
+    out.push(ProgramHere{id, fail(Errc::kUnavailable, result.message)});
+    tasks_.erase(it);
+    return;
+  }
   Task& task = it->second;
   task.result = std::move(result);
   task.inputs.clear();
@@ -305,7 +325,7 @@ void Executor::on_lease_stopped(Instant now, uint64_t lease_number, const Error&
       ++it;
       continue;
     }
-    out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(OfferAnswer{it->first, uint8_t(why.code), why.message})});
+    if (!it->second.accepted.serve) out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(OfferAnswer{it->first, uint8_t(why.code), why.message})});
     if (stage != Task::kRunning) {
       it = tasks_.erase(it);
       continue;

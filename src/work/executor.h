@@ -76,6 +76,13 @@ struct TaskUse { uint64_t lease_number = 0, cpu_ns = 0, resident_bytes = 0, wake
 
 /// Bring the content of a blob here. Answered by on_blob.
 struct NeedBlob { TaskId task; codec::Cid cid; };
+/// What a service runs for each request.
+struct Program {
+  std::shared_ptr<const wasm::Rewritten> module;
+  std::vector<TaskFile> files;
+};
+/// The program of an offer that was accepted to be served is here, or cannot be had; the executor is done with it.
+struct ProgramHere { TaskId task; Result<Program> program; };
 /// Rewrite a module. Answered by on_rewritten.
 struct NeedRewrite { codec::Cid module; std::shared_ptr<const Bytes> bytes; };
 /// `lease_number`: whose share of the network it takes; 0: too small to count.
@@ -84,7 +91,7 @@ struct ExecutorSend { NodeKey to; Bytes message; uint64_t lease_number = 0; };
 struct KeepReceipt { TaskId task; object::Signed<object::Receipt> receipt; };
 /// Stop the domain of a task that nobody wants any more. Its answer comes as always.
 struct CancelDomain { TaskId task; };
-using ExecutorEffect = std::variant<RunDomain, CancelDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
+using ExecutorEffect = std::variant<RunDomain, ProgramHere, CancelDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
 
 /// One authorised offer.
 struct AcceptedOffer {
@@ -95,6 +102,7 @@ struct AcceptedOffer {
   std::vector<object::ObjectId> authority{};  // what authorize() rested on
   object::Handle lease_cap{};               // of the lease that it runs under
   Bytes state{};                            // to go on from, or empty
+  bool serve = false;                       // its program is wanted and is not run here: ProgramHere
 };
 
 class Executor {
@@ -186,6 +194,7 @@ class Executor {
   void show(std::map<TaskId, Task>::iterator it, Out& out);
   void gather(Instant now, Task& task, Out& out);
   void start_if_ready(Instant now, const TaskId& id, Out& out);
+  void hand_over(std::map<TaskId, Task>::iterator it, const Module& module, Out& out);
   void want_module(const TaskId& id, Task& task, Out& out);
   void conclude(Instant now, const TaskId& id, DomainResult result, Out& out);
   /// What a task used, as a signed receipt.

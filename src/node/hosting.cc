@@ -1,0 +1,266 @@
+#include "node/hosting.h"
+
+#include <algorithm>
+
+#include "codec/multibase.h"
+
+namespace selvedge::node {
+
+std::optional<crypto::PublicKey> Hosting::owner_of(const NodeKey& node) const {
+  if (node == core_.self()) return core_.owner();
+  const mesh::Peer* peer = core_.sessions.find(node);
+  if (peer == nullptr || !peer->record) return std::nullopt;
+  return peer->record->body.owner;
+}
+
+// ---- what origins ask
+
+void Hosting::on_message(Turn& turn, const NodeKey& from, const HostingMessages::Message& message) {
+  const std::optional<crypto::PublicKey> owner = owner_of(from);
+  if (!owner) return;
+  if (const auto* asked = std::get_if<HostService>(&message)) {
+    const Status taken = take(turn, from, *asked);
+    if (taken.ok()) return tell(turn, asked->service);
+    const auto known = hosted_.find(asked->service);
+    const bool theirs = known != hosted_.end() && known->second.origin == *owner;
+    if (theirs) known->second.refusal = taken.error().message, known->second.refused_serial = asked->serial;
+    ServiceState refused{asked->service, asked->serial, uint8_t(work::InstanceStage::kRefused), taken.error().message, 0, 0};
+    core_.send(turn, from, HostingMessages::encode(refused));
+    return;
+  }
+  if (const auto* renew = std::get_if<RenewService>(&message)) {
+    const auto known = hosted_.find(renew->service);
+    if (known == hosted_.end() || known->second.origin != *owner) return;
+    const auto proof = open_proof(turn, *owner, renew->service, renew->proof);
+    if (proof.ok()) services_.renew_hosted(renew->service, renew->proof, proof->body.expires);
+    return;
+  }
+  if (const auto* over = std::get_if<EndService>(&message)) {
+    const auto known = hosted_.find(over->service);
+    if (known != hosted_.end() && known->second.origin == *owner) end(turn, over->service);
+  }
+}
+
+Result<object::Signed<object::IngressSet>> Hosting::open_proof(Turn& turn, const crypto::PublicKey& origin, const crypto::PublicKey& service, ByteView bytes) const {
+  auto proof = TRY(object::open_object<object::IngressSet>(bytes, core_.authority.verifier()));
+  const bool names_us = std::any_of(proof.body.endpoints.begin(), proof.body.endpoints.end(), [&](const auto& each) { return each.key == core_.self(); });
+  if (proof.signer != service || proof.body.service != service || proof.body.origin != origin || !names_us) return fail(Errc::kUnauthorized, "the service did not sign that this machine may run it");
+  if (proof.body.expires <= turn.now.unix_seconds()) return fail(Errc::kExpired, "what the service signed has expired");
+  return proof;
+}
+
+Status Hosting::take(Turn& turn, const NodeKey& from, const HostService& asked) {
+  const crypto::PublicKey origin = *owner_of(from);
+  if (asked.access > uint8_t(Access::kLast) || asked.owners.size() > kHostedOwnersMax) return fail(Errc::kInvalid, "nobody is named that way");
+  const auto proof = TRY(open_proof(turn, origin, asked.service, asked.proof));
+  auto offer = TRY(object::open_object<object::TaskOffer>(asked.offer, core_.authority.verifier()));
+  if (offer.body.spec.origin != origin) return fail(Errc::kUnauthorized, "the offer is another origin's");
+  const auto known = hosted_.find(asked.service);
+  if (known != hosted_.end() && known->second.origin != origin) return fail(Errc::kUnauthorized, "the service is another origin's");
+  if (known == hosted_.end() && services_.exposes(asked.service)) return fail(Errc::kExists, "this machine has that service already, as its own");
+  if (known == hosted_.end() && hosted_.size() >= kHostedMax) return fail(Errc::kLimit, "this machine runs as many services as it can");
+  if (known != hosted_.end() && known->second.running && known->second.running->serial >= asked.serial) {
+    services_.renew_hosted(asked.service, asked.proof, proof.body.expires);
+    return ok();   // it runs; the origin forgot that
+  }
+  const work::TaskId task = offer.body.task;
+  Coming coming{task, {asked.serial, offer.body.grant, offer.body.spec, {}}, asked};
+  coming.asked.offer.clear();
+  Hosted& hosted = hosted_[asked.service];
+  hosted.origin = origin;
+  hosted.name = proof.body.name;
+  hosted.refusal.clear();
+  hosted.coming = std::move(coming);   // on_program may come before take_program() is back
+  const Status taken = workshop_.take_program(turn, from, std::move(offer));
+  if (taken.ok()) return ok();
+  const auto there = hosted_.find(asked.service);
+  if (there == hosted_.end()) return taken;
+  there->second.coming.reset();
+  if (!there->second.running) hosted_.erase(there);
+  return taken;
+}
+
+void Hosting::on_program(Turn& turn, const work::TaskId& task, Result<work::Program> program) {
+  const auto it = std::find_if(hosted_.begin(), hosted_.end(), [&](const auto& each) { return each.second.coming && each.second.coming->task == task; });
+  if (it == hosted_.end()) return;
+  const crypto::PublicKey service = it->first;
+  Hosted& hosted = it->second;
+  Coming coming = std::move(*hosted.coming);
+  hosted.coming.reset();
+  const auto proof = open_proof(turn, hosted.origin, service, coming.asked.proof);
+  if (!program.ok() || !proof.ok()) {
+    hosted.refusal = program.ok() ? proof.error().message : program.error().message;
+    hosted.refused_serial = coming.version.serial;
+    tell(turn, service);
+    if (!hosted.running) hosted_.erase(it);
+    return;
+  }
+  coming.version.program = std::move(program).value();
+  const bool first = !hosted.running;
+  hosted.running = std::move(coming.version);   // requests under way keep what they began with
+  services_.host(turn, service, {hosted.name, hosted_target(service), Access(coming.asked.access), coming.asked.owners, coming.asked.connections_max}, hosted.origin, coming.asked.proof,
+                 proof->body.expires);
+  const std::string what = (first ? "runs service " : "runs a newer version of service ") + hosted.name;
+  core_.audit(turn, {object::AuditKind::kLease, convert<crypto::Digest>(hosted.running->grant), what, AuditBytes::kWithin}, view(what));
+  tell(turn, service);
+}
+
+void Hosting::end(Turn& turn, const crypto::PublicKey& service) {
+  const auto it = hosted_.find(service);
+  if (it == hosted_.end()) return;
+  for (const auto& [task, request] : requests_) {
+    if (request.service == service) workshop_.cancel_request(turn, task);
+  }
+  if (it->second.running) {
+    const std::string what = "runs service " + it->second.name + " no longer";
+    core_.audit(turn, {object::AuditKind::kLease, convert<crypto::Digest>(it->second.running->grant), what, AuditBytes::kWithin}, view(what));
+  }
+  hosted_.erase(it);
+  services_.end_hosted(turn, service);
+}
+
+void Hosting::on_lease_ended(Turn& turn, const object::ObjectId& grant) {
+  std::vector<crypto::PublicKey> ending;
+  for (auto& [service, hosted] : hosted_) {
+    if (hosted.coming && hosted.coming->version.grant == grant) hosted.coming.reset();
+    if ((hosted.running && hosted.running->grant == grant) || (!hosted.running && !hosted.coming)) ending.push_back(service);
+  }
+  for (const crypto::PublicKey& service : ending) {
+    Hosted& hosted = hosted_.at(service);
+    hosted.refusal = "the lease has ended";
+    hosted.refused_serial = hosted.running ? hosted.running->serial : 0;
+    hosted.running.reset();
+    tell(turn, service);
+    end(turn, service);
+  }
+}
+
+// ---- telling them
+
+ServiceState Hosting::state_of(const crypto::PublicKey& service, const Hosted& hosted) const {
+  ServiceState out{service, 0, uint8_t(work::InstanceStage::kRefused), hosted.refusal, hosted.requests, hosted.failed};
+  if (hosted.coming) {
+    out.serial = hosted.coming->version.serial;
+    out.stage = uint8_t(work::InstanceStage::kGathering);
+  } else if (hosted.running && hosted.refusal.empty()) {
+    out.serial = hosted.running->serial;
+    out.stage = uint8_t(work::InstanceStage::kServing);
+  } else {
+    out.serial = hosted.refused_serial;
+  }
+  return out;
+}
+
+void Hosting::tell(Turn& turn, const crypto::PublicKey& service) {
+  const Hosted& hosted = hosted_.at(service);
+  const Bytes message = HostingMessages::encode(state_of(service, hosted));
+  if (hosted.origin == core_.owner()) core_.send(turn, core_.self(), Bytes(message));
+  for (const auto& [key, peer] : core_.sessions.peers()) {
+    if (core_.sessions.up(key) && peer.record && peer.record->body.owner == hosted.origin) core_.send(turn, key, Bytes(message));
+  }
+}
+
+void Hosting::on_peer_up(Turn& turn, const NodeKey& peer) {
+  const std::optional<crypto::PublicKey> owner = owner_of(peer);
+  for (const auto& [service, hosted] : hosted_) {
+    if (owner && hosted.origin == *owner) core_.send(turn, peer, HostingMessages::encode(state_of(service, hosted)));
+  }
+}
+
+// ---- requests
+
+void Hosting::reply(Turn& turn, uint64_t http, unsigned status, const std::string& text) {
+  work::HttpReply out{status, {{"Content-Type", "text/plain; charset=utf-8"}}, to_bytes(view(text + "\n"))};
+  if (status == 503) out.headers.emplace_back("Retry-After", "1");
+  turn.out.push(AnswerHttp{http, std::move(out)});
+}
+
+void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call) {
+  const auto it = hosted_.find(service);
+  if (it == hosted_.end() || !it->second.running) return reply(turn, id, 503, "The service is not here any more.");
+  Hosted& hosted = it->second;
+  ++hosted.requests;
+  if (hosted.under_way >= kHostedRequestsMax) {
+    ++hosted.failed;
+    return reply(turn, id, 503, "The service has as many requests as it takes.");
+  }
+  Result<std::vector<std::string>> environment = work::cgi_environment(call, codec::key_text(service), turn.now);
+  if (!environment.ok()) {
+    ++hosted.failed;
+    return reply(turn, id, 431, environment.error().message);
+  }
+  const Version& version = *hosted.running;
+  environment->insert(environment->end(), version.spec.environment.begin(), version.spec.environment.end());
+  std::sort(environment->begin(), environment->end());
+  work::RunDomain run{core_.drbg.draw<work::TaskId>(), 0, {}, version.program.module, version.spec.args, std::move(environment).value(), call.body, version.program.files,
+                      load_u64(core_.drbg.draw<object::Unique>().bytes.data()), version.spec.fuel_limit, version.spec.memory_bytes, kResponseBytesMax, kRequestWallMax};
+  const work::TaskId task = run.task;
+  const object::ObjectId grant = version.grant;
+  const Status started = workshop_.run_request(turn, grant, std::move(run));
+  if (!started.ok()) {
+    ++hosted.failed;
+    return reply(turn, id, 503, "The machine does not run it now: " + started.error().message + ".");
+  }
+  ++hosted.under_way;
+  requests_[task] = {id, service, grant};
+  by_http_[id] = task;
+}
+
+void Hosting::on_http_gone(Turn& turn, uint64_t id) {
+  const auto it = by_http_.find(id);
+  if (it == by_http_.end()) return;
+  workshop_.cancel_request(turn, it->second);   // its answer still comes, to nobody
+  requests_.at(it->second).http = 0;
+  by_http_.erase(it);
+}
+
+namespace {
+
+struct Failure {
+  unsigned status;
+  const char* text;
+};
+
+Failure failure_of(object::Outcome outcome) {
+  switch (outcome) {
+    case object::Outcome::kFuel: return {504, "The service used up what one request may compute."};
+    case object::Outcome::kMemory: return {502, "The service needs more memory than it may have."};
+    case object::Outcome::kOutputTooLarge: return {502, "The service's response is larger than one may be."};
+    case object::Outcome::kInconclusive: return {503, "The service was stopped."};
+    default: return {502, "The service's program failed."};
+  }
+}
+
+}  // namespace
+
+void Hosting::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, const work::DomainResult& result) {
+  const Request request = requests_.at(task);
+  requests_.erase(task);
+  by_http_.erase(request.http);
+  const auto it = hosted_.find(request.service);
+  if (it != hosted_.end() && it->second.under_way > 0) --it->second.under_way;
+  const Status counts = workshop_.request_done(turn, request.grant, task, lease_cap, result);
+  Result<work::HttpReply> response = fail(Errc::kInvalid, "");
+  Failure failure{503, "The service was stopped."};
+  if (counts.ok()) failure = failure_of(result.outcome);
+  if (counts.ok() && result.outcome == object::Outcome::kOk) {
+    response = work::parse_cgi_response(result.output);
+    if (!response.ok()) core_.trace(turn, "a response of service " + codec::key_text(request.service).substr(0, 8) + " is none: " + response.error().message);
+  }
+  if (!response.ok() && it != hosted_.end()) ++it->second.failed;
+  if (request.http == 0) return;
+  if (response.ok()) turn.out.push(AnswerHttp{request.http, std::move(response).value()});
+  else reply(turn, request.http, failure.status, failure.text);
+}
+
+std::vector<HostedInfo> Hosting::list() const {
+  std::vector<HostedInfo> out;
+  for (const auto& [service, hosted] : hosted_) {
+    const ServiceState state = state_of(service, hosted);
+    out.push_back({hosted.name, object::service_address(service), hosted.origin, hosted.running ? convert<crypto::Digest>(hosted.running->grant) : crypto::Digest{}, state.serial,
+                   work::enum_name(work::InstanceStage(state.stage)), hosted.under_way, hosted.requests, hosted.failed, hosted.refusal});
+  }
+  return out;
+}
+
+}  // namespace selvedge::node
