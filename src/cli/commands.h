@@ -106,6 +106,18 @@ struct RunOptions {
   std::string isolation = "process";
   std::vector<std::string> args;
 };
+struct DeployOptions {
+  std::string name;
+  RunOptions run;                     // the program, as for selvedge run
+  uint32_t replicas = 1;
+  std::vector<std::string> access;    // as for service expose
+  uint32_t connections_max = 256;
+  bool no_wait = false;
+};
+struct ScaleOptions {
+  std::string name;
+  uint32_t replicas = 1;
+};
 struct TraceOptions {
   RunOptions run;
   std::string trace;                  // of a receipt, or its beginning; or FUEL:DIGEST, one segment of its chain
@@ -314,6 +326,12 @@ CommandResult run_relay_list(World& world);
 CommandResult run_expose(World& world, const ExposeOptions& options);
 CommandResult run_unexpose(World& world, const ServiceNameOptions& options);
 CommandResult run_service_list(World& world);
+CommandResult run_deploy(World& world, const DeployOptions& options);
+CommandResult run_service_scale(World& world, const ScaleOptions& options);
+CommandResult run_service_suspend(World& world, const ServiceNameOptions& options);
+CommandResult run_service_resume(World& world, const ServiceNameOptions& options);
+CommandResult run_service_remove(World& world, const ServiceNameOptions& options);
+CommandResult run_service_why(World& world, const ServiceNameOptions& options);
 CommandResult run_proxy(World& world, const ProxyOptions& options);
 CommandResult run_curl(World& world, const ProxyOptions& options);
 CommandResult run_peer_find(World& world, const FindOptions& options);

@@ -81,7 +81,9 @@ Result<bool> is_bundle_file(const std::string& path) {
   return is_bundle(head);
 }
 
-Result<node::RunRequest> request_of(const RunOptions& options, const std::string& scratch) {
+}  // namespace
+
+Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch) {
   node::RunRequest request;
   if (TRY(is_bundle_file(options.module))) TRY(add_bundle(options, scratch, request));
   else if (!options.entry.empty()) return fail(Errc::kInvalid, options.module + " is no bundle, so it has no entries");
@@ -99,6 +101,8 @@ Result<node::RunRequest> request_of(const RunOptions& options, const std::string
   TRY(add_program_files(options.files, scratch, request));
   return request;
 }
+
+namespace {
 
 Result<Json> ask_run(World& world, Client& client, const node::RunRequest& request, const char* label) {
   ProgressBar bar(world.terminal, label);
@@ -138,7 +142,7 @@ CommandResult run_run(World& world, const RunOptions& options) {
   const Interrupt interrupt;
   const auto client = TRY(Client::connect(world.home, &interrupt));
   const ScratchDir scratch = TRY(scratch_in_home(world.home, "run-"));
-  node::RunRequest request = TRY(request_of(options, scratch.path()));
+  node::RunRequest request = TRY(program_request(options, scratch.path()));
   TRY(add_input(options, scratch.path(), request));
   // The output may be any bytes, which JSON cannot carry: it comes back as a file.
   request.out_dir = scratch.path() + "/out";
@@ -173,7 +177,7 @@ CommandResult run_run(World& world, const RunOptions& options) {
 
 CommandResult run_map(World& world, const RunOptions& options) {
   const ScratchDir scratch = TRY(scratch_in_home(world.home, "map-"));
-  node::RunRequest request = TRY(request_of(options, scratch.path()));
+  node::RunRequest request = TRY(program_request(options, scratch.path()));
   Walked walked = TRY(walk_paths(options.paths));
   tell_skipped(world.terminal, walked);
   if (walked.files.empty()) return fail(Errc::kNotFound, "there is no file to run over in what was named");

@@ -112,6 +112,7 @@ enum class Record : store::RecordKind {
   kSecret = 61,        // by secret: OwnedSecret, this owner's (secrets.h)
   kSecretOffered = 62, // by secret: OfferedSecret, another owner's that this node may ask for
   kSecretLeave = 63,   // by capability: SecretLeave, given to another for a secret of this owner
+  kIntent = 74,        // by service key: Intent, a service that is to run on machines of others (deployer.h)
   kThrottled = 73,     // by grant: to how many thousandths of a processor its owner holds it, 4 bytes big-endian
   kExposed = 72,       // by service key: Exposed (services.h)
   kAnnounce = 71,      // by node key: Announced, whom this node tells where it is (discovery.h)

@@ -135,6 +135,12 @@ void Hosting::on_lease_ended(Turn& turn, const object::ObjectId& grant) {
   }
 }
 
+void Hosting::on_lease_stage(Turn& turn, const object::ObjectId& grant) {
+  for (const auto& [service, hosted] : hosted_) {
+    if (hosted.running && hosted.running->grant == grant) tell(turn, service);
+  }
+}
+
 // ---- telling them
 
 ServiceState Hosting::state_of(const crypto::PublicKey& service, const Hosted& hosted) const {
@@ -143,8 +149,11 @@ ServiceState Hosting::state_of(const crypto::PublicKey& service, const Hosted& h
     out.serial = hosted.coming->version.serial;
     out.stage = uint8_t(work::InstanceStage::kGathering);
   } else if (hosted.running && hosted.refusal.empty()) {
+    const work::LeaseEntry* lease = workshop_.leases().find(hosted.running->grant);
+    const bool runs = lease != nullptr && lease->usable();
     out.serial = hosted.running->serial;
-    out.stage = uint8_t(work::InstanceStage::kServing);
+    out.stage = uint8_t(runs ? work::InstanceStage::kServing : work::InstanceStage::kRefused);
+    if (!runs) out.message = "the machine's owner paused the lease";
   } else {
     out.serial = hosted.refused_serial;
   }

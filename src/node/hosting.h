@@ -34,6 +34,7 @@ class Hosting {
   void on_peer_up(Turn& turn, const NodeKey& peer);
   void on_program(Turn& turn, const work::TaskId& task, Result<work::Program> program);
   void on_lease_ended(Turn& turn, const object::ObjectId& grant);
+  void on_lease_stage(Turn& turn, const object::ObjectId& grant);
 
   // ---- of the host
   void on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call);

@@ -31,15 +31,21 @@ Node::Node(NodeConfig config)
       registrar_(core_),
       meetings_(core_),
       discovery_(core_),
-      services_(core_) {
+      services_(core_),
+      hosting_(core_, workshop_, services_),
+      deployer_(core_, library_, zones_, contractor_) {
   wire();
 }
 
 void Node::wire() {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
     registrar_.on_lease_ended(turn, grant.id);
+    hosting_.on_lease_ended(turn, grant.id);
     keeper_.on_origin_revoked(turn, grant.body.origin);
   };
+  workshop_.on_lease_stage = [this](Turn& turn, const object::ObjectId& grant) { hosting_.on_lease_stage(turn, grant); };
+  workshop_.on_program = [this](Turn& turn, const work::TaskId& task, Result<work::Program> program) { hosting_.on_program(turn, task, std::move(program)); };
+  services_.deployed_at = [this](const crypto::PublicKey& service) { return deployer_.machines_of(service); };
   core_.on_dial = [this](Turn& turn, const mesh::Dial& dial) {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
     else turn.out.push(DialPeer{dial.peer, dial.address});
@@ -59,7 +65,7 @@ void Node::wire() {
   zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
   zones_.tell_devices = [this](Turn& turn, const Bytes& bytes) { devices_.tell(turn, bytes); };
   zones_.on_changed = [this](Turn& turn) {
-    contractor_.refresh(turn);
+    refresh_work(turn);
     library_.on_host_serving(turn);
     copy_.on_hosts_changed(turn);
   };
@@ -142,6 +148,7 @@ Status Node::start(Instant now, Out& out) {
   meetings_.restore(turn);
   discovery_.restore(turn);
   services_.restore();
+  deployer_.restore();
   copy_.restore(turn);
   consent_.restore(turn);
   vault_.restore(turn);
@@ -269,9 +276,10 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   core_.fetcher.on_peer_up(turn.now, key, fetches);
   core_.route(turn, fetches);
   auditor_.on_peer_up(turn, key);
-  contractor_.refresh(turn);
+  refresh_work(turn);
   secrets_.on_peer_up(turn, key);
   services_.on_peer_up(turn, key);
+  hosting_.on_peer_up(turn, key);
 }
 
 bool Node::knows_policy_of(const crypto::PublicKey& owner) const {
@@ -284,6 +292,7 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   zones_.on_peer_down(key);
   devices_.on_peer_down(key);
   copy_.on_peer_down(turn, key);
+  deployer_.on_peer_down(key);
   auditor_.on_peer_down(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
@@ -291,7 +300,7 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   mesh::Spreader::Out spreads;
   core_.spreader.on_peer_down(key, why, spreads);
   core_.route(turn, spreads);
-  contractor_.refresh(turn);
+  refresh_work(turn);
   secrets_.on_peer_down(turn, key);
   services_.on_peer_down(turn, key);
 }
@@ -348,6 +357,14 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     Result<mesh::StreamMessages::Message> parsed = mesh::StreamMessages::decode(message);
     if (parsed.ok()) return services_.on_message(turn, from, std::move(parsed).value());
     turn.out.push(ClosePeer{link, parsed.error().message});
+  } else if (HostingMessages::knows(type)) {
+    const Result<HostingMessages::Message> parsed = HostingMessages::decode(message);
+    if (!parsed.ok()) {
+      turn.out.push(ClosePeer{link, parsed.error().message});
+      return;
+    }
+    hosting_.on_message(turn, from, *parsed);
+    deployer_.on_message(turn, from, *parsed);
   } else if (work::WorkMessages::knows(type)) {
     Result<work::WorkMessages::Message> parsed = work::WorkMessages::decode(message);
     if (!parsed.ok()) {
@@ -463,7 +480,8 @@ void Node::on_file_written(Instant now, uint64_t token, const Status& status, Ou
 
 void Node::on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out) {
   Turn turn{now, out};
-  workshop_.on_domain(turn, task, lease_cap, std::move(result));
+  if (hosting_.knows(task)) hosting_.on_domain(turn, task, lease_cap, result);
+  else workshop_.on_domain(turn, task, lease_cap, std::move(result));
   finish(turn);
 }
 
@@ -471,6 +489,23 @@ void Node::on_domain_state(Instant now, const work::TaskId& task, const object::
   Turn turn{now, out};
   workshop_.on_state(turn, task, lease_cap, fuel, std::move(state));
   finish(turn);
+}
+
+void Node::on_http(Instant now, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call, Out& out) {
+  Turn turn{now, out};
+  hosting_.on_http(turn, id, service, call);
+  finish(turn);
+}
+
+void Node::on_http_gone(Instant now, uint64_t id, Out& out) {
+  Turn turn{now, out};
+  hosting_.on_http_gone(turn, id);
+  finish(turn);
+}
+
+void Node::refresh_work(Turn& turn) {
+  contractor_.refresh(turn);
+  deployer_.refresh(turn);
 }
 
 void Node::on_signals(Instant now, const work::Signals& signals, Out& out) {
@@ -520,6 +555,7 @@ void Node::on_deadline(Instant now, Out& out) {
   meetings_.on_deadline(turn);
   discovery_.on_deadline(turn);
   services_.on_deadline(turn);
+  deployer_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -528,7 +564,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

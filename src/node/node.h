@@ -16,7 +16,9 @@
 #include "node/consent.h"
 #include "node/contractor.h"
 #include "node/devices.h"
+#include "node/deployer.h"
 #include "node/discovery.h"
+#include "node/hosting.h"
 #include "node/index_copy.h"
 #include "node/keeper.h"
 #include "node/library.h"
@@ -93,6 +95,9 @@ class Node {
   /// A running task's state, as the domain wrote it down.
   void on_domain_state(Instant now, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state, Out& out);
   /// What the machine's kernel shows, whenever it changed, and every second while frames suffer.
+  /// A client's request to a service that runs here, whole: AnswerHttp with this id follows, unless on_http_gone comes first.
+  void on_http(Instant now, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call, Out& out);
+  void on_http_gone(Instant now, uint64_t id, Out& out);
   void on_signals(Instant now, const work::Signals& signals, Out& out);
   /// What runs has used so far: to be shown, and for nothing else.
   void on_uses(const std::vector<work::TaskUse>& uses) { workshop_.on_uses(uses); }
@@ -236,7 +241,13 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const ResolveServiceRequest& request);
   void answer_to(Turn& turn, RequestId id, const ExposeRequest& request) { answer_or_refuse(turn, id, services_.expose(turn, request)); }
   void answer_to(Turn& turn, RequestId id, const UnexposeRequest& request) { answer_or_refuse(turn, id, services_.unexpose(turn, request.name)); }
-  void answer_to(Turn& turn, RequestId id, const ServiceListRequest&) { answer(turn, id, services_.list()); }
+  void answer_to(Turn& turn, RequestId id, const ServiceListRequest&);
+  void answer_to(Turn& turn, RequestId id, const DeployRequest& request) { deployer_.deploy(turn, id, request); }
+  void answer_to(Turn& turn, RequestId id, const ScaleRequest& request) { answer_or_refuse(turn, id, deployer_.scale(turn, request)); }
+  void answer_to(Turn& turn, RequestId id, const SuspendRequest& request) { answer_or_refuse(turn, id, deployer_.suspend(turn, request)); }
+  void answer_to(Turn& turn, RequestId id, const RemoveServiceRequest& request) { answer_or_refuse(turn, id, deployer_.remove(turn, request)); }
+  /// Who could do this owner's work has changed.
+  void refresh_work(Turn& turn);
   void answer_to(Turn& turn, RequestId id, const ProxyRequest& request) { services_.proxy(turn, id, request); }
   void answer_to(Turn& turn, RequestId id, const FindRequest& request);
   void answer_to(Turn& turn, RequestId id, const AnnounceRequest& request);
@@ -274,6 +285,8 @@ class Node {
   Meetings meetings_;
   Discovery discovery_;
   Services services_;
+  Hosting hosting_;
+  Deployer deployer_;
   Instant started_;
   Instant head_issued_{0};
 };

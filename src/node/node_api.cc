@@ -16,6 +16,7 @@ void Node::on_request_withdrawn(Instant now, RequestId id, Out& out) {
   Turn turn{now, out};
   contractor_.cancel(turn, id);
   services_.withdrawn(turn, id);
+  deployer_.withdrawn(id);
   const auto transfer = transfers_.find(id);
   if (transfer != transfers_.end()) library_.withdraw(turn, transfer->second);
   finish(turn);

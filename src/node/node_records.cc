@@ -87,7 +87,7 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, object::Signed<obj
   // The machine cannot authorise anything of this owner's before it knows the zone's policy.
   zones_.greet_host(turn, from);
   copy_.on_host(turn, from);
-  contractor_.refresh(turn);
+  refresh_work(turn);
 }
 
 void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
@@ -140,7 +140,7 @@ void Node::on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const bool in_force = lease->body.state == object::LeaseState::kActive || lease->body.state == object::LeaseState::kExpiring;
   if (in_force) core_.serving.insert(from);
   else if (core_.authority.granted_by(turn.now, from, 0) == nullptr) core_.serving.erase(from);
-  contractor_.refresh(turn);
+  refresh_work(turn);
   if (in_force) library_.on_host_serving(turn);
   else library_.repair(turn);
   copy_.on_hosts_changed(turn);

@@ -45,4 +45,11 @@ void Node::on_socket_closed(Instant now, SocketId socket, Out& out) {
   finish(turn);
 }
 
+void Node::answer_to(Turn& turn, RequestId id, const ServiceListRequest&) {
+  ServiceListAnswer out = services_.list();
+  out.hosted = hosting_.list();
+  out.deployed = deployer_.list(turn.now);
+  answer(turn, id, out);
+}
+
 }  // namespace selvedge::node

@@ -178,7 +178,7 @@ void Node::after_revocation(Turn& turn, const object::Signed<object::Revocation>
   }
   if (devices_.speaks_for_owner(revocation.signer)) devices_.take_effect(turn, revocation);
   workshop_.enforce_revocations(turn);
-  contractor_.refresh(turn);
+  refresh_work(turn);
   library_.repair(turn);
   copy_.on_hosts_changed(turn);
 }

@@ -6,6 +6,7 @@
 #include "mesh/rendezvous.h"
 #include "mesh/streams.h"
 #include "node/audit_messages.h"
+#include "node/hosting_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
 #include "node/secret_messages.h"
@@ -27,6 +28,8 @@ mesh::Priority message_priority(ByteView message) {
     case mesh::StoreAck::kType:
     case mesh::DropAck::kType:
     case mesh::Known::kType: return Priority::kControl;
+    case RenewService::kType:
+    case EndService::kType:
     case mesh::Records::kType: return Priority::kCapability;  // grants and what takes them back
     case mesh::SymbolEnd::kType:
     case work::OfferAnswer::kType:
@@ -42,13 +45,14 @@ mesh::Priority message_priority(ByteView message) {
     case mesh::RendezvousAck::kType:
     case mesh::RendezvousAnswer::kType:
     case mesh::RendezvousMembers::kType:
+    case ServiceState::kType:
     case OracleReply::kType: return Priority::kResponse;
     default: break;
   }
   if (AuditMessages::knows(type)) return Priority::kAudit;
   if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
   const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type) || mesh::StreamMessages::knows(type);
-  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type);
+  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || HostingMessages::knows(type);
   return known ? Priority::kRequest : Priority::kEvent;
 }
 

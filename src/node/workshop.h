@@ -47,6 +47,8 @@ class Workshop {
   const work::Leases& leases() const { return leases_; }
   /// Called when a lease ends, with its grant.
   std::function<void(Turn&, const object::Signed<object::Grant>&)> on_lease_ended;
+  /// Called whenever a lease is in another stage.
+  std::function<void(Turn&, const object::ObjectId& grant)> on_lease_stage;
 
   // ---- tasks
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);

@@ -276,6 +276,7 @@ void Workshop::route(Turn& turn, work::Leases::Out& effects) {
         turn.out.push(PaceTasks{lease->number, std::nullopt});
       }
       if (over && on_lease_ended) on_lease_ended(turn, lease->grant);
+      else if (on_lease_stage) on_lease_stage(turn, changed->lease);
     }
   }
 }

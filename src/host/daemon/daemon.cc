@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "codec/multibase.h"
 #include "crypto/drbg.h"
 #include "host/daemon/api_server.h"
 #include "host/daemon/dash_server.h"
@@ -52,6 +53,9 @@ void falsify(work::DomainResult& result) {
   result.output[result.output.size() / 2] ^= 1;
   result.trace.bytes[0] ^= 1;
 }
+
+constexpr size_t kServiceBodyMax = 8u << 20;
+constexpr unsigned kServiceConnectionsMax = 4096;
 
 class Daemon {
  public:
@@ -106,6 +110,7 @@ class Daemon {
   void perform(node::Progress& effect) { desk_.progress(effect.request, effect.json); }
   void perform(node::Answer& effect) { desk_.answer(effect.request, effect.json); }
   void perform(node::Refuse& effect) { desk_.refuse(effect.request, effect.error); }
+  void perform(node::AnswerHttp& effect);
   void perform(node::OpenDash& effect);
   void perform(node::Shutdown&) { shut_down("asked to stop"); }
   void perform(node::Trace& effect) { log_.write(effect.text); }
@@ -118,6 +123,7 @@ class Daemon {
   Status open_network(const HomeKeys& keys);
   Status open_api();
   Status open_pkarr_relay();
+  Status open_services();
   void open_port();
   void watch_signals();
   void watch_kernel();
@@ -145,6 +151,7 @@ class Daemon {
   std::unique_ptr<Wires> wires_;
   ApiDesk desk_{loop_, desk_events()};
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<HttpServer> services_;  // of what runs here for others: it listens nowhere
   std::unique_ptr<DashServer> dash_;    // null: switched off
   std::unique_ptr<PkarrRelay> pkarr_relay_;   // null: not this node's role
   std::unique_ptr<PortMap> port_map_;   // null: none is asked for
@@ -202,6 +209,7 @@ Status Daemon::start(const HomeKeys& keys) {
   for (const mesh::HintSource& each : options_.hint_sources) TRY(hints_.prepare(each));
   TRY(open_api());
   TRY(open_pkarr_relay());
+  TRY(open_services());
   node_->set_addresses(addresses());
   Status started;
   input([&](Instant now, node::Node::Out& out) { started = node_->start(now, out); });
@@ -302,6 +310,7 @@ Sockets::Events Daemon::socket_events() {
   events.read = [this](uint64_t socket, Bytes bytes) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_read(now, socket, std::move(bytes), out); }); };
   events.ended = [this](uint64_t socket) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_end(now, socket, out); }); };
   events.written = [this](uint64_t socket, size_t bytes) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_written(now, socket, bytes, out); }); };
+  events.within = [this](const std::string& target, int fd) { return services_->adopt(fd, target); };
   events.closed = [this](uint64_t socket) { input([&](Instant now, node::Node::Out& out) { node_->on_socket_closed(now, socket, out); }); };
   return events;
 }
@@ -324,6 +333,28 @@ Status Daemon::open_api() {
 void Daemon::perform(node::OpenDash& effect) {
   if (dash_) return desk_.answer(effect.request, codec::to_json_text(node::DashOpenAnswer{dash_->link()}));
   desk_.refuse(effect.request, fail(Errc::kUnavailable, "this node was started without its dashboard (selvedge up --dash off)"));
+}
+
+// The requests of hosted services. A connection comes by a stream of the fabric, so nobody reaches this but through the node.
+Status Daemon::open_services() {
+  HttpServer::Options options;
+  options.address = "";
+  options.body_bytes_max = kServiceBodyMax;
+  options.connections_max = kServiceConnectionsMax;
+  HttpServer::Events events;
+  events.request = [this](HttpRequest request) {
+    const auto service = codec::parse_key(request.tag.substr(request.tag.find(':') + 1));
+    CHECK(service.ok());  // the node made the name
+    work::HttpCall call{std::move(request.method), std::move(request.path), std::move(request.query), std::move(request.headers), Bytes(request.body.begin(), request.body.end())};
+    input([&](Instant now, node::Node::Out& out) { node_->on_http(now, request.id, *service, call, out); });
+  };
+  events.gone = [this](uint64_t id) { input([&](Instant now, node::Node::Out& out) { node_->on_http_gone(now, id, out); }); };
+  services_ = TRY(HttpServer::listen(loop_, options, std::move(events)));
+  return ok();
+}
+
+void Daemon::perform(node::AnswerHttp& effect) {
+  services_->answer(effect.id, {effect.reply.status, std::move(effect.reply.headers), std::string(effect.reply.body.begin(), effect.reply.body.end())});
 }
 
 Status Daemon::open_pkarr_relay() {

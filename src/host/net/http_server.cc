@@ -87,6 +87,7 @@ struct HttpServer::Callbacks {
       exchange->begun = true;
       exchange->request.method = method;
       exchange->request.from = client_of(connection);
+      if (const auto it = server.connections_.find(connection); it != server.connections_.end()) exchange->request.tag = it->second.tag;
       MHD_get_connection_values(connection, MHD_HEADER_KIND, add_header, &exchange->request.headers);
       if (strtoull(exchange->request.header("content-length").c_str(), nullptr, 10) > server.options_.body_bytes_max) {
         exchange->handed = exchange->answered = true;
@@ -163,12 +164,17 @@ struct HttpServer::Callbacks {
       return;
     }
     const MHD_ConnectionInfo* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    server.connections_[connection] = {info == nullptr ? -1 : info->connect_fd, server.loop_.now(), false};
+    server.connections_[connection] = {info == nullptr ? -1 : info->connect_fd, server.loop_.now(), false, server.adopting_};
     if (server.connections_.size() == 1) server.sweep_timer_.set(server.loop_.now() + kSweepEvery);
   }
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(Loop& loop, const Options& options, Events events) {
+  if (options.address.empty()) {
+    std::unique_ptr<HttpServer> server(new HttpServer(loop, options, std::move(events)));
+    TRY(server->start(-1));
+    return server;
+  }
   const SocketAddress at = TRY(SocketAddress::parse(options.address));
   const int fd = socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail(Errc::kIo, std::string("cannot make a socket: ") + strerror(errno));
@@ -188,20 +194,24 @@ HttpServer::HttpServer(Loop& loop, const Options& options, Events events)
     : loop_(loop), options_(options), events_(std::move(events)), turn_timer_(loop, [this] { turn(); }), sweep_timer_(loop, [this] { sweep(); }) {}
 
 Status HttpServer::start(int fd) {
-  SocketAddress at;
-  socklen_t size = sizeof at;
-  getsockname(fd, &at.any, &size);
-  address_ = at.text();
+  if (fd >= 0) {
+    SocketAddress at;
+    socklen_t size = sizeof at;
+    getsockname(fd, &at.any, &size);
+    address_ = at.text();
+  }
   // libmicrohttpd counts its idle time from the last byte; sweep() bounds the whole.
-  daemon_ = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Callbacks::on_access, this,
-                             MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,
+  const unsigned listening = fd >= 0 ? unsigned(MHD_NO_FLAG) : unsigned(MHD_USE_NO_LISTEN_SOCKET);
+  const MHD_OptionItem listener[] = {{fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, fd, nullptr}, {MHD_OPTION_END, 0, nullptr}};
+  daemon_ = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | listening, 0, nullptr, nullptr, &Callbacks::on_access, this,
+                             MHD_OPTION_ARRAY, listener, MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,
                              MHD_OPTION_PER_IP_CONNECTION_LIMIT, options_.connections_per_client_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHttpHeaderBytesMax,
                              MHD_OPTION_CONNECTION_TIMEOUT, unsigned(kHttpRequestDeadline.ms() / 1000), MHD_OPTION_STRICT_FOR_CLIENT, 1,
                              MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_UNESCAPE_CALLBACK, &leave_escaped, nullptr,
                              MHD_OPTION_URI_LOG_CALLBACK, &Callbacks::on_uri, this, MHD_OPTION_NOTIFY_COMPLETED, &Callbacks::on_completed, this,
                              MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::on_connection, this, MHD_OPTION_END);
   if (daemon_ == nullptr) {
-    close(fd);
+    if (fd >= 0) close(fd);
     return fail(Errc::kIo, "the HTTP server does not start at " + options_.address);
   }
   const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD);
@@ -210,6 +220,16 @@ Status HttpServer::start(int fd) {
   watch_->set(Loop::Watch::kReadable);
   turn();
   return ok();
+}
+
+Status HttpServer::adopt(int fd, std::string tag) {
+  // What it is reached by has no address; the library wants one.
+  const sockaddr_in nowhere{AF_INET, 0, {}, {}};
+  adopting_ = std::move(tag);
+  const MHD_Result added = MHD_add_connection(daemon_, fd, reinterpret_cast<const sockaddr*>(&nowhere), sizeof nowhere);
+  adopting_.clear();
+  turn_timer_.set(loop_.now());
+  return added == MHD_YES ? ok() : Status(fail(Errc::kLimit, "as many connections are open as are served"));   // the library has closed it
 }
 
 HttpServer::~HttpServer() {

@@ -31,6 +31,7 @@ struct HttpRequest {
   std::string path;                                // "/a/b", without the query
   std::string query;                               // behind the "?"
   std::string from;                                // numeric address of the client, without its port
+  std::string tag;                                 // of adopt()
   std::map<std::string, std::string> headers;      // names in lower case; repeated ones are joined by ", "
   std::string body;
   std::string header(const std::string& name) const {
@@ -48,7 +49,7 @@ struct HttpResponse {
 class HttpServer {
  public:
   struct Options {
-    std::string address = "127.0.0.1:0";
+    std::string address = "127.0.0.1:0";           // empty: it listens nowhere, and takes connections by adopt()
     size_t body_bytes_max = 1u << 20;
     unsigned connections_max = 256;
     unsigned connections_per_client_max = 0;       // by address; 0: no limit of its own
@@ -64,6 +65,8 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   const std::string& address() const { return address_; }
+  /// Serves one more connection, whose requests carry `tag`. The descriptor is this server's from now on. Errors: kLimit (it has as many as it takes).
+  Status adopt(int fd, std::string tag);
   /// Each request is answered once: by answer(), or by begin() and then any number of write() and one end(). Ids that are gone are passed over.
   void answer(uint64_t id, HttpResponse response);
   void begin(uint64_t id, HttpResponse head);
@@ -92,8 +95,10 @@ class HttpServer {
     int fd;
     Instant since;          // began, or had its last answer
     bool whole = false;     // its request is here
+    std::string tag;
   };
   std::map<MHD_Connection*, Waiting> connections_;
+  std::string adopting_;    // the tag of a connection that is just being adopted
   bool stopping_ = false;
   bool resumed_ = false;   // in this turn
   std::unique_ptr<Loop::Watch> watch_;

@@ -1,5 +1,8 @@
 #include "host/net/sockets.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <cstring>
@@ -100,14 +103,8 @@ void Sockets::close_listener(uint64_t request) {
 static uv_stream_t* stream_of(uv_tcp_t& tcp) { return reinterpret_cast<uv_stream_t*>(&tcp); }
 
 void Sockets::on_connection(Listener& listener) {
-  auto* socket = new Socket{};
-  socket->owner = this;
-  socket->id = last_came_ * 2 + 1;
-  uv_tcp_init(loop_.uv(), &socket->tcp);
-  uv_timer_init(loop_.uv(), &socket->flush);
-  socket->tcp.data = socket->flush.data = socket;
+  Socket* socket = make(last_came_ * 2 + 1);
   const bool accepted = uv_accept(stream_of(listener.tcp), stream_of(socket->tcp)) == 0;
-  sockets_[socket->id] = socket;
   ++last_came_;
   if (!accepted || sockets_.size() > kSocketsMax) return close(socket->id, true);
   uv_tcp_nodelay(&socket->tcp, 1);
@@ -115,12 +112,7 @@ void Sockets::on_connection(Listener& listener) {
   events_.came(listener.request, socket->id);
 }
 
-void Sockets::connect(uint64_t id, const std::string& target) {
-  const Result<SocketAddress> at = parse_local(target);
-  if (!at.ok() || sockets_.contains(id) || sockets_.size() >= kSocketsMax) {
-    const Error why = at.ok() ? Error{Errc::kLimit, "too many connections are open"} : at.error();
-    return later([this, id, why] { events_.connected(id, why); });
-  }
+Sockets::Socket* Sockets::make(uint64_t id) {
   auto* socket = new Socket{};
   socket->owner = this;
   socket->id = id;
@@ -128,6 +120,33 @@ void Sockets::connect(uint64_t id, const std::string& target) {
   uv_timer_init(loop_.uv(), &socket->flush);
   socket->tcp.data = socket->flush.data = socket->connecting.data = socket;
   sockets_[id] = socket;
+  return socket;
+}
+
+void Sockets::connect_within(uint64_t id, const std::string& target) {
+  const auto answer = [this, id](Status status) { later([this, id, status] { events_.connected(id, status); }); };
+  int ends[2];
+  if (sockets_.contains(id) || sockets_.size() >= kSocketsMax) return answer(fail(Errc::kLimit, "too many connections are open"));
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return answer(fail(Errc::kIo, std::string("cannot make a socket: ") + strerror(errno)));
+  const Status taken = events_.within(target, ends[1]);
+  if (!taken.ok()) {
+    ::close(ends[0]);
+    return answer(taken);
+  }
+  Socket* socket = make(id);
+  uv_tcp_open(&socket->tcp, ends[0]);   // any stream will do
+  socket->open = true;
+  answer(ok());
+}
+
+void Sockets::connect(uint64_t id, const std::string& target) {
+  if (target.starts_with("service:")) return connect_within(id, target);
+  const Result<SocketAddress> at = parse_local(target);
+  if (!at.ok() || sockets_.contains(id) || sockets_.size() >= kSocketsMax) {
+    const Error why = at.ok() ? Error{Errc::kLimit, "too many connections are open"} : at.error();
+    return later([this, id, why] { events_.connected(id, why); });
+  }
+  Socket* socket = make(id);
   const int code = uv_tcp_connect(&socket->connecting, &socket->tcp, &at->any, [](uv_connect_t* c, int status) {
     auto* self = static_cast<Socket*>(c->data);
     if (self->owner == nullptr) return;

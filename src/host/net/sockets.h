@@ -30,6 +30,8 @@ class Sockets {
     std::function<void(uint64_t socket)> ended;                    // the program sends no more
     std::function<void(uint64_t socket, size_t bytes)> written;    // to the system
     std::function<void(uint64_t socket)> closed;                   // an error; nothing follows
+    /// Takes the other end of a connection to a target that is no address but a name ("service:KEY"), and with it the descriptor.
+    std::function<Status(const std::string& target, int fd)> within;
   };
   Sockets(Loop& loop, Events events);
   ~Sockets();
@@ -52,6 +54,8 @@ class Sockets {
   struct Socket;
   struct Write;
   Socket* find(uint64_t id);
+  void connect_within(uint64_t socket, const std::string& target);
+  Socket* make(uint64_t id);
   void on_connection(Listener& listener);
   void broke(Socket& socket);
   /// `what` once the loop is back, if this is still there then.

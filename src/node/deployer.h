@@ -1,0 +1,101 @@
+// Deployer: the part of a node that keeps its owner's services running on machines of others. spec: SP flow B, F2; docs/spec/hosting.md
+//
+// What is wanted is written down; what is seen is what machines say, and is forgotten with the session. Whenever either changes, work/reconciler.h says what
+// to do, and it is done: a program offered as for a task, with what the service signs for that machine for an hour; renewed while it is wanted.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "node/contractor.h"
+#include "node/hosting_messages.h"
+#include "node/services.h"
+#include "work/reconciler.h"
+
+namespace selvedge::node {
+
+constexpr size_t kIntentsMax = 256;
+constexpr uint64_t kRequestFuelDefault = 2'000'000'000;
+/// A machine that has not answered, or has not got the program, by then counts as having refused.
+constexpr Duration kPlaceAnswerMax = seconds(15), kPlaceGatherMax = seconds(120);
+/// One that refused is asked again after this.
+constexpr Duration kPlaceRest = seconds(20);
+
+/// A service that is wanted, as it lies on disk; by its key.
+struct Intent {
+  std::string name;
+  uint64_t serial = 0;
+  object::ZoneId zone;
+  object::TaskSpec spec;
+  Bytes manifest;
+  std::vector<object::BlobRef> blobs;
+  uint32_t replicas = 1;
+  bool suspended = false;
+  Access access = Access::kOwner;
+  std::vector<crypto::PublicKey> owners;
+  uint32_t connections_max = 0;
+  template <class V> void visit(V& v) {
+    v("name", name); v("serial", serial); v("zone", zone); v("spec", spec); v("manifest", manifest); v("blobs", blobs); v("replicas", replicas); v("suspended", suspended);
+    v("access", access); v("owners", owners); v("connections_max", connections_max);
+  }
+};
+
+class Deployer {
+ public:
+  Deployer(Core& core, Library& library, Zones& zones, Contractor& contractor) : core_(core), library_(library), zones_(zones), contractor_(contractor) {}
+
+  void restore();
+  /// Answers when it has come true; stands until then, or until it is withdrawn.
+  void deploy(Turn& turn, RequestId id, const DeployRequest& request);
+  void withdrawn(RequestId id) { waiting_.erase(id); }
+  /// Errors: kNotFound, kInvalid.
+  Result<DeploymentInfo> scale(Turn& turn, const ScaleRequest& request);
+  Result<DeploymentInfo> suspend(Turn& turn, const SuspendRequest& request);
+  Result<DeploymentInfo> remove(Turn& turn, const RemoveServiceRequest& request);
+  std::vector<DeploymentInfo> list(Instant now) const;
+  /// Which machines run it now.
+  std::vector<NodeKey> machines_of(const crypto::PublicKey& service) const;
+
+  void on_message(Turn& turn, const NodeKey& from, const HostingMessages::Message& message);
+  void on_peer_down(const NodeKey& peer);
+  /// Sessions, grants or revocations changed.
+  void refresh(Turn& turn);
+  void on_deadline(Turn& turn);
+  Instant next_deadline() const;
+
+ private:
+  struct Placement {
+    uint64_t serial = 0;
+    work::InstanceStage stage = work::InstanceStage::kAsked;
+    std::string message;
+    uint64_t requests = 0, failed = 0;
+    Instant due = Instant::never();         // by when it must have answered; or until when it rests
+    uint64_t proof_expires = 0;             // Unix seconds; 0: nothing was signed in this life of the process
+  };
+  using Name = std::pair<crypto::PublicKey, NodeKey>;
+
+  Result<Intent> intent_of(const DeployRequest& request) const;
+  void stored(Turn& turn, RequestId id, Intent intent, const DeployRequest& request, PutOutcome put);
+  Result<DeploymentInfo> changed(Turn& turn, const crypto::PublicKey& service, const std::string& what);
+  Result<crypto::PublicKey> named(const std::string& name) const;
+  std::vector<work::HostMachine> machines(Instant now, const object::ZoneId& zone) const;
+  void place(Turn& turn, const crypto::PublicKey& service, const NodeKey& node);
+  Result<Bytes> host_message(Turn& turn, const crypto::PublicKey& service, const Intent& intent, const NodeKey& node);
+  Result<Bytes> prove(Turn& turn, const Intent& intent, const NodeKey& node) const;
+  void carry_out(Turn& turn, const std::vector<work::ReconcileStep>& steps);
+  void report(Turn& turn);
+  DeploymentInfo info(Instant now, const crypto::PublicKey& service, const Intent& intent) const;
+  void keep(Turn& turn, const crypto::PublicKey& service, const Intent& intent);
+
+  Core& core_;
+  Library& library_;
+  Zones& zones_;
+  Contractor& contractor_;
+  std::map<crypto::PublicKey, Intent> intents_;
+  std::map<Name, Placement> placements_;
+  std::map<RequestId, crypto::PublicKey> waiting_;
+  std::map<crypto::PublicKey, std::string> reported_;   // what was told last
+};
+
+}  // namespace selvedge::node
