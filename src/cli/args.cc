@@ -43,6 +43,7 @@ struct Line {
   PutOptions put;
   GetOptions get;
   RunOptions run;
+  DeployOptions deploy;
   RunOptions map;
   TraceOptions trace;
   DemoOptions demo;
@@ -62,7 +63,7 @@ SplitLine split_line(int argc, char** argv) {
   size_t verb = 0;
   while (verb < words.size() && words[verb].starts_with("-")) verb += words[verb] == "--home" ? 2 : 1;
   const bool uses = verb + 1 < words.size() && words[verb] == "secret" && words[verb + 1] == "use";
-  const bool runs = uses || (verb < words.size() && (words[verb] == "run" || words[verb] == "map" || words[verb] == "trace"));
+  const bool runs = uses || (verb < words.size() && (words[verb] == "run" || words[verb] == "map" || words[verb] == "deploy" || words[verb] == "trace"));
   auto cut = runs ? std::find(words.begin(), words.end(), "--") : words.end();
   if (cut != words.end()) out.guest.assign(cut + 1, words.end());
   out.own.assign(std::make_reverse_iterator(cut), words.rend());
@@ -203,6 +204,26 @@ void add_run_verbs(CLI::App& app, Line& line) {
   segments->add_option("MODULE", line.trace.run.module, "the program: a .wasm file, under the name that it had")->required();
   add_replay_options(*segments, line.trace);
 
+  CLI::App* deploy = add_verb(app, line.verb, "deploy", "Have machines of others run a program as a service, from now on: it gets a key, and each request runs it once, as CGI does.",
+                              "  selvedge deploy shop shop.wasm --for public\n"
+                              "  selvedge deploy shop shop.wasm --replicas 3 --file pages/ --env GREETING=hello      a newer version takes the older one's place\n"
+                              "  selvedge deploy shop shop.bundle --entry web --memory 32M\n"
+                              "  selvedge curl fabric://gm9xk...5fo/                                               how it is reached; selvedge service why shop\n",
+                              [&line](World& w) { return run_deploy(w, line.deploy); });
+  deploy->add_option("NAME", line.deploy.name, "1 to 64 of a-z, 0-9, '-' and '.'; its key follows from it and from the owner's")->required();
+  deploy->add_option("PROGRAM", line.deploy.run.module, "a .wasm file (WASI preview 1), or a bundle: requests come in its environment and on standard input, and go out on standard output (docs/spec/hosting.md)")->required();
+  deploy->add_option("--replicas", line.deploy.replicas, "how many machines run it, of different owners where there are enough")->capture_default_str();
+  deploy->add_option("--for", line.deploy.access, "who may connect: owner (this owner's machines, the default), public (everybody), or an owner's key; keys may be several")->type_name("WHO");
+  deploy->add_option("--connections", line.deploy.connections_max, "at each machine at once, at most; 0: no limit")->capture_default_str();
+  deploy->add_option("--file", line.deploy.run.files, "a file or folder that each request finds under its own name in /, or under NAME; may be repeated")->type_name("[NAME=]PATH");
+  deploy->add_option("--env", line.deploy.run.environment, "a variable of the program's environment; may be repeated")->type_name("NAME=VALUE");
+  deploy->add_option("--entry", line.deploy.run.entry, "which entry of a bundle; without it, its only one")->type_name("NAME");
+  deploy->add_option("--memory", line.deploy.run.memory, "most memory that a request may use, such as 128M")->type_name("SIZE");
+  deploy->add_option("--fuel", line.deploy.run.fuel, "most fuel that a request may use; 0 for the default");
+  deploy->add_option("--zone", line.deploy.run.zone, "the zone whose policy and keys cover the program and its files")->type_name("NAME")->capture_default_str();
+  deploy->add_flag("--no-wait", line.deploy.no_wait, "come back at once, and let it come true by itself");
+  deploy->group("Services");
+
   CLI::App* map = add_verb(app, line.verb, "map", "Run a program over many files, each as a task of its own, each result checked.",
                            "  selvedge map textstats.wasm ~/texts -o reports\n"
                            "  selvedge map textstats.wasm ~/texts -o reports --merge      and once more over all the outputs\n"
@@ -271,7 +292,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_audit_verbs(app, line.verb);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);
-  line.run.args = line.map.args = line.trace.run.args = line.command = words.guest;
+  line.run.args = line.map.args = line.deploy.run.args = line.trace.run.args = line.command = words.guest;
   const bool json_wanted = std::find(words.own.begin(), words.own.end(), "--json") != words.own.end();
   Terminal terminal(json_wanted ? OutputForm::kJson : OutputForm::kPeople);
   if (argc <= 1) {

@@ -28,7 +28,20 @@ void add_service_verbs(CLI::App& app, Verb& chosen) {
   const auto name = std::make_shared<ServiceNameOptions>();
   CLI::App* unexpose = add_verb(*service, chosen, "unexpose", "Take a service's key off this node. Its open connections end at once.", "  selvedge service unexpose wiki\n", verb_of(name, run_unexpose));
   unexpose->add_option("NAME", name->name, "as it was exposed")->required();
-  add_verb(*service, chosen, "list", "What is exposed here, to whom, and how much it is used.", "  selvedge service list\n", [](World& w) { return run_service_list(w); });
+  add_verb(*service, chosen, "list", "What is exposed here, what was deployed from here, and what runs here for others.", "  selvedge service list\n", [](World& w) { return run_service_list(w); });
+  const auto scale_options = std::make_shared<ScaleOptions>();
+  CLI::App* scale = add_verb(*service, chosen, "scale", "Have so many machines run a service that was deployed from here.", "  selvedge service scale shop 3\n", verb_of(scale_options, run_service_scale));
+  scale->add_option("NAME", scale_options->name, "as it was deployed")->required();
+  scale->add_option("MACHINES", scale_options->replicas, "how many")->required();
+  const auto add_named = [&](const char* verb, const char* about, CommandResult (*run)(World&, const ServiceNameOptions&)) {
+    const auto options = std::make_shared<ServiceNameOptions>();
+    CLI::App* added = add_verb(*service, chosen, verb, about, ("  selvedge service " + std::string(verb) + " shop\n").c_str(), verb_of(options, run));
+    added->add_option("NAME", options->name, "as it was deployed")->required();
+  };
+  add_named("suspend", "No machine runs it until it is resumed; its key, its program and its settings stay.", run_service_suspend);
+  add_named("resume", "Have a suspended service run again.", run_service_resume);
+  add_named("remove", "Have no machine run it any more, for good.", run_service_remove);
+  add_named("why", "How far a deployed service is, machine by machine, and why something is not as wanted.", run_service_why);
 
   const auto proxy_options = std::make_shared<ProxyOptions>();
   CLI::App* proxy = add_verb(app, chosen, "proxy", "Listen here for ordinary programs, and connect each of their connections to a service, which proves its key first.",

@@ -61,17 +61,122 @@ CommandResult run_unexpose(World& world, const ServiceNameOptions& options) {
 CommandResult run_service_list(World& world) {
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::ServiceListRequest{}));
-  const Json records = answer.at("services");
-  for (size_t i = 0; i < records.size(); ++i) world.terminal.record(records.item(i).dump());
-  const auto list = TRY(read_answer<node::ServiceListAnswer>(answer));
-  Table table({"name", "address", "target", "for", "open", "ever", "refused", "in", "out"});
-  for (const node::ServiceInfo& each : list.services) {
-    table.row({each.name, each.address, printable(each.target), who(each), fmt::format("{}", each.connections), fmt::format("{}", each.connections_ever), fmt::format("{}", each.refused),
-               format_bytes(each.bytes_in), format_bytes(each.bytes_out)});
+  for (const char* part : {"services", "hosted", "deployed"}) {
+    const Json records = answer.at(part);
+    for (size_t i = 0; i < records.size(); ++i) world.terminal.record(records.item(i).dump());
   }
-  if (table.empty()) world.terminal.line("This node exposes no service. To give one a key: selvedge service expose NAME --target 127.0.0.1:3000");
-  else table.print(world.terminal);
+  const auto list = TRY(read_answer<node::ServiceListAnswer>(answer));
+  Table exposed({"exposed here", "address", "target", "for", "open", "ever", "refused", "in", "out"});
+  for (const node::ServiceInfo& each : list.services) {
+    exposed.row({each.name, each.address, printable(each.target), who(each), fmt::format("{}", each.connections), fmt::format("{}", each.connections_ever), fmt::format("{}", each.refused),
+                 format_bytes(each.bytes_in), format_bytes(each.bytes_out)});
+  }
+  Table deployed({"deployed", "address", "wanted", "serving", "for", "why not"});
+  for (const node::DeploymentInfo& each : list.deployed) {
+    deployed.row({each.name, each.address, each.suspended ? "suspended" : std::to_string(each.replicas), std::to_string(each.serving), each.access, printable(each.why)});
+  }
+  Table hosted({"running here", "origin", "lease", "stage", ">requests", ">failed", "problem"});
+  for (const node::HostedInfo& each : list.hosted) {
+    hosted.row({printable(each.name), short_key(each.origin), each.lease.hex().substr(0, 10), each.stage, std::to_string(each.requests), std::to_string(each.failed), printable(each.problem)});
+  }
+  for (const Table* table : {&exposed, &deployed, &hosted}) {
+    if (!table->empty()) table->print(world.terminal);
+  }
+  if (exposed.empty() && deployed.empty() && hosted.empty()) {
+    world.terminal.line("No service. To give one that runs here a key: selvedge service expose NAME --target 127.0.0.1:3000");
+    world.terminal.line("To have machines of others run a program as one: selvedge deploy NAME PROGRAM.wasm");
+  }
   return kExitOk;
+}
+
+namespace {
+
+void print_deployment(Terminal& out, const node::DeploymentInfo& info) {
+  out.line(info.address);
+  Table table({"machine", "owner", "stage", ">requests", ">failed", ""});
+  for (const auto& each : info.machines) table.row({short_key(each.node), short_key(each.owner), each.stage, std::to_string(each.requests), std::to_string(each.failed), printable(each.message)});
+  if (!table.empty()) table.print(out);
+  if (info.suspended) out.line("It is suspended: no machine runs it (selvedge service resume " + info.name + ").");
+  else if (info.why.empty()) out.line(fmt::format("All is as wanted: {} of {} machines run it.", info.serving, info.replicas));
+  else out.line("Not yet as wanted: " + printable(info.why) + ".");
+}
+
+template <class Request>
+CommandResult change_deployment(World& world, const Request& request, const std::string& done) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(request));
+  world.terminal.record(answer.dump());
+  world.terminal.line(done);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandResult run_deploy(World& world, const DeployOptions& options) {
+  const Interrupt interrupt;
+  const auto client = TRY(Client::connect(world.home, &interrupt));
+  const ScratchDir scratch = TRY(scratch_in_home(world.home, "deploy-"));
+  const node::RunRequest program = TRY(program_request(options.run, scratch.path()));
+  if (!program.file_cids.empty()) return fail(Errc::kInvalid, "a service's files are named by their paths");
+  node::DeployRequest request;
+  request.name = options.name;
+  request.module = {program.module.path, program.module.name, program.module.size};
+  for (const node::FileName& file : program.files) request.files.push_back({file.path, file.name, file.size});
+  request.manifest = program.manifest;
+  request.entry = program.entry;
+  request.args = program.args;
+  request.environment = program.environment;
+  request.zone = program.zone;
+  request.replicas = options.replicas;
+  request.connections_max = options.connections_max;
+  request.fuel_limit = program.fuel_limit;
+  request.memory_bytes = program.memory_bytes;
+  for (const std::string& each : options.access) {
+    if (each == "public" || each == "owner") request.access = each;
+    else request.access = "keys", request.owners.push_back(each);
+  }
+  const uint64_t id = TRY(client->send(request));
+  std::string told;
+  for (;;) {
+    const Client::Message message = TRY(client->next());
+    if (message.id != id) continue;
+    const Json body = TRY(message.body);
+    const auto info = TRY(read_answer<node::DeploymentInfo>(body));
+    if (message.progress && !options.no_wait) {
+      if (info.why != told) world.terminal.remark(printable(info.why) + " ...");
+      told = info.why;
+      continue;
+    }
+    world.terminal.record(body.dump());
+    print_deployment(world.terminal, info);
+    return kExitOk;
+  }
+}
+
+CommandResult run_service_scale(World& world, const ScaleOptions& options) {
+  return change_deployment(world, node::ScaleRequest{options.name, options.replicas}, fmt::format("{} is to run on {} machines. selvedge service why {} says how far it is.", options.name, options.replicas, options.name));
+}
+CommandResult run_service_suspend(World& world, const ServiceNameOptions& options) {
+  return change_deployment(world, node::SuspendRequest{options.name, true}, options.name + " is suspended: no machine runs it.");
+}
+CommandResult run_service_resume(World& world, const ServiceNameOptions& options) {
+  return change_deployment(world, node::SuspendRequest{options.name, false}, options.name + " is to run again. selvedge service why " + options.name + " says how far it is.");
+}
+CommandResult run_service_remove(World& world, const ServiceNameOptions& options) {
+  return change_deployment(world, node::RemoveServiceRequest{options.name}, options.name + " is wanted no longer; machines that run it are told.");
+}
+
+CommandResult run_service_why(World& world, const ServiceNameOptions& options) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::ServiceListRequest{}));
+  const auto list = TRY(read_answer<node::ServiceListAnswer>(answer));
+  for (size_t i = 0; i < list.deployed.size(); ++i) {
+    if (list.deployed[i].name != options.name) continue;
+    world.terminal.record(answer.at("deployed").item(i).dump());
+    print_deployment(world.terminal, list.deployed[i]);
+    return kExitOk;
+  }
+  return fail(Errc::kNotFound, "no service \"" + options.name + "\" was deployed from here (selvedge service list)");
 }
 
 CommandResult run_proxy(World& world, const ProxyOptions& options) {

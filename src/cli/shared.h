@@ -22,6 +22,8 @@ Status copy_to_output(Terminal& terminal, const std::string& path);
 /// The named file as a program to run: its absolute path, size, and base name. The module is checked as hosts will check
 /// it. Errors: kNotFound, kIo, or what wasm::rewrite returned.
 Result<node::FileName> module_file(const std::string& path);
+/// A program, its files and its settings as a person named them; folders become archives in `scratch`. Errors: kInvalid, kNotFound, kIo, kLimit.
+Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch);
 /// "in 59 min 3 s", "2 h 0 min ago".
 std::string when(uint64_t unix_seconds);
 /// Makes a folder and those above it. Errors: kIo.

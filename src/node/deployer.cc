@@ -153,6 +153,8 @@ void Deployer::on_message(Turn& turn, const NodeKey& from, const HostingMessages
   Placement& placement = placements_[{state->service, from}];
   placement.serial = state->serial;
   placement.stage = work::InstanceStage(state->stage);
+  if (placement.stage == work::InstanceStage::kServing) placement.runs = true;
+  if (placement.stage == work::InstanceStage::kRefused) placement.runs = false;
   placement.message = state->message.substr(0, 200);
   placement.requests = state->requests;
   placement.failed = state->failed;
@@ -178,7 +180,7 @@ std::vector<work::HostMachine> Deployer::machines(Instant now, const object::Zon
 std::vector<NodeKey> Deployer::machines_of(const crypto::PublicKey& service) const {
   std::vector<NodeKey> out;
   for (const auto& [name, placement] : placements_) {
-    if (name.first == service && placement.stage == work::InstanceStage::kServing) out.push_back(name.second);
+    if (name.first == service && placement.runs) out.push_back(name.second);
   }
   return out;
 }

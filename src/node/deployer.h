@@ -54,7 +54,7 @@ class Deployer {
   Result<DeploymentInfo> suspend(Turn& turn, const SuspendRequest& request);
   Result<DeploymentInfo> remove(Turn& turn, const RemoveServiceRequest& request);
   std::vector<DeploymentInfo> list(Instant now) const;
-  /// Which machines run it now.
+  /// Which machines run it now, in whatever version.
   std::vector<NodeKey> machines_of(const crypto::PublicKey& service) const;
 
   void on_message(Turn& turn, const NodeKey& from, const HostingMessages::Message& message);
@@ -68,6 +68,7 @@ class Deployer {
   struct Placement {
     uint64_t serial = 0;
     work::InstanceStage stage = work::InstanceStage::kAsked;
+    bool runs = false;                      // some version: the older one until the newer is there
     std::string message;
     uint64_t requests = 0, failed = 0;
     Instant due = Instant::never();         // by when it must have answered; or until when it rests

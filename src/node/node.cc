@@ -365,6 +365,7 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     }
     hosting_.on_message(turn, from, *parsed);
     deployer_.on_message(turn, from, *parsed);
+    services_.on_deployed(turn);
   } else if (work::WorkMessages::knows(type)) {
     Result<work::WorkMessages::Message> parsed = work::WorkMessages::decode(message);
     if (!parsed.ok()) {

@@ -480,6 +480,16 @@ void Services::on_peer_up(Turn& turn, const NodeKey& peer) {
   for (const RequestId id : ready) begin_waiting(turn, id);
 }
 
+void Services::on_deployed(Turn& turn) {
+  std::set<RequestId> waiting;
+  for (const auto& [id, socket] : sockets_) {
+    if (socket.proxy != 0 && socket.stream == 0) waiting.insert(socket.proxy);
+  }
+  for (const RequestId id : waiting) {
+    if (proxies_.contains(id)) begin_waiting(turn, id);
+  }
+}
+
 void Services::on_peer_down(Turn& turn, const NodeKey& peer) {
   mesh::Streams::Out effects;
   streams_.on_peer_down(peer, effects);

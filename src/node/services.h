@@ -63,6 +63,8 @@ class Services {
   void end_hosted(Turn& turn, const crypto::PublicKey& service);
   /// Which nodes have a service of this owner's, where it was deployed from here.
   std::function<std::vector<NodeKey>(const crypto::PublicKey&)> deployed_at;
+  /// That has changed: clients who wait for a machine may have one.
+  void on_deployed(Turn& turn);
 
   void on_message(Turn& turn, const NodeKey& from, mesh::StreamMessages::Message message);
   void on_peer_up(Turn& turn, const NodeKey& peer);
