@@ -147,6 +147,11 @@ void Deployer::on_message(Turn& turn, const NodeKey& from, const HostingMessages
   const auto* state = std::get_if<ServiceState>(&message);
   if (state == nullptr || state->stage > uint8_t(work::InstanceStage::kLast) || core_.sessions.find(from) == nullptr) return;
   const auto known = placements_.find({state->service, from});
+  if (state->stage == uint8_t(work::InstanceStage::kEnded)) {
+    // Asked again meanwhile: that comes later on the same link, and is answered.
+    if (known != placements_.end() && known->second.stage != work::InstanceStage::kAsked) placements_.erase(known);
+    return refresh(turn);
+  }
   if (known == placements_.end() && placements_.size() >= kIntentsMax * work::kReplicasMax) return;
   // One that speaks of an older version than it was just given has not read that yet.
   if (known != placements_.end() && known->second.stage == work::InstanceStage::kAsked && state->serial < known->second.serial) return;

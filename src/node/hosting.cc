@@ -37,7 +37,10 @@ void Hosting::on_message(Turn& turn, const NodeKey& from, const HostingMessages:
   }
   if (const auto* over = std::get_if<EndService>(&message)) {
     const auto known = hosted_.find(over->service);
-    if (known != hosted_.end() && known->second.origin == *owner) end(turn, over->service);
+    if (known != hosted_.end() && known->second.origin != *owner) return;
+    end(turn, over->service);
+    // What was said of it before may still be under way: this comes after it.
+    core_.send(turn, from, HostingMessages::encode(ServiceState{over->service, 0, uint8_t(work::InstanceStage::kEnded), "", 0, 0}));
   }
 }
 

@@ -62,6 +62,9 @@ class Group {
     std::map<LinkId, std::pair<size_t, LinkId>> links;
     PathPolicy paths = PathPolicy::kRelayOk;
     bool in_machines = false;              // offers the stronger isolation
+    std::map<uint64_t, work::HttpReply> replies;  // to requests of services
+    std::vector<CancelTask> cancelled;
+    std::vector<ConnectSocket> connects;
     std::vector<Bytes> received;           // control messages, as they came
     std::vector<Bytes> frames;             // bulk frames, as they came
     const NodeKey& key() const { return signer.public_key(); }
@@ -347,9 +350,6 @@ class Group {
     } else if (auto* task = std::get_if<StartTask>(&effect)) {
       if (m.hold_tasks) m.tasks.push_back(std::move(task->run));
       else end_task(n, task->run);
-    } else if (auto* pace = std::get_if<PaceTasks>(&effect)) {
-      if (pace->pace) m.paces[pace->lease_number] = *pace->pace;
-      else m.paces.erase(pace->lease_number);
     } else if (std::get_if<ReclaimMemory>(&effect) != nullptr) {
       ++m.reclaims;
     } else if (auto* stopping = std::get_if<StopTasks>(&effect)) {
@@ -378,6 +378,21 @@ class Group {
       m.progress.push_back(going->json);
     } else if (auto* text = std::get_if<Trace>(&effect)) {
       m.traces.push_back(text->text);
+    } else {
+      note(m, effect);
+    }
+  }
+  /// What is only written down.
+  static void note(Machine& m, Effect& effect) {
+    if (auto* replied = std::get_if<AnswerHttp>(&effect)) {
+      EXPECT_TRUE(m.replies.emplace(replied->id, std::move(replied->reply)).second) << "answered twice";
+    } else if (auto* connect = std::get_if<ConnectSocket>(&effect)) {
+      m.connects.push_back(*connect);
+    } else if (auto* pace = std::get_if<PaceTasks>(&effect)) {
+      if (pace->pace) m.paces[pace->lease_number] = *pace->pace;
+      else m.paces.erase(pace->lease_number);
+    } else if (auto* cancelled = std::get_if<CancelTask>(&effect)) {
+      m.cancelled.push_back(*cancelled);
     }
   }
 

@@ -13,6 +13,7 @@ const char* enum_name(InstanceStage stage) {
     case InstanceStage::kGathering: return "gathering";
     case InstanceStage::kServing: return "serving";
     case InstanceStage::kRefused: return "refused";
+    case InstanceStage::kEnded: return "ended";
   }
   return "refused";
 }

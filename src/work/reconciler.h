@@ -22,7 +22,8 @@ enum class InstanceStage : uint8_t {
   kGathering,  // it fetches the program
   kServing,
   kRefused,    // or it failed: it rests before it is asked again
-  kLast = kRefused,
+  kEnded,      // it was told to, and has; what it said before is over
+  kLast = kEnded,
 };
 const char* enum_name(InstanceStage stage);
 

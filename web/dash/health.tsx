@@ -24,6 +24,7 @@ export function findings(live: Live): Finding[] {
   if (away.length > 5) out.push({ bad: false, what: `${away.length - 5} further peers are not connected.`, todo: 'The page Network lists them.' });
   for (const peer of live.peers.filter((each) => each.banned)) out.push({ bad: true, what: `${peer.node.slice(0, 8)} was caught giving a wrong result.`, todo: 'It gets no more work from you. Its receipts are on the page Receipts.' });
   for (const lease of live.leases.filter((each) => each.violations > 0)) out.push({ bad: false, what: `Lease ${lease.id.slice(0, 8)} broke its limits ${lease.violations} times.`, todo: 'It is slowed by itself and revoked if it goes on. Throttle it or revoke it on the page Leases.' });
+  for (const each of live.deployed.filter((one) => one.why !== '')) out.push({ bad: each.serving === 0, what: `Service ${each.name}: ${each.why}.`, todo: 'It is mended by itself where enough machines granted computing; the page Network says how it is with each.' });
   const thin = live.blobs.filter((blob) => blob.holders < 3);
   if (thin.length > 0) out.push({ bad: thin.some((blob) => blob.holders < 2), what: `${thin.length} of your files are on fewer than 3 machines.`, todo: 'Ask more hosts for storage: selvedge grant ask NODE storage.' });
   return out;

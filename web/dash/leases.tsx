@@ -5,7 +5,7 @@ import { call } from './api';
 import { bytes, count, duration, micros, percent, short, until } from './format';
 import { useLive, type Sample } from './live';
 import { Action, Chip, Empty, Id, Meter, Spark, useTell } from './parts';
-import type { Ask, Domain, Lease, Service } from './types';
+import type { Ask, Domain, Hosted, Lease, Service } from './types';
 
 interface Changed { id: string; state: string; stopped_us: number }
 
@@ -66,10 +66,16 @@ function Plot({ name, list, of, limit, text }: { name: string; list: Sample[]; o
   );
 }
 
-function Running({ domains }: { domains: Domain[] }) {
-  if (domains.length === 0) return <p class="muted">No program of theirs is here now.</p>;
+function Running({ domains, hosted }: { domains: Domain[]; hosted: Hosted[] }) {
+  if (domains.length + hosted.length === 0) return <p class="muted">No program of theirs is here now.</p>;
   return (
     <ul class="running" aria-label="Programs of this lease">
+      {hosted.map((each) => (
+        <li key={each.address}>
+          <Chip kind={each.stage === 'serving' ? 'good' : 'warn'}>{each.stage}</Chip><strong>service {each.name}</strong>
+          <span class="muted">{count(each.requests)} requests, {count(each.failed)} failed, {each.under_way} under way{each.problem && `: ${each.problem}`}</span>
+        </li>
+      ))}
       {domains.map((each) => (
         <li key={each.task}>
           <Chip kind={each.stage === 'running' ? 'good' : 'calm'}>{each.stage}</Chip>
@@ -106,7 +112,7 @@ export function LeaseCard({ lease }: { lease: Lease }) {
         {lease.cpu_permille > 0 && <Plot name="Wake-ups" list={list} of={(each) => each.wakeups} limit={0} text={`${count(last?.wakeups ?? 0)} a second`} />}
       </div>
       {lease.storage_bytes > 0 && <Meter name="Storage" value={lease.stored_bytes} limit={lease.storage_bytes} text={`${bytes(lease.stored_bytes)} of ${bytes(lease.storage_bytes)}`} />}
-      {lease.cpu_permille > 0 && !isOver(lease) && <Running domains={live.domains.filter((each) => each.lease === lease.id)} />}
+      {lease.cpu_permille > 0 && !isOver(lease) && <Running domains={live.domains.filter((each) => each.lease === lease.id)} hosted={live.hosted.filter((each) => each.lease === lease.id)} />}
       {!isOver(lease) && (
         <footer class="actions">
           {lease.state === 'paused'

@@ -3,13 +3,13 @@ import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 
 import { SignedOut, watch } from './api';
-import type { Ask, Blob, Device, Domain, Grant, Lease, Peer, Relays, Service, Status, Task } from './types';
+import type { Ask, Blob, Deployment, Device, Domain, Grant, Hosted, Lease, Peer, Relays, Service, Status, Task } from './types';
 
 export interface Sample { cpu: number; memory: number; bytesIn: number; bytesOut: number; wakeups: number }
 const SAMPLES_MAX = 120;
 
 export interface Live {
-  status?: Status; leases: Lease[]; domains: Domain[]; peers: Peer[]; services: Service[]; asks: Ask[]; tasks: Task[]; blobs: Blob[]; grants: Grant[];
+  status?: Status; leases: Lease[]; domains: Domain[]; peers: Peer[]; services: Service[]; hosted: Hosted[]; deployed: Deployment[]; asks: Ask[]; tasks: Task[]; blobs: Blob[]; grants: Grant[];
   relays?: Relays; devices: Device[];
   /** By lease, oldest first, one a second. */
   samples: Map<string, Sample[]>;
@@ -22,7 +22,11 @@ const CALLS: { method: string; take: (live: Live, answer: never) => void }[] = [
   { method: 'lease.list', take: (live, answer: { leases: Lease[] }) => { live.leases = answer.leases; } },
   { method: 'domain.list', take: (live, answer: { domains: Domain[] }) => { live.domains = answer.domains; } },
   { method: 'peer.list', take: (live, answer: { peers: Peer[] }) => { live.peers = answer.peers; } },
-  { method: 'service.list', take: (live, answer: { services: Service[] }) => { live.services = answer.services; } },
+  { method: 'service.list', take: (live, answer: { services: Service[]; hosted: Hosted[]; deployed: Deployment[] }) => {
+    live.services = answer.services;
+    live.hosted = answer.hosted;
+    live.deployed = answer.deployed;
+  } },
   { method: 'grant.requests', take: (live, answer: { requests: Ask[] }) => { live.asks = answer.requests; } },
   { method: 'task.list', take: (live, answer: { tasks: Task[] }) => { live.tasks = answer.tasks; } },
   { method: 'blob.list', take: (live, answer: { blobs: Blob[] }) => { live.blobs = answer.blobs; } },
@@ -32,7 +36,7 @@ const CALLS: { method: string; take: (live: Live, answer: never) => void }[] = [
 ];
 
 function empty(): Live {
-  return { leases: [], domains: [], peers: [], services: [], asks: [], tasks: [], blobs: [], grants: [], devices: [], samples: new Map(), trouble: '' };
+  return { leases: [], domains: [], peers: [], services: [], hosted: [], deployed: [], asks: [], tasks: [], blobs: [], grants: [], devices: [], samples: new Map(), trouble: '' };
 }
 
 /** What was used between two looks a second apart, of counters that only grow (and may be a moment behind). */

@@ -2,7 +2,7 @@
 import { bytes, count } from './format';
 import { useLive } from './live';
 import { Chip, Empty, Id, Panel, Table } from './parts';
-import type { Peer } from './types';
+import type { Deployment, Peer } from './types';
 
 const WIDTH = 640;
 const HEIGHT = 320;
@@ -42,8 +42,32 @@ function PathMap({ peers }: { peers: Peer[] }) {
   );
 }
 
+/** What this owner wants to run on machines of others, and what is seen of it. */
+function Deployments({ list }: { list: Deployment[] }) {
+  if (list.length === 0) return null;
+  return (
+    <Panel title="Your services, on machines of others" note="Wanted, and seen. What is not as wanted says why, and is mended by itself.">
+      {list.map((each) => (
+        <section key={each.address} class="deployment" aria-label={`Service ${each.name}`}>
+          <h3>{each.name} <Id value={each.address} label={`${each.address.slice(0, 17)}…`} /> <Chip kind={each.suspended ? 'calm' : each.why === '' ? 'good' : 'warn'}>
+            {each.suspended ? 'suspended' : `${each.serving} of ${each.replicas} serving`}</Chip></h3>
+          {each.why && <p class="why">{each.why}</p>}
+          {each.machines.length > 0 && (
+            <Table label={`Machines of ${each.name}`} head={['machine', 'owner', 'stage', '>requests', '>failed', 'says']}>
+              {each.machines.map((machine) => (
+                <tr key={machine.node}><td><Id value={machine.node} /></td><td><Id value={machine.owner} /></td><td><Chip kind={machine.stage === 'serving' ? 'good' : machine.stage === 'refused' ? 'bad' : 'warn'}>{machine.stage}</Chip></td>
+                  <td class="number">{count(machine.requests)}</td><td class="number">{count(machine.failed)}</td><td class="words">{machine.message}</td></tr>
+              ))}
+            </Table>
+          )}
+        </section>
+      ))}
+    </Panel>
+  );
+}
+
 export function NetworkPage() {
-  const { peers, relays, status, services } = useLive();
+  const { peers, relays, status, services, deployed } = useLive();
   return (
     <>
       <Panel title="Ways to other nodes" note={status ? `This node is at ${status.addresses.join(', ') || 'no address'}. ${status.announced.length > 0 ? `Announced at ${status.announced.join(', ')}.` : 'Nobody is told so unless by a ticket.'}` : undefined}>
@@ -60,7 +84,8 @@ export function NetworkPage() {
           </>
         )}
       </Panel>
-      <Panel title="Services" note="Wanted, and seen to be so: each is reached by its key.">
+      <Deployments list={deployed} />
+      <Panel title="Services exposed here" note="Each is reached by its key.">
         {services.length === 0 ? <Empty>None is exposed here.</Empty> : (
           <Table label="Services exposed here" head={['name', 'address', 'leads to', 'who', '>open now', '>in', '>out']}>
             {services.map((each) => (

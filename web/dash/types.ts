@@ -24,6 +24,12 @@ export interface Service {
   refused: number; bytes_in: number; bytes_out: number;
 }
 
+export interface Hosted { name: string; address: string; origin: string; lease: string; serial: number; stage: string; under_way: number; requests: number; failed: number; problem: string }
+export interface Deployment {
+  name: string; address: string; serial: number; replicas: number; serving: number; suspended: boolean; access: string; why: string;
+  machines: { node: string; owner: string; serial: number; stage: string; message: string; requests: number; failed: number }[];
+}
+
 export interface Ask {
   id: string; asked: boolean; node: string; origin: string; wanted: string; allowed: string; refused: string; cpu_permille: number; memory_bytes: number;
   storage_bytes: number; seconds: number; purpose: string; issued: number; expires: number;
