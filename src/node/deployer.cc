@@ -9,6 +9,10 @@
 
 namespace selvedge::node {
 
+namespace {
+uint32_t wanted_of(const Intent& intent) { return intent.suspended || intent.removed != 0 ? 0 : intent.replicas; }
+}  // namespace
+
 void Deployer::restore() {
   for (const store::RecordRef& record : core_.records(Record::kIntent)) {
     Result<Intent> intent = codec::decode<Intent>(*record.value);
@@ -94,7 +98,7 @@ void Deployer::stored(Turn& turn, RequestId id, Intent intent, const DeployReque
 
 Result<crypto::PublicKey> Deployer::named(const std::string& name) const {
   for (const auto& [service, intent] : intents_) {
-    if (intent.name == name) return service;
+    if (intent.name == name && intent.removed == 0) return service;
   }
   return fail(Errc::kNotFound, "no service \"" + name.substr(0, 80) + "\" was deployed from here (selvedge service list)");
 }
@@ -102,7 +106,7 @@ Result<crypto::PublicKey> Deployer::named(const std::string& name) const {
 Result<DeploymentInfo> Deployer::changed(Turn& turn, const crypto::PublicKey& service, const std::string& what) {
   const Intent& intent = intents_.at(service);
   keep(turn, service, intent);
-  const std::string text = "service " + intent.name + " " + what + ": " + std::to_string(intent.suspended ? 0 : intent.replicas) + " machines";
+  const std::string text = "service " + intent.name + " " + what + ": " + std::to_string(wanted_of(intent)) + " machines";
   core_.audit(turn, {object::AuditKind::kNode, crypto::sha256(service), text, AuditBytes::kWithin}, view(text));
   refresh(turn);
   return info(turn.now, service, intents_.at(service));
@@ -124,9 +128,10 @@ Result<DeploymentInfo> Deployer::suspend(Turn& turn, const SuspendRequest& reque
 Result<DeploymentInfo> Deployer::remove(Turn& turn, const RemoveServiceRequest& request) {
   const crypto::PublicKey service = TRY(named(request.name));
   const DeploymentInfo was = info(turn.now, service, intents_.at(service));
-  intents_.erase(service);
+  Intent& intent = intents_.at(service);
+  intent.removed = turn.now.unix_seconds();
   reported_.erase(service);
-  core_.erase_record(turn, Record::kIntent, service, [](Turn&, const Status&) {});
+  keep(turn, service, intent);
   const std::string text = "service " + request.name + " is wanted no longer";
   core_.audit(turn, {object::AuditKind::kNode, crypto::sha256(service), text, AuditBytes::kWithin}, view(text));
   std::vector<RequestId> nobody;
@@ -192,19 +197,15 @@ std::vector<NodeKey> Deployer::machines_of(const crypto::PublicKey& service) con
 
 // ---- making it so
 
+// What nothing is known of here is another device's of this owner: it is left alone.
 void Deployer::refresh(Turn& turn) {
   for (const auto& [service, intent] : intents_) {
     std::vector<work::SeenInstance> seen;
     for (const auto& [name, placement] : placements_) {
       if (name.first == service) seen.push_back({name.first, name.second, placement.serial, placement.stage});
     }
-    carry_out(turn, work::reconcile({{service, intent.serial, intent.suspended ? 0 : intent.replicas}}, machines(turn.now, intent.zone), seen));
+    carry_out(turn, work::reconcile({{service, intent.serial, wanted_of(intent)}}, machines(turn.now, intent.zone), seen));
   }
-  std::vector<Name> unwanted;
-  for (const auto& [name, placement] : placements_) {
-    if (!intents_.contains(name.first)) unwanted.push_back(name);
-  }
-  for (const Name& name : unwanted) carry_out(turn, {work::EndInstance{name.first, name.second}});
   report(turn);
 }
 
@@ -275,21 +276,37 @@ void Deployer::on_deadline(Turn& turn) {
       moved = true;
     }
     const auto intent = intents_.find(name.first);
-    if (intent == intents_.end() || placement.stage != work::InstanceStage::kServing) continue;
+    if (intent == intents_.end() || wanted_of(intent->second) == 0 || placement.stage != work::InstanceStage::kServing) continue;
     if (placement.proof_expires > turn.now.unix_seconds() + object::kIngressEpochSecondsMax / 2) continue;
     const Result<Bytes> proof = prove(turn, intent->second, name.second);
     placement.proof_expires = turn.now.unix_seconds() + object::kIngressEpochSecondsMax;
     if (proof.ok()) core_.send(turn, name.second, HostingMessages::encode(RenewService{name.first, *proof}));
   }
   for (const Name& name : rested) placements_.erase(name);
+  forget_removed(turn);
   if (moved || !rested.empty()) refresh(turn);
+}
+
+void Deployer::forget_removed(Turn& turn) {
+  std::vector<crypto::PublicKey> over;
+  for (const auto& [service, intent] : intents_) {
+    if (intent.removed != 0 && intent.removed + kRemovedKeptSeconds <= turn.now.unix_seconds()) over.push_back(service);
+  }
+  for (const crypto::PublicKey& service : over) {
+    intents_.erase(service);
+    core_.erase_record(turn, Record::kIntent, service, [](Turn&, const Status&) {});
+  }
 }
 
 Instant Deployer::next_deadline() const {
   Instant soonest = Instant::never();
+  for (const auto& [service, intent] : intents_) {
+    if (intent.removed != 0) soonest = std::min(soonest, Instant::from_unix_seconds(intent.removed + kRemovedKeptSeconds));
+  }
   for (const auto& [name, placement] : placements_) {
     soonest = std::min(soonest, placement.due);
-    if (placement.stage != work::InstanceStage::kServing || !intents_.contains(name.first)) continue;
+    const auto intent = intents_.find(name.first);
+    if (placement.stage != work::InstanceStage::kServing || intent == intents_.end() || wanted_of(intent->second) == 0) continue;
     const uint64_t half = object::kIngressEpochSecondsMax / 2;
     soonest = std::min(soonest, Instant::from_unix_seconds(placement.proof_expires > half ? placement.proof_expires - half : 0));
   }
@@ -307,7 +324,7 @@ DeploymentInfo Deployer::info(Instant now, const crypto::PublicKey& service, con
     out.serving += placement.stage == work::InstanceStage::kServing && placement.serial == intent.serial;
     if (placement.stage == work::InstanceStage::kRefused) refusal = "; " + name.second.brief() + " does not: " + placement.message;
   }
-  const uint32_t wanted = intent.suspended ? 0 : intent.replicas;
+  const uint32_t wanted = wanted_of(intent);
   if (out.serving < wanted) {
     const size_t able = machines(now, intent.zone).size();
     out.why = std::to_string(out.serving) + " of " + std::to_string(wanted) + " machines run it";
@@ -321,7 +338,9 @@ DeploymentInfo Deployer::info(Instant now, const crypto::PublicKey& service, con
 
 std::vector<DeploymentInfo> Deployer::list(Instant now) const {
   std::vector<DeploymentInfo> out;
-  for (const auto& [service, intent] : intents_) out.push_back(info(now, service, intent));
+  for (const auto& [service, intent] : intents_) {
+    if (intent.removed == 0) out.push_back(info(now, service, intent));
+  }
   return out;
 }
 

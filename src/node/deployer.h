@@ -11,6 +11,7 @@
 #include "node/contractor.h"
 #include "node/hosting_messages.h"
 #include "node/services.h"
+#include "object/ingress.h"
 #include "work/reconciler.h"
 
 namespace selvedge::node {
@@ -19,6 +20,8 @@ constexpr size_t kIntentsMax = 256;
 constexpr uint64_t kRequestFuelDefault = 2'000'000'000;
 /// A machine that has not answered, or has not got the program, by then counts as having refused.
 constexpr Duration kPlaceAnswerMax = seconds(15), kPlaceGatherMax = seconds(120);
+/// What was taken off is remembered for so long: machines that were away are told, and what the service signed for them is over by then.
+constexpr uint64_t kRemovedKeptSeconds = 2 * object::kIngressEpochSecondsMax;
 /// One that refused is asked again after this.
 constexpr Duration kPlaceRest = seconds(20);
 
@@ -32,11 +35,12 @@ struct Intent {
   std::vector<object::BlobRef> blobs;
   uint32_t replicas = 1;
   bool suspended = false;
+  uint64_t removed = 0;          // Unix seconds when it was taken off; 0: it is wanted
   Access access = Access::kOwner;
   std::vector<crypto::PublicKey> owners;
   uint32_t connections_max = 0;
   template <class V> void visit(V& v) {
-    v("name", name); v("serial", serial); v("zone", zone); v("spec", spec); v("manifest", manifest); v("blobs", blobs); v("replicas", replicas); v("suspended", suspended);
+    v("name", name); v("serial", serial); v("zone", zone); v("spec", spec); v("manifest", manifest); v("blobs", blobs); v("replicas", replicas); v("suspended", suspended); v("removed", removed);
     v("access", access); v("owners", owners); v("connections_max", connections_max);
   }
 };
@@ -86,6 +90,7 @@ class Deployer {
   Result<Bytes> prove(Turn& turn, const Intent& intent, const NodeKey& node) const;
   void carry_out(Turn& turn, const std::vector<work::ReconcileStep>& steps);
   void report(Turn& turn);
+  void forget_removed(Turn& turn);
   DeploymentInfo info(Instant now, const crypto::PublicKey& service, const Intent& intent) const;
   void keep(Turn& turn, const crypto::PublicKey& service, const Intent& intent);
 

@@ -32,7 +32,9 @@ void Hosting::on_message(Turn& turn, const NodeKey& from, const HostingMessages:
     const auto known = hosted_.find(renew->service);
     if (known == hosted_.end() || known->second.origin != *owner) return;
     const auto proof = open_proof(turn, *owner, renew->service, renew->proof);
-    if (proof.ok()) services_.renew_hosted(renew->service, renew->proof, proof->body.expires);
+    if (!proof.ok()) return;
+    known->second.proof_expires = std::max(known->second.proof_expires, proof->body.expires);
+    services_.renew_hosted(renew->service, renew->proof, proof->body.expires);
     return;
   }
   if (const auto* over = std::get_if<EndService>(&message)) {
@@ -63,6 +65,7 @@ Status Hosting::take(Turn& turn, const NodeKey& from, const HostService& asked) 
   if (known == hosted_.end() && services_.exposes(asked.service)) return fail(Errc::kExists, "this machine has that service already, as its own");
   if (known == hosted_.end() && hosted_.size() >= kHostedMax) return fail(Errc::kLimit, "this machine runs as many services as it can");
   if (known != hosted_.end() && known->second.running && known->second.running->serial >= asked.serial) {
+    known->second.proof_expires = std::max(known->second.proof_expires, proof.body.expires);
     services_.renew_hosted(asked.service, asked.proof, proof.body.expires);
     return ok();   // it runs; the origin forgot that
   }
@@ -100,6 +103,7 @@ void Hosting::on_program(Turn& turn, const work::TaskId& task, Result<work::Prog
   }
   coming.version.program = std::move(program).value();
   const bool first = !hosted.running;
+  hosted.proof_expires = proof->body.expires;
   hosted.running = std::move(coming.version);   // requests under way keep what they began with
   services_.host(turn, service, {hosted.name, hosted_target(service), Access(coming.asked.access), coming.asked.owners, coming.asked.connections_max}, hosted.origin, coming.asked.proof,
                  proof->body.expires);
@@ -142,6 +146,28 @@ void Hosting::on_lease_stage(Turn& turn, const object::ObjectId& grant) {
   for (const auto& [service, hosted] : hosted_) {
     if (hosted.running && hosted.running->grant == grant) tell(turn, service);
   }
+}
+
+void Hosting::on_deadline(Turn& turn) {
+  std::vector<crypto::PublicKey> over;
+  for (auto& [service, hosted] : hosted_) {
+    if (!hosted.running || hosted.proof_expires > turn.now.unix_seconds()) continue;
+    hosted.refusal = "its origin did not renew what the service signed";
+    hosted.refused_serial = hosted.running->serial;
+    over.push_back(service);
+  }
+  for (const crypto::PublicKey& service : over) {
+    tell(turn, service);
+    end(turn, service);
+  }
+}
+
+Instant Hosting::next_deadline() const {
+  Instant soonest = Instant::never();
+  for (const auto& [service, hosted] : hosted_) {
+    if (hosted.running) soonest = std::min(soonest, Instant::from_unix_seconds(hosted.proof_expires));
+  }
+  return soonest;
 }
 
 // ---- telling them

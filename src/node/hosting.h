@@ -36,6 +36,10 @@ class Hosting {
   void on_lease_ended(Turn& turn, const object::ObjectId& grant);
   void on_lease_stage(Turn& turn, const object::ObjectId& grant);
 
+  /// What its origin has not renewed ends.
+  void on_deadline(Turn& turn);
+  Instant next_deadline() const;
+
   // ---- of the host
   void on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call);
   void on_http_gone(Turn& turn, uint64_t id);
@@ -61,6 +65,7 @@ class Hosting {
     crypto::PublicKey origin;
     std::string name;
     std::optional<Version> running;
+    uint64_t proof_expires = 0;        // Unix seconds: until when the service says that it is here
     std::optional<Coming> coming;
     std::string refusal;               // why the newest version does not run
     uint64_t refused_serial = 0;

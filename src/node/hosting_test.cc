@@ -209,11 +209,28 @@ TEST_F(HostingTest, WhatTheServiceSignedIsRenewedWhileItIsWantedAndEndsByItself)
   const RequestId proxy = group_.ask(origin_, ProxyRequest{object::service_address(service()), "127.0.0.1:0", {codec::key_text(group_.at(host).key())}, {}});
   group_.feed(origin_, [&](Node& node, Node::Out& out) { node.on_listening(group_.now, proxy, std::string("127.0.0.1:1"), out); });
   EXPECT_EQ(shown_problem(proxy, 1), "");
+  EXPECT_EQ(serving(), 1u);
   // The one that wants it says nothing any more: within the hour the machine is the service no longer.
   group_.at(host).deaf = true;
   group_.pass(seconds(int64_t(object::kIngressEpochSecondsMax)));
   group_.at(host).deaf = false;
-  EXPECT_NE(shown_problem(proxy, 3), "");
+  EXPECT_EQ(serving(), 0u);
+  group_.at(origin_).progress.clear();
+  group_.feed(origin_, [&](Node& node, Node::Out& out) { node.on_local_connection(group_.now, proxy, 3, out); });
+  ASSERT_FALSE(group_.at(origin_).progress.empty());
+  EXPECT_NE(Group::field(group_.at(origin_).progress.back(), "problem"), "");
+}
+
+// req: F2
+TEST_F(HostingTest, AnotherDeviceOfTheOwnerLeavesAloneWhatItDoesNotKnow) {
+  begin(1);
+  group_.answer(origin_, wanted(1));
+  const size_t second = group_.add("second", "origin");
+  ASSERT_TRUE(group_.start(second).ok());
+  group_.link(second, hosts_[0]);
+  group_.pass(seconds(60));
+  EXPECT_EQ(serving(), 1u);
+  EXPECT_EQ(group_.answer(second, ServiceListRequest{}).find("shop"), std::string::npos);
 }
 
 // req: F2, F3
@@ -259,8 +276,11 @@ TEST_F(HostingTest, WhatIsWantedOutlivesTheNodeThatWantsIt) {
   for (size_t i = 1; i < hosts_.size(); ++i) group_.link(hosts_[i], origin_);
   group_.answer(origin_, RemoveServiceRequest{"shop"});
   EXPECT_EQ(serving(), 1u);
+  EXPECT_EQ(group_.answer(origin_, RemoveServiceRequest{"shop"}), "refused: not_found");
   group_.link(hosts_[0], origin_);
   EXPECT_EQ(serving(), 0u);
+  group_.answer(origin_, wanted(1));   // the same name again is the same service again
+  EXPECT_EQ(serving(), 1u);
 }
 
 }  // namespace

@@ -557,6 +557,7 @@ void Node::on_deadline(Instant now, Out& out) {
   discovery_.on_deadline(turn);
   services_.on_deadline(turn);
   deployer_.on_deadline(turn);
+  hosting_.on_deadline(turn);
   renew_head(turn);
   finish(turn);
 }
@@ -565,7 +566,7 @@ Instant Node::next_deadline() const {
   return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
                    workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
                    index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline()});
+                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.
