@@ -123,6 +123,7 @@ TEST(Reconciler, AMachineThatRefusesIsPassedOverUntilItHasRested) {
 RC_GTEST_PROP(Reconciler, ComesTrueAfterAnyChurn, ()) {
   Fabric fabric;
   const auto events = *rc::gen::container<std::vector<std::tuple<uint8_t, uint8_t, uint8_t>>>(rc::gen::arbitrary<std::tuple<uint8_t, uint8_t, uint8_t>>());
+  uint64_t serial = 1;   // goes up whatever was removed in between, as a node's clock does
   for (uint8_t i = 0; i < 4; ++i) fabric.machines[machine(i)] = owner(i / 2);
   for (const auto& [what, a, b] : events) {
     const NodeKey node = machine(a % 8);
@@ -132,8 +133,8 @@ RC_GTEST_PROP(Reconciler, ComesTrueAfterAnyChurn, ()) {
       case 0: fabric.machines.erase(node); break;
       case 1: fabric.machines[node] = owner(b % 3); break;
       case 2:
-        if (want == fabric.wanted.end()) fabric.wanted.push_back({of, 1, uint32_t(b % 5)});
-        else want->replicas = b % 5, want->serial += b % 2;
+        if (want == fabric.wanted.end()) fabric.wanted.push_back({of, ++serial, uint32_t(b % 5)});
+        else want->replicas = b % 5, want->serial = b % 2 ? ++serial : want->serial;
         break;
       case 3: if (want != fabric.wanted.end()) fabric.wanted.erase(want); break;
       case 4: {   // interrupted after some of the steps
