@@ -5,6 +5,7 @@ hosting_bench.py [--quick]. Beside it, in the same run: the same program's answe
 program), and that server asked directly. Interleaved rounds, medians. SELVEDGE_BIN and SELVEDGE_GUESTS as for the end-to-end tests."""
 
 import asyncio
+import json
 import os
 import statistics
 import subprocess
@@ -12,9 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
-import json
-
-from fabric import COMMAND, FabricTest
+from fabric import FabricTest
 
 QUICK = "--quick" in sys.argv
 ROUNDS, SECONDS = (1, 0.5) if QUICK else (5, 2.0)
@@ -79,10 +78,9 @@ async def measure(fabric):
     server = await asyncio.start_server(native, "127.0.0.1", 0)
     target = "%s:%d" % server.sockets[0].getsockname()[:2]
     plain = json.loads(host.run("--json", "service", "expose", "plain", "--target", target, "--for", "public").stdout)
-    proxies, at = [], {"native, directly": target}
+    at = {"native, directly": target}
     for name, address, words in (("native, exposed", plain["address"], ["--at", host.key]), ("hosted program", shop["address"], [])):
-        proxies.append(subprocess.Popen([COMMAND, "--home", origin.home, "--json", "proxy", address, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
-        at[name] = json.loads(proxies[-1].stdout.readline())["listening"]
+        at[name] = fabric.proxy(origin, address, *words)
     results = {}
     try:
         for _ in range(ROUNDS):
@@ -93,10 +91,6 @@ async def measure(fabric):
                     spent = (cpu_seconds(host) - before) / max(rate * SECONDS, 1) * 1e6
                     results.setdefault((clients, name), []).append((rate, median, last, spent))
     finally:
-        for proxy in proxies:
-            proxy.kill()
-            proxy.wait()
-            proxy.stdout.close()
         server.close()
     print(f"{'clients':>7}  {'what answers':18} {'requests/s':>11} {'median ms':>10} {'p99 ms':>8} {'host CPU us/request':>20}")
     for (clients, name), rows in results.items():

@@ -62,7 +62,7 @@ struct DeploymentInfo {
     crypto::PublicKey node;
     crypto::PublicKey owner;
     uint64_t serial = 0;
-    std::string stage;             // asked, gathering, serving, refused, away
+    std::string stage;             // asked, gathering, serving, refused
     std::string message;
     uint64_t requests = 0, failed = 0;
     template <class V> void visit(V& v) {

@@ -1,4 +1,4 @@
-// Deployer: the part of a node that keeps its owner's services running on machines of others. spec: SP flow B, F2; docs/spec/hosting.md
+// Deployer: the part of a node that keeps its owner's services running on machines of others. spec: SP flow B; docs/spec/hosting.md
 //
 // What is wanted is written down; what is seen is what machines say, and is forgotten with the session. Whenever either changes, work/reconciler.h says what
 // to do, and it is done: a program offered as for a task, with what the service signs for that machine for an hour; renewed while it is wanted.

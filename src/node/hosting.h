@@ -1,4 +1,4 @@
-// Hosting: services of others that this machine runs, under their leases. spec: SP flow B, F1; docs/spec/hosting.md
+// Hosting: services of others that this machine runs, under their leases. spec: SP flow B; docs/spec/hosting.md
 //
 // An origin's node hands over a program, as it would a task, and what the service signed for this machine, which ends within the hour: the machine never has
 // the service's key. Clients come by streams (services.h), which lead to the host's HTTP server; each request comes here, is run as a task of the lease

@@ -89,7 +89,7 @@ struct HostingTest : ::testing::Test {
   uint64_t last_ = 0;
 };
 
-// req: F1, F2
+// req: F2
 TEST_F(HostingTest, ARequestIsATaskOfTheLease) {
   begin(1);
   const size_t host = hosts_[0];
@@ -141,7 +141,7 @@ TEST_F(HostingTest, RequestsAreBoundedAndAClientThatLeftIsNotWorkedFor) {
 }
 
 // Whatever a machine or a stranger learns, it cannot run, renew or end what is not its.
-// req: F2, F10
+// req: F2
 TEST_F(HostingTest, ExecutionConveysNoTrust) {
   begin(2);
   const size_t host = hosts_[0], other = hosts_[1];

@@ -34,11 +34,12 @@ Result<ServiceInfo> Services::expose(Turn& turn, const ExposeRequest& request) {
   else if (request.access != "owner") return fail(Errc::kInvalid, "\"" + request.access.substr(0, 40) + "\" is nobody: public, owner or keys");
   for (const std::string& text : request.owners) exposed.owners.push_back(TRY(codec::parse_key(text)));
   if (exposed.access == Access::kKeys && exposed.owners.empty()) return fail(Errc::kInvalid, "name the owners whose machines may connect");
-  if (exposed.owners.size() > 256 || request.target.size() > 255 || request.target.rfind(':') == std::string::npos) {
+  if (exposed.owners.size() > 256 || request.target.size() > 255 || request.target.rfind(':') == std::string::npos || request.target.starts_with(kHostedScheme)) {
     return fail(Errc::kInvalid, "a target is an address and a port, like 127.0.0.1:3000, and at most 256 owners may connect");
   }
   const std::unique_ptr<crypto::Signer> signer = core_.config.make_signer(object::service_key_seed(*core_.config.zone_root, request.name));
   const crypto::PublicKey service = signer->public_key();
+  if (exposed_.contains(service) && exposed_.at(service).origin) return fail(Errc::kExists, "this machine runs that service already: it was deployed to it (selvedge service list)");
   if (exposed_.size() >= kExposedMax && !exposed_.contains(service)) return fail(Errc::kLimit, "this node exposes as many services as it can (64)");
   Counted& counted = exposed_[service];
   const std::optional<Exposed> before = counted.exposed.name.empty() ? std::nullopt : std::optional(counted.exposed);
@@ -83,7 +84,7 @@ void Services::end_streams(Turn& turn, const crypto::PublicKey& service, const E
 
 // ---- what runs here for others
 
-std::string hosted_target(const crypto::PublicKey& service) { return "service:" + codec::key_text(service); }
+std::string hosted_target(const crypto::PublicKey& service) { return kHostedScheme + codec::key_text(service); }
 
 void Services::host(Turn& turn, const crypto::PublicKey& service, Exposed terms, const crypto::PublicKey& origin, Bytes proof, uint64_t proof_expires) {
   const auto before = exposed_.find(service);

@@ -39,6 +39,7 @@ struct Exposed {
 };
 
 /// The target of one that this machine runs: no address, but the host's own HTTP server under the service's name.
+inline const std::string kHostedScheme = "service:";
 std::string hosted_target(const crypto::PublicKey& service);
 
 class Services {

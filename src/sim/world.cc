@@ -348,8 +348,6 @@ void World::act(NodeIndex n, node::Effect& effect) {
   } else if (auto* refuse = std::get_if<node::Refuse>(&effect)) {
     trace("refuse", n, view(refuse->error.message));
     settle_reply(n, refuse->request, {true, "", std::move(refuse->error)});
-  } else if (auto* reply = std::get_if<node::AnswerHttp>(&effect)) {
-    if (on_http_reply) on_http_reply(n, reply->id, std::move(reply->reply));
   } else if (auto* dash = std::get_if<node::OpenDash>(&effect)) {
     settle_reply(n, dash->request, {true, "", fail(Errc::kUnavailable, "a simulated node has no dashboard")});
   } else if (auto* text = std::get_if<node::Trace>(&effect)) {

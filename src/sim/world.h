@@ -146,8 +146,6 @@ class World {
   const std::vector<std::string>& violations() const { return violations_; }
   void finish();
   /// Every Trace text and progress report, with time and node, when set.
-  /// What a hosted service answered to a request of on_http.
-  std::function<void(NodeIndex, uint64_t, work::HttpReply)> on_http_reply;
   std::function<void(const std::string&)> log;
 
  private:

@@ -7,7 +7,7 @@ namespace {
 
 std::string body_of(const HttpReply& reply) { return std::string(reply.body.begin(), reply.body.end()); }
 
-// req: F1
+// req: F2
 TEST(Cgi, ARequestIsAnEnvironmentAndAnInput) {
   HttpCall call{"POST", "/a/%2e%2e/b", "x=1&y", {{"content-type", "text/plain"}, {"x-thing", "one, two"}, {"proxy", "evil"}, {"host", "h"}}, {'h', 'i'}};
   const std::vector<std::string> environment = cgi_environment(call, "somekey", Instant::from_unix_seconds(7)).value();
@@ -25,7 +25,7 @@ TEST(Cgi, ARequestIsAnEnvironmentAndAnInput) {
   EXPECT_EQ(cgi_environment(call, "k", Instant{}).code(), Errc::kLimit);
 }
 
-// req: F1
+// req: F2
 TEST(Cgi, WhatAProgramWritesIsAResponse) {
   const HttpReply plain = parse_cgi_response(view("Content-Type: text/plain\r\nX-A: b\n\nhello\n\nyou")).value();
   EXPECT_EQ(plain.status, 200u);
@@ -38,7 +38,7 @@ TEST(Cgi, WhatAProgramWritesIsAResponse) {
   EXPECT_TRUE(parse_cgi_response(view("Content-Length: 5\nTransfer-Encoding: chunked\nConnection: close\n\n"))->headers.empty());
 }
 
-// req: F1
+// req: F2
 TEST(Cgi, NonsenseIsRefusedAndNothingIsSmuggled) {
   for (const char* text : {"", "hello", "hello\n\n", "\nbody", "A: b", "A b: c\n\n", ": c\n\n", "A: b\x01\n\n", "Status: 99\n\n", "Status: 2000\n\n", "Status: x\n\n", "Status: 100\n\n", "A: b\rX: y\n\n"}) {
     EXPECT_FALSE(parse_cgi_response(view(text)).ok()) << text;

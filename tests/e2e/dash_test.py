@@ -73,6 +73,19 @@ class Door(FabricTest):
         self.assertEqual(self.ask(**other).status, 200)
 
     # req: G3
+    def test_what_is_watched_ends_with_the_session(self):
+        session = self.session()
+        watching = http.client.HTTPConnection(self.netloc, timeout=20)
+        self.addCleanup(watching.close)
+        headers = {name.replace("_", "-"): value for name, value in session.items()}
+        watching.request("POST", "/api", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "watch", "params": {"calls": [{"method": "status"}]}}), {"Origin": self.origin, **headers})
+        lines = watching.getresponse()
+        self.assertIn(b'"call":0', lines.readline())
+        self.assertEqual(self.say("POST", "/close", "", **session).status, 200)
+        while lines.readline():  # what was under way still comes, and then the end
+            pass
+
+    # req: G3
     def test_of_many_links_the_oldest_go_and_none_is_guessed(self):
         first = self.token()
         for _ in range(8):

@@ -102,7 +102,7 @@ class Discovery(FabricTest):
         connection.close()
         return answer, content
 
-    # req: C5, R21
+    # req: C5
     def test_any_node_is_a_pkarr_relay_if_its_owner_wants(self):
         network = self.network()
         meeting = self.node("meeting", "--pkarr-relay", "127.0.0.1:0", "--find", network.source)

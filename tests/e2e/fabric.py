@@ -199,8 +199,14 @@ class FabricTest(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="selvedge-e2e-")
         self.nodes = []
+        self.proxies = []
 
     def tearDown(self):
+        for process in self.proxies:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
         for node in self.nodes:
             if node.process:
                 node.kill()
@@ -218,6 +224,13 @@ class FabricTest(unittest.TestCase):
         node = Node(os.path.join(self.dir, name), preexec)
         self.nodes.append(node)
         return node.start(*options)
+
+    def proxy(self, node, address, *words):
+        """HOST:PORT of a listener of `selvedge proxy`, which leads to the service."""
+        process = subprocess.Popen([COMMAND, "--home", node.home, "--json", "proxy", address, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.proxies.append(process)
+        return json.loads(process.stdout.readline())["listening"]
 
     def until(self, what, holds):
         """Looks again until `holds()`; what it looks at is asked over a socket, so looking is itself the pause."""

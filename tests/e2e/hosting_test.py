@@ -16,27 +16,10 @@ SITE = os.path.join(GUESTS, "site.wasm")
 
 
 class Hosting(FabricTest):
-    def setUp(self):
-        super().setUp()
-        self.proxies = []
-
-    def tearDown(self):
-        for proxy in self.proxies:
-            proxy.kill()
-            proxy.wait()
-            proxy.stdout.close()
-        super().tearDown()
-
     def deploy(self, origin, *words, name="shop", program=SITE):
         done = origin.run("--json", "deploy", name, program, *words)
         self.expect(done, 0)
         return json.loads(done.stdout)
-
-    def proxy(self, node, address, *words):
-        """HOST:PORT of a listener that leads to the service."""
-        proxy = subprocess.Popen([COMMAND, "--home", node.home, "--json", "proxy", address, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.proxies.append(proxy)
-        return json.loads(proxy.stdout.readline())["listening"]
 
     def say(self, at, method, path, body=None, **headers):
         connection = http.client.HTTPConnection(at, timeout=DEADLINE_SECONDS)
@@ -54,7 +37,7 @@ class Hosting(FabricTest):
     def running(self, hosts):
         return [host for host in hosts if host.process and any(each["stage"] == "serving" for each in host.ask("service.list")["hosted"])]
 
-    # req: F1, F2, F4
+    # req: F2, F4
     def test_a_program_becomes_a_service_that_is_reached_by_key(self):
         origin, hosts = self.fabric(hosts=2)
         page = self.path("pages/page.html", b"<h1>page</h1>")
@@ -83,7 +66,7 @@ class Hosting(FabricTest):
         self.assertIn("shop", hosts[0].run("service", "list").stdout.decode())
         self.assertIn("All is as wanted", origin.run("service", "why", "shop").stdout.decode())
 
-    # req: F1
+    # req: F2
     def test_a_program_that_fails_is_an_error_of_http_and_no_more(self):
         origin, hosts = self.fabric(hosts=1)
         shop = self.deploy(origin, "--fuel", "200000000")

@@ -56,14 +56,8 @@ class Service(FabricTest):
     def setUp(self):
         super().setUp()
         self.web = Web()
-        self.proxies = []
 
     def tearDown(self):
-        for process in self.proxies:
-            process.kill()
-            process.wait()
-            process.stdout.close()
-            process.stderr.close()
         super().tearDown()
         self.web.close()
 
@@ -71,11 +65,6 @@ class Service(FabricTest):
         done = home.run("--json", "service", "expose", name, "--target", target or self.web.at, *words)
         self.expect(done, 0)
         return json.loads(done.stdout)["address"]
-
-    def proxy(self, node, address, *words):
-        process = subprocess.Popen([COMMAND, "--home", node.home, "--json", "proxy", address, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.proxies.append(process)
-        return json.loads(process.stdout.readline())["listening"]
 
     @staticmethod
     def http(at, path="/", data=None):
@@ -186,6 +175,7 @@ class Service(FabricTest):
         self.expect(ada.run("proxy", "http://x", "--at", home.ask("ticket")["ticket"]), INVALID, "fabric://KEY")
         self.expect(home.run("service", "expose", "Wiki", "--target", self.web.at), INVALID, "a-z")
         self.expect(home.run("service", "expose", "wiki", "--target", "nowhere"), INVALID, "127.0.0.1:3000")
+        self.expect(home.run("service", "expose", "wiki", "--target", "service:nobody"), INVALID, "127.0.0.1:3000")
         self.assertIn(b"selvedge service expose", home.run("service", "list").stdout)
         address = self.exposed(home, "--for", "public", target="127.0.0.1:9")
         self.expect(ada.run("curl", address, "--at", home.ask("ticket")["ticket"]), UNAVAILABLE, "what stands behind the service does not answer")

@@ -59,7 +59,7 @@ Result<std::unique_ptr<DashServer>> DashServer::listen(Loop& loop, const std::st
   options.connections_max = kDashConnectionsMax;
   HttpServer::Events events;
   events.request = [self = dash.get()](const HttpRequest& request) { self->on_request(request); };
-  events.gone = [self = dash.get()](uint64_t id) { self->on_gone(id); };
+  events.gone = [self = dash.get()](uint64_t id) { self->end_stream(id); };
   dash->server_ = TRY(HttpServer::listen(loop, options, std::move(events)));
   return dash;
 }
@@ -68,7 +68,7 @@ DashServer::DashServer(Loop& loop, ApiDesk& desk, crypto::Drbg drbg)
     : loop_(loop), desk_(desk), drbg_(std::move(drbg)), heartbeat_(loop, [this] { on_heartbeat(); }) {}
 
 DashServer::~DashServer() {
-  for (const auto& [id, client] : streams_) desk_.leave(client);
+  for (const auto& [id, stream] : streams_) desk_.leave(stream.client);
 }
 
 std::string DashServer::secret() {
@@ -141,7 +141,14 @@ std::map<crypto::Digest, DashServer::Session>::iterator DashServer::session_of(c
 
 void DashServer::close(const HttpRequest& request) {
   const auto session = session_of(request);
-  if (session != sessions_.end()) sessions_.erase(session);
+  if (session != sessions_.end()) {
+    std::vector<uint64_t> open;
+    for (const auto& [id, stream] : streams_) {
+      if (stream.session == session->first) open.push_back(id);
+    }
+    for (const uint64_t id : open) end_stream(id);
+    sessions_.erase(session);
+  }
   answer(request.id, 200, "application/json", "{}", {{"Set-Cookie", cookie_name() + "=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"}});
 }
 
@@ -156,31 +163,27 @@ void DashServer::call(const HttpRequest& request) {
   server_->begin(id, {200, std::move(headers), ""});
   if (streams_.empty()) heartbeat_.set(loop_.now() + kDashHeartbeat);
   const ApiDesk::ClientId client = desk_.join({[this, id](const std::string& text, bool last) { line(id, text, last); }, &kMethods});
-  streams_[id] = client;
+  streams_[id] = {client, session->first};
   desk_.ask(client, request.body);
 }
 
 void DashServer::line(uint64_t id, const std::string& text, bool last) {
-  const auto stream = streams_.find(id);
-  if (stream == streams_.end()) return;
+  if (!streams_.contains(id)) return;
   server_->write(id, text + "\n");
-  if (!last) return;
-  server_->end(id);
-  const ApiDesk::ClientId client = stream->second;
-  streams_.erase(stream);
-  desk_.leave(client);
+  if (last) end_stream(id);
 }
 
-void DashServer::on_gone(uint64_t id) {
+void DashServer::end_stream(uint64_t id) {
   const auto stream = streams_.find(id);
   if (stream == streams_.end()) return;
-  const ApiDesk::ClientId client = stream->second;
+  server_->end(id);   // of one that is gone: nothing
+  const ApiDesk::ClientId client = stream->second.client;
   streams_.erase(stream);
   desk_.leave(client);
 }
 
 void DashServer::on_heartbeat() {
-  for (const auto& [id, client] : streams_) server_->write(id, "\n");
+  for (const auto& [id, stream] : streams_) server_->write(id, "\n");
   if (!streams_.empty()) heartbeat_.set(loop_.now() + kDashHeartbeat);
 }
 

@@ -44,7 +44,7 @@ class DashServer {
   void call(const HttpRequest& request);
   void line(uint64_t id, const std::string& line, bool last);
   void close(const HttpRequest& request);
-  void on_gone(uint64_t id);
+  void end_stream(uint64_t id);
   void on_heartbeat();
   std::map<crypto::Digest, Session>::iterator session_of(const HttpRequest& request);
   std::string cookie_name() const;
@@ -57,7 +57,11 @@ class DashServer {
   crypto::Drbg drbg_;
   std::map<crypto::Digest, Instant> links_;       // by the token's hash: until when
   std::map<crypto::Digest, Session> sessions_;    // by the cookie's hash
-  std::map<uint64_t, ApiDesk::ClientId> streams_;
+  struct Stream {
+    ApiDesk::ClientId client;
+    crypto::Digest session;    // by the cookie's hash
+  };
+  std::map<uint64_t, Stream> streams_;
   std::unique_ptr<HttpServer> server_;
   Loop::Timer heartbeat_;
 };

@@ -134,9 +134,10 @@ void Sockets::connect_within(uint64_t id, const std::string& target) {
     return answer(taken);
   }
   Socket* socket = make(id);
-  uv_tcp_open(&socket->tcp, ends[0]);   // any stream will do
-  socket->open = true;
-  answer(ok());
+  const int code = uv_tcp_open(&socket->tcp, ends[0]);   // any stream will do
+  socket->open = code == 0;
+  if (code != 0) ::close(ends[0]);
+  answer(code == 0 ? ok() : Status(fail(Errc::kIo, uv_strerror(code))));
 }
 
 void Sockets::connect(uint64_t id, const std::string& target) {
