@@ -151,6 +151,10 @@ void Hosting::on_lease_stage(Turn& turn, const object::ObjectId& grant) {
 void Hosting::on_deadline(Turn& turn) {
   std::vector<crypto::PublicKey> over;
   for (auto& [service, hosted] : hosted_) {
+    if (hosted.tell_at <= turn.now) {
+      hosted.tell_at = Instant::never();
+      tell(turn, service);
+    }
     if (!hosted.running || hosted.proof_expires > turn.now.unix_seconds()) continue;
     hosted.refusal = "its origin did not renew what the service signed";
     hosted.refused_serial = hosted.running->serial;
@@ -165,6 +169,7 @@ void Hosting::on_deadline(Turn& turn) {
 Instant Hosting::next_deadline() const {
   Instant soonest = Instant::never();
   for (const auto& [service, hosted] : hosted_) {
+    soonest = std::min(soonest, hosted.tell_at);
     if (hosted.running) soonest = std::min(soonest, Instant::from_unix_seconds(hosted.proof_expires));
   }
   return soonest;
@@ -218,6 +223,7 @@ void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service,
   if (it == hosted_.end() || !it->second.running) return reply(turn, id, 503, "The service is not here any more.");
   Hosted& hosted = it->second;
   ++hosted.requests;
+  if (hosted.tell_at == Instant::never()) hosted.tell_at = turn.now + kCountsEvery;
   if (hosted.under_way >= kHostedRequestsMax) {
     ++hosted.failed;
     return reply(turn, id, 503, "The service has as many requests as it takes.");

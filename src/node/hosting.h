@@ -25,6 +25,8 @@ constexpr size_t kHostedMax = 64;
 constexpr size_t kHostedRequestsMax = 256;              // under way, of one service
 constexpr Duration kRequestWallMax = seconds(30);
 constexpr uint64_t kResponseBytesMax = 8u << 20;
+/// How often an origin is told how many requests there were, while there are any.
+constexpr Duration kCountsEvery = seconds(2);
 
 class Hosting {
  public:
@@ -36,7 +38,7 @@ class Hosting {
   void on_lease_ended(Turn& turn, const object::ObjectId& grant);
   void on_lease_stage(Turn& turn, const object::ObjectId& grant);
 
-  /// What its origin has not renewed ends.
+  /// What its origin has not renewed ends; how many requests there were is told.
   void on_deadline(Turn& turn);
   Instant next_deadline() const;
 
@@ -71,6 +73,7 @@ class Hosting {
     uint64_t refused_serial = 0;
     size_t under_way = 0;
     uint64_t requests = 0, failed = 0;
+    Instant tell_at = Instant::never();   // their number
   };
   struct Request {
     uint64_t http = 0;

@@ -113,6 +113,10 @@ TEST_F(HostingTest, ARequestIsATaskOfTheLease) {
   finish(host, object::Outcome::kOk, "no response");
   EXPECT_EQ(group_.at(host).replies.at(nonsense).status, 502u);
   EXPECT_NE(group_.answer(host, LeaseListRequest{}).find("\"tasks\":7"), std::string::npos);
+  // The origin sees it too, a moment later.
+  EXPECT_NE(group_.answer(origin_, ServiceListRequest{}).find("\"requests\":0,\"failed\":0"), std::string::npos);
+  group_.pass(kCountsEvery);
+  EXPECT_NE(group_.answer(origin_, ServiceListRequest{}).find("\"requests\":7,\"failed\":6"), std::string::npos) << group_.answer(origin_, ServiceListRequest{});
   // What a domain says without the lease's handle is no answer.
   const uint64_t forged = say(host);
   object::Handle wrong;

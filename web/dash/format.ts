@@ -15,6 +15,8 @@ export function count(value: number): string {
   return `${(value / 1_000_000_000).toFixed(1)} G`;
 }
 
+export function plural(n: number, one: string, many: string): string { return n === 1 ? `1 ${one}` : `${count(n)} ${many}`; }
+
 /** Of a processor or of anything that a thousandth is a part of. */
 export function percent(permille: number): string { return `${permille % 10 === 0 || permille >= 100 ? Math.round(permille / 10) : (permille / 10).toFixed(1)} %`; }
 

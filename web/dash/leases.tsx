@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 
 import { call } from './api';
-import { bytes, count, duration, micros, percent, short, until } from './format';
+import { bytes, count, duration, micros, percent, plural, short, until } from './format';
 import { useLive, type Sample } from './live';
 import { Action, Chip, Empty, Id, Meter, Spark, useTell } from './parts';
 import type { Ask, Domain, Hosted, Lease, Service } from './types';
@@ -73,7 +73,7 @@ function Running({ domains, hosted }: { domains: Domain[]; hosted: Hosted[] }) {
       {hosted.map((each) => (
         <li key={each.address}>
           <Chip kind={each.stage === 'serving' ? 'good' : 'warn'}>{each.stage}</Chip><strong>service {each.name}</strong>
-          <span class="muted">{count(each.requests)} requests, {count(each.failed)} failed, {each.under_way} under way{each.problem && `: ${each.problem}`}</span>
+          <span class="muted">{plural(each.requests, 'request', 'requests')}, {count(each.failed)} failed, {each.under_way} under way{each.problem && `: ${each.problem}`}</span>
         </li>
       ))}
       {domains.map((each) => (
@@ -97,7 +97,7 @@ export function LeaseCard({ lease }: { lease: Lease }) {
       <header>
         <h3><span class="muted">origin</span> <Id value={lease.origin} /></h3>
         <StateChip lease={lease} />
-        <span class="muted">lease <Id value={lease.id} /> · ends {until(lease.expires)} · {count(lease.tasks)} tasks</span>
+        <span class="muted">lease <Id value={lease.id} /> · ends {until(lease.expires)} · {plural(lease.tasks, 'task', 'tasks')}</span>
       </header>
       {slowed.length > 0 && !isOver(lease) && <p class="why">Slower than its grant allows, since {slowed.join(' and ')}: at most {percent(lease.pace_permille)} of a processor now.</p>}
       {lease.violations > 0 && <p class="why">It broke its limits {lease.violations} times.</p>}
@@ -195,7 +195,7 @@ function ServiceRow({ service }: { service: Service }) {
     <article class="panel service" aria-label={`Service ${service.name}`}>
       <header><h3>{service.name}</h3><Chip kind={service.access === 'public' ? 'warn' : 'good'}>{service.access}</Chip><Id value={service.address} label={`${service.address.slice(0, 17)}…`} /></header>
       <Meter name="Connections" value={service.connections} limit={service.connections_max} text={`${service.connections} of ${service.connections_max}`} />
-      <p class="muted">Leads to {service.target}. {count(service.connections_ever)} connections since the start, {count(service.refused)} refused; {bytes(service.bytes_in)} in, {bytes(service.bytes_out)} out.</p>
+      <p class="muted">Leads to {service.target}. {plural(service.connections_ever, 'connection', 'connections')} since the start, {count(service.refused)} refused; {bytes(service.bytes_in)} in, {bytes(service.bytes_out)} out.</p>
       <footer class="actions"><Action kind="danger" sure="Close this way in?" run={remove}>Revoke ingress</Action></footer>
     </article>
   );

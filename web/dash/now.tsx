@@ -1,11 +1,9 @@
 // The first page: what happens on this machine, in a sentence, and what wants attention.
-import { bytes, duration, percent } from './format';
+import { bytes, duration, percent, plural } from './format';
 import { findings, FindingList } from './health';
 import { Asks, isOver, PauseAll } from './leases';
 import { useLive } from './live';
 import { Empty, Panel, Spark } from './parts';
-
-function plural(n: number, one: string, many: string): string { return n === 1 ? `1 ${one}` : `${n} ${many}`; }
 
 function Figure({ name, value, note, values, limit }: { name: string; value: string; note: string; values?: number[]; limit?: number }) {
   return (
