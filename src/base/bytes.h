@@ -58,7 +58,8 @@ struct FixedBytes {
   static constexpr size_t kSize = N;
   std::array<uint8_t, N> bytes{};
 
-  auto operator<=>(const FixedBytes&) const = default;
+  // Not defaulted: libc++ 16, with which the browser's build is made, has no order of arrays.
+  friend std::strong_ordering operator<=>(const FixedBytes& a, const FixedBytes& b) { return std::memcmp(a.bytes.data(), b.bytes.data(), N) <=> 0; }
   bool operator==(const FixedBytes&) const = default;
   ByteView view() const { return bytes; }
   operator ByteView() const { return bytes; }

@@ -84,6 +84,7 @@ void add_node_verbs(CLI::App& app, Line& line) {
                           "  selvedge up --listen 0.0.0.0:7443 --map-port   behind a home router\n"
                           "  selvedge up --listen 192.0.2.7:7443 --role relay --role rendezvous\n"
                           "  selvedge up --pkarr-relay 192.0.2.7:8080  keep for others where their nodes are: announce on --to pkarr:http://192.0.2.7:8080\n"
+                          "  selvedge up --web 127.0.0.1:8200         let browsers lend a hand: <script type=module> from /sdk/edge.js\n"
                           "  selvedge up --tpm device:/dev/tpmrm0     let the machine's TPM vouch for identity tokens\n"
                           "  selvedge --json up                       the ready line as JSON, for programs that wait for it\n",
                           [&line](World& w) { return run_up(w, line.up); });
@@ -99,6 +100,7 @@ void add_node_verbs(CLI::App& app, Line& line) {
   up->add_option("--role", line.up.roles, "what this node gives to everybody who asks: relay (passes on packets of those who cannot reach each other), rendezvous (tells where services are); may be repeated")
       ->check(CLI::IsMember({"relay", "rendezvous"}))->type_name("ROLE");
   up->add_option("--dash", line.up.dash, "where the dashboard is, on this machine only; off: nowhere")->type_name("ADDR:PORT|off")->capture_default_str();
+  up->add_option("--web", line.up.web, "let browsers in at this TCP address: pages load /sdk/edge.js from it and, where their visitor agrees, become machines that work for this owner")->type_name("ADDR:PORT");
   up->add_option("--pkarr-relay", line.up.pkarr_relay, "be a PKARR relay by HTTP at this TCP address: keep for everybody where their nodes are, signed by them; with --find dht it looks there too, and passes on")->type_name("ADDR:PORT");
   up->add_option("--misbehave", line.up.misbehave, "for demonstrations")->group("");
   up->group("A node");

@@ -27,6 +27,7 @@ struct UpOptions {
   std::vector<std::string> advertise;
   bool map_port = false;
   std::string pkarr_relay;
+  std::string web;
   std::string dash = "127.0.0.1:0";
   std::string tpm;
   std::string isolation = "process";

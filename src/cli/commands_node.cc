@@ -69,6 +69,7 @@ CommandResult run_up(World& world, const UpOptions& options) {
   daemon.advertise = options.advertise;
   daemon.map_port = options.map_port;
   daemon.pkarr_relay = options.pkarr_relay;
+  daemon.web = options.web;
   daemon.dash = options.dash;
   if (options.map_port && (options.listen.starts_with("127.") || options.listen.starts_with("[::1]"))) {
     return fail(Errc::kInvalid, "no router leads to this machine's loopback, where the node would listen; say where else: --listen 0.0.0.0:7443");

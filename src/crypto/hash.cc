@@ -1,16 +1,10 @@
 #include "crypto/hash.h"
 
-#include <nettle/sha2.h>
-
 namespace selvedge::crypto {
 namespace {
 
 constexpr size_t kBlockSize = 64;
 constexpr size_t kHashSize = 32;
-
-static_assert(sizeof(sha256_ctx) <= 128 && alignof(sha256_ctx) <= 8, "Sha256::state_ holds nettle's context");
-
-sha256_ctx* context(std::array<uint8_t, 128>& state) { return reinterpret_cast<sha256_ctx*>(state.data()); }
 
 /// HMAC over up to three pieces, without joining them first.
 Digest hmac_pieces(ByteView key, ByteView a, ByteView b, ByteView c) {
@@ -32,19 +26,6 @@ Digest hmac_pieces(ByteView key, ByteView a, ByteView b, ByteView c) {
 }  // namespace
 
 Digest sha256(ByteView data) { return Sha256().update(data).finish(); }
-
-Sha256::Sha256() { sha256_init(context(state_)); }
-
-Sha256& Sha256::update(ByteView data) {
-  if (!data.empty()) sha256_update(context(state_), data.size(), data.data());
-  return *this;
-}
-
-Digest Sha256::finish() {
-  Digest out;
-  sha256_digest(context(state_), out.bytes.size(), out.bytes.data());
-  return out;
-}
 
 Digest hmac_sha256(ByteView key, ByteView data) { return hmac_pieces(key, data, {}, {}); }
 

@@ -1,17 +1,13 @@
 #include "mesh/pack.h"
 
-#include <zstd.h>
+#include "mesh/zstd.h"
 
 namespace selvedge::mesh {
 
-static constexpr int kLevel = 1;
-
 Bytes pack_message(Bytes message, uint8_t compressions) {
   if (!(compressions & kCompressionZstd) || message.size() < kPackBytesMin || message.size() > kUnpackedBytesMax) return message;
-  Packed packed{message[0], kCompressionZstd, uint32_t(message.size()), Bytes(ZSTD_compressBound(message.size()))};
-  const size_t size = ZSTD_compress(packed.bytes.data(), packed.bytes.size(), message.data(), message.size(), kLevel);
-  if (ZSTD_isError(size) || size > message.size() - message.size() / 8) return message;
-  packed.bytes.resize(size);
+  Packed packed{message[0], kCompressionZstd, uint32_t(message.size()), zstd_pack(message)};
+  if (packed.bytes.empty() || packed.bytes.size() > message.size() - message.size() / 8) return message;
   return PackMessages::encode(packed);
 }
 
@@ -25,10 +21,8 @@ Result<Bytes> unpack_message(ByteView message) {
   const auto packed = std::get<Packed>(TRY(PackMessages::decode(message)));
   if (packed.method != kCompressionZstd) return fail(Errc::kUnsupported, "the message is packed in a way this node does not know");
   if (packed.size == 0 || packed.size > kUnpackedBytesMax) return fail(Errc::kLimit, "the message unpacks to more than a message may have");
-  if (ZSTD_getFrameContentSize(packed.bytes.data(), packed.bytes.size()) != packed.size) return fail(Errc::kInvalid, "the packed message has another size than it says");
-  Bytes out(packed.size);
-  const size_t size = ZSTD_decompress(out.data(), out.size(), packed.bytes.data(), packed.bytes.size());
-  if (ZSTD_isError(size) || size != out.size() || out[0] != packed.type || packed.type == Packed::kType) return fail(Errc::kInvalid, "the packed message is not what it says it is");
+  Bytes out = TRY(zstd_unpack(packed.bytes, packed.size));
+  if (out[0] != packed.type || packed.type == Packed::kType) return fail(Errc::kInvalid, "the packed message is not what it says it is");
   return out;
 }
 

@@ -8,7 +8,11 @@ namespace selvedge::mesh {
 
 /// Bits of Hello::compressions.
 inline constexpr uint8_t kCompressionZstd = 1;      // RFC 8878
+#if defined(__wasm__)
+inline constexpr uint8_t kCompressions = 0;           // a page would have to fetch the library first
+#else
 inline constexpr uint8_t kCompressions = kCompressionZstd;
+#endif
 /// Smaller messages are not worth it.
 inline constexpr size_t kPackBytesMin = 1024;
 /// Nothing unpacks to more than a message may have.

@@ -110,6 +110,12 @@ class Node {
   /// Whoever asked went away.
   void on_request_withdrawn(Instant now, RequestId id, Out& out);
 
+  /// The host brings an object that the owner signed elsewhere: a grant of this machine, a revocation, whatever the owner's devices tell each other. One that
+  /// is not theirs, or in order, is passed over.
+  void on_owner_record(Instant now, const Bytes& bytes, Out& out);
+  /// Grants of this machine to that origin which are not taken back.
+  std::vector<object::ObjectId> grants_given_to(const crypto::PublicKey& origin) const;
+
   void on_deadline(Instant now, Out& out);
   Instant next_deadline() const;
 

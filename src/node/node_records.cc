@@ -54,6 +54,26 @@ void Node::take_own_record(Turn& turn, const Bytes& bytes) {
   zones_.on_own_policy(*core_.authority.policy(zone));
 }
 
+void Node::on_owner_record(Instant now, const Bytes& bytes, Out& out) {
+  Turn turn{now, out};
+  const Result<object::SchemaId> schema = object::peek_schema(bytes);
+  if (schema.ok() && *schema == object::schema_id_of<object::Grant>()) {
+    auto grant = object::open_object<object::Grant>(bytes, core_.authority.verifier());
+    if (grant.ok()) workshop_.adopt(turn, std::move(grant).value());
+  } else {
+    take_own_record(turn, bytes);
+  }
+  finish(turn);
+}
+
+std::vector<object::ObjectId> Node::grants_given_to(const crypto::PublicKey& origin) const {
+  std::vector<object::ObjectId> out;
+  for (const auto& [id, grant] : core_.authority.all_given()) {
+    if (grant.body.origin == origin && !core_.authority.revoked(grant, Instant{0})) out.push_back(id);
+  }
+  return out;
+}
+
 void Node::on_grant(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   Result<object::Signed<object::Grant>> grant = object::open_object<object::Grant>(bytes, core_.authority.verifier());
   const mesh::Peer* peer = core_.sessions.find(from);

@@ -6,23 +6,24 @@ import { chacha20poly1305 } from '@noble/ciphers/chacha';
 import { type Bytes, concat, fromHex, isZero, toHex } from './bytes.js';
 import { refuse } from './refusal.js';
 
-const subtle: SubtleCrypto =
-  globalThis.crypto?.subtle ?? ((await import('node:crypto')).webcrypto as unknown as Crypto).subtle;
+async function webCrypto(): Promise<SubtleCrypto> {
+  return globalThis.crypto?.subtle ?? ((await import('node:crypto')).webcrypto as unknown as Crypto).subtle;
+}
 
 export async function sha256(...parts: readonly Uint8Array[]): Promise<Bytes> {
-  return new Uint8Array(await subtle.digest('SHA-256', concat(...parts)));
+  return new Uint8Array(await (await webCrypto()).digest('SHA-256', concat(...parts)));
 }
 
 /** RFC 2104 with SHA-256. */
 export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
-  const imported = await subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return new Uint8Array(await subtle.sign('HMAC', imported, data));
+  const imported = await (await webCrypto()).importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  return new Uint8Array(await (await webCrypto()).sign('HMAC', imported, data));
 }
 
 /** RFC 5869 with SHA-256. */
 export async function hkdfSha256(input: Bytes, salt: Bytes, info: Bytes, size: number): Promise<Bytes> {
-  const imported = await subtle.importKey('raw', input, 'HKDF', false, ['deriveBits']);
-  return new Uint8Array(await subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt, info }, imported, size * 8));
+  const imported = await (await webCrypto()).importKey('raw', input, 'HKDF', false, ['deriveBits']);
+  return new Uint8Array(await (await webCrypto()).deriveBits({ name: 'HKDF', hash: 'SHA-256', salt, info }, imported, size * 8));
 }
 
 // RFC 8410: what stands before the 32 bytes of a private key in PKCS #8.
@@ -30,7 +31,7 @@ const ED25519_PKCS8 = fromHex('302e020100300506032b657004220420');
 const X25519_PKCS8 = fromHex('302e020100300506032b656e04220420');
 
 async function publicPart(key: CryptoKey): Promise<Bytes> {
-  const { x } = await subtle.exportKey('jwk', key);
+  const { x } = await (await webCrypto()).exportKey('jwk', key);
   const binary = atob((x ?? '').replace(/-/g, '+').replace(/_/g, '/'));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
@@ -70,15 +71,15 @@ export async function ed25519Verify(key: Bytes, message: Bytes, signature: Bytes
   if (littleEndian(s) >= GROUP_ORDER || littleEndian(withoutSign(key)) >= FIELD_PRIME) return false;
   if (SMALL_ORDER.has(toHex(withoutSign(key))) || SMALL_ORDER.has(toHex(withoutSign(r)))) return false;
   try {
-    const imported = await subtle.importKey('raw', key, 'Ed25519', false, ['verify']);
-    return await subtle.verify('Ed25519', imported, signature, message);
+    const imported = await (await webCrypto()).importKey('raw', key, 'Ed25519', false, ['verify']);
+    return await (await webCrypto()).verify('Ed25519', imported, signature, message);
   } catch {
     return false; // 32 bytes that are no point
   }
 }
 
 async function ed25519Key(seed: Bytes): Promise<CryptoKey> {
-  return subtle.importKey('pkcs8', concat(ED25519_PKCS8, seed), 'Ed25519', true, ['sign']);
+  return (await webCrypto()).importKey('pkcs8', concat(ED25519_PKCS8, seed), 'Ed25519', true, ['sign']);
 }
 
 export async function ed25519PublicKey(seed: Bytes): Promise<Bytes> {
@@ -86,13 +87,13 @@ export async function ed25519PublicKey(seed: Bytes): Promise<Bytes> {
 }
 
 export async function ed25519Sign(seed: Bytes, message: Bytes): Promise<Bytes> {
-  return new Uint8Array(await subtle.sign('Ed25519', await ed25519Key(seed), message));
+  return new Uint8Array(await (await webCrypto()).sign('Ed25519', await ed25519Key(seed), message));
 }
 
 // ---- X25519
 
 async function x25519Key(seed: Bytes): Promise<CryptoKey> {
-  return subtle.importKey('pkcs8', concat(X25519_PKCS8, seed), 'X25519', true, ['deriveBits']);
+  return (await webCrypto()).importKey('pkcs8', concat(X25519_PKCS8, seed), 'X25519', true, ['deriveBits']);
 }
 
 export async function x25519PublicKey(seed: Bytes): Promise<Bytes> {
@@ -103,8 +104,8 @@ export async function x25519PublicKey(seed: Bytes): Promise<Bytes> {
 export async function x25519(seed: Bytes, peer: Bytes): Promise<Bytes> {
   let shared: Bytes;
   try {
-    const point = await subtle.importKey('raw', peer, 'X25519', false, []);
-    shared = new Uint8Array(await subtle.deriveBits({ name: 'X25519', public: point }, await x25519Key(seed), 256));
+    const point = await (await webCrypto()).importKey('raw', peer, 'X25519', false, []);
+    shared = new Uint8Array(await (await webCrypto()).deriveBits({ name: 'X25519', public: point }, await x25519Key(seed), 256));
   } catch {
     return refuse('invalid', 'this sealing key is no usable point');
   }

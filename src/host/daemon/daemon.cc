@@ -281,7 +281,10 @@ Status Daemon::open_network(const HomeKeys& keys) {
   };
   events.trace = [this](const std::string& text) { log_.write(text); };
   wires_ = TRY(Wires::create(loop_, std::move(config), std::move(events)));
-  return ok();
+  if (options_.web.empty()) return ok();
+  // For pages, to know whom they meet: keys, which whoever connects is shown anyway.
+  const std::string about = "{\"node\":\"" + home_.node_key + "\",\"owner\":\"" + home_.owner_key + "\",\"version\":\"" + options_.version + "\"}\n";
+  return wires_->open_door({options_.web, &node_key_, about});
 }
 
 Inbox::Events Daemon::inbox_events() {
@@ -539,15 +542,17 @@ void Daemon::open_port() {
 void Daemon::print_ready() {
   const std::string address = wires_->address();
   const std::string dash = dash_ ? "http://" + dash_->address() : "";
+  const std::string web = wires_->door_address().empty() ? "" : "http://" + wires_->door_address();
   const std::string relay = pkarr_relay_ ? "http://" + pkarr_relay_->address() : "";
   if (options_.json) {
     const auto member = [](const char* name, const std::string& value) { return value.empty() ? "" : std::string(",\"") + name + "\":\"" + value + "\""; };
-    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"%s%s}\n", home_.node_key.c_str(),
-                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str(), member("dash", dash).c_str(), member("pkarr_relay", relay).c_str());
+    std::printf("{\"ready\":true,\"node\":\"%s\",\"owner\":\"%s\",\"addresses\":[\"%s\"],\"socket\":\"%s\"%s%s%s}\n", home_.node_key.c_str(),
+                home_.owner_key.c_str(), address.c_str(), home_.socket_path().c_str(), member("dash", dash).c_str(), member("web", web).c_str(), member("pkarr_relay", relay).c_str());
   } else {
     std::printf("ready: node %s of owner %s listens at %s; socket %s\n", home_.node_key.c_str(), home_.owner_key.c_str(), address.c_str(),
                 home_.socket_path().c_str());
     if (dash_) std::printf("dashboard: %s/ (selvedge dash opens it)\n", dash.c_str());
+    if (!web.empty()) std::printf("browsers: %s/sdk/edge.js\n", web.c_str());
     if (pkarr_relay_) std::printf("PKARR relay: %s/\n", relay.c_str());
   }
   std::fflush(stdout);

@@ -30,6 +30,7 @@ struct DaemonOptions {
   std::vector<mesh::HintSource> hint_sources;  // who is asked where other nodes are
   node::Roles roles = 0;       // what it gives to everybody who asks
   std::string dash = "127.0.0.1:0";  // TCP address of the dashboard, on this machine; "off"
+  std::string web;             // TCP address where browsers come in; empty: nowhere
   std::string pkarr_relay;     // TCP address of that role; empty: it is off
   /// For demonstrations and tests of others' defences. "wrong-results": every task's output is falsified.
   std::string misbehave;

@@ -1,4 +1,4 @@
-// The dashboard's files, as tools/web_bundle made them of web/dash.
+// The files that the binary serves, as tools/web_bundle made them: the dashboard's of web/dash, the browser node's of web/sdk.
 #pragma once
 
 #include <span>
@@ -13,5 +13,6 @@ struct DashAsset {
 };
 
 std::span<const DashAsset> dash_assets();
+std::span<const DashAsset> sdk_assets();
 
 }  // namespace selvedge::host

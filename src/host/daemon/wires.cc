@@ -17,33 +17,46 @@ Result<std::unique_ptr<Wires>> Wires::create(Loop& loop, QuicConfig config, Even
   return wires;
 }
 
-QuicEndpoint::Events Wires::quic_events() {
-  // Each event of the transport goes into the machine, and what comes out of it is told at once.
-  const auto feed = [this](auto input) {
-    mesh::Trunks::Out out;
-    input(out);
-    carry_out(out);
-    tell();
+Status Wires::open_door(WebDoorOptions options) {
+  WebDoor::Events events;
+  events.opened = [this](uint64_t id, const PeerKey& peer, std::string address) {
+    feed([&](mesh::Trunks::Out& out) { trunks_.on_opened(loop_.now(), id, peer, false, address, out); });
   };
+  events.message = [this](uint64_t id, Channel channel, Bytes message) {
+    feed([&](mesh::Trunks::Out& out) { trunks_.on_message(loop_.now(), id, channel == Channel::kBulk, std::move(message), out); });
+  };
+  events.delivered = [this](uint64_t id, Channel channel, uint64_t messages, uint64_t window) {
+    feed([&](mesh::Trunks::Out& out) { trunks_.on_delivered(id, channel == Channel::kBulk, messages, window, out); });
+  };
+  events.closed = [this](uint64_t id, Error why) { on_connection_closed(id, why); };
+  door_ = TRY(WebDoor::listen(loop_, std::move(options), std::move(events)));
+  return ok();
+}
+
+void Wires::on_connection_closed(uint64_t id, const Error& why) {
+  if (const auto link = link_of_.find(id); link != link_of_.end()) {
+    if (const auto at = links_.find(link->second); at != links_.end()) at->second.connections.erase(id);
+    link_of_.erase(link);
+  }
+  feed([&](mesh::Trunks::Out& out) { trunks_.on_closed(id, why, out); });
+}
+
+QuicEndpoint::Events Wires::quic_events() {
   QuicEndpoint::Events events;
-  events.opened = [this, feed](uint64_t id, const PeerKey& peer, bool, std::string address) {
+  events.opened = [this](uint64_t id, const PeerKey& peer, bool, std::string address) {
     const auto dialled = dialled_.find(id);
     const bool nobody = dialled != dialled_.end() && dialled->second.as == DialAs::kNobody;
     feed([&](mesh::Trunks::Out& out) { trunks_.on_opened(loop_.now(), id, peer, nobody, address, out); });
   };
-  events.message = [this, feed](uint64_t id, Channel channel, Bytes message) {
+  events.message = [this](uint64_t id, Channel channel, Bytes message) {
     feed([&](mesh::Trunks::Out& out) { trunks_.on_message(loop_.now(), id, channel == Channel::kBulk, std::move(message), out); });
   };
-  events.delivered = [this, feed](uint64_t id, Channel channel, uint64_t messages, uint64_t window) {
+  events.delivered = [this](uint64_t id, Channel channel, uint64_t messages, uint64_t window) {
     feed([&](mesh::Trunks::Out& out) { trunks_.on_delivered(id, channel == Channel::kBulk, messages, window, out); });
   };
-  events.stalled = [this, feed](uint64_t id) { feed([&](mesh::Trunks::Out& out) { trunks_.on_stalled(id, out); }); };
-  events.closed = [this, feed](uint64_t id, Error why) {
-    if (const auto link = link_of_.find(id); link != link_of_.end()) {
-      if (const auto at = links_.find(link->second); at != links_.end()) at->second.connections.erase(id);
-      link_of_.erase(link);
-    }
-    feed([&](mesh::Trunks::Out& out) { trunks_.on_closed(id, why, out); });
+  events.stalled = [this](uint64_t id) { feed([&](mesh::Trunks::Out& out) { trunks_.on_stalled(id, out); }); };
+  events.closed = [this](uint64_t id, Error why) {
+    on_connection_closed(id, why);
     const auto dialled = dialled_.find(id);
     if (dialled == dialled_.end()) return;
     const Dialled to = std::move(dialled->second);
@@ -88,21 +101,32 @@ void Wires::pause(uint64_t link, Channel channel) {
   const auto it = links_.find(link);
   if (it == links_.end()) return;
   it->second.paused[size_t(channel)] = true;
-  for (const uint64_t id : it->second.connections) quic_->pause(id, channel);
+  for (const uint64_t id : it->second.connections) set_paused(id, channel, true);
 }
 
 void Wires::resume(uint64_t link, Channel channel) {
   const auto it = links_.find(link);
   if (it == links_.end()) return;
   it->second.paused[size_t(channel)] = false;
-  for (const uint64_t id : it->second.connections) quic_->resume(id, channel);
+  for (const uint64_t id : it->second.connections) set_paused(id, channel, false);
+}
+
+void Wires::set_paused(uint64_t connection, Channel channel, bool paused) {
+  at(connection, [&](auto& transport) { paused ? transport.pause(connection, channel) : transport.resume(connection, channel); });
+}
+
+void Wires::close_all(const std::string& reason) {
+  quic_->close_all(reason);
+  if (door_) door_->close_all(reason);
 }
 
 void Wires::perform(mesh::SendOnConnection& effect) {
-  const Status sent = quic_->send(effect.connection, effect.bulk ? Channel::kBulk : Channel::kControl, std::move(effect.message));
+  const Status sent = at(effect.connection, [&](auto& transport) {
+    return transport.send(effect.connection, effect.bulk ? Channel::kBulk : Channel::kControl, std::move(effect.message));
+  });
   if (sent.ok() || sent.code() == Errc::kNotFound) return;  // a connection that is gone is reported by `closed`
   events_.trace("closing a connection that cannot take more: " + sent.error().message);
-  quic_->close(effect.connection, "the peer does not keep up");
+  at(effect.connection, [&](auto& transport) { transport.close(effect.connection, "the peer does not keep up"); });
 }
 
 void Wires::carry_out(mesh::Trunks::Out& out) {
@@ -110,14 +134,14 @@ void Wires::carry_out(mesh::Trunks::Out& out) {
     if (auto* send = std::get_if<mesh::SendOnConnection>(&effect)) {
       perform(*send);
     } else if (const auto* close = std::get_if<mesh::CloseConnection>(&effect)) {
-      quic_->close(close->connection, close->reason);
+      at(close->connection, [&](auto& transport) { transport.close(close->connection, close->reason); });
     } else if (const auto* joined = std::get_if<mesh::Joined>(&effect)) {
       dialled_.erase(joined->connection);
       link_of_[joined->connection] = joined->link;
       Link& link = links_[joined->link];
       link.connections.insert(joined->connection);
       for (size_t channel = 0; channel < kChannels; ++channel) {
-        if (link.paused[channel]) quic_->pause(joined->connection, Channel(channel));
+        if (link.paused[channel]) set_paused(joined->connection, Channel(channel), true);
       }
     } else {
       untold_.push_back(std::move(effect));

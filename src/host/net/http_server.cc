@@ -59,6 +59,7 @@ struct HttpServer::Exchange {
   bool suspended = false;
   bool broken = false;      // the client did not read
   HttpResponse response;
+  std::function<void(UpgradedConnection)> taker;   // of an upgrade
   std::string unsent;       // of a stream
   size_t sent = 0;
 };
@@ -116,7 +117,7 @@ struct HttpServer::Callbacks {
 
   static MHD_Result queue(Exchange& exchange) {
     const HttpResponse& from = exchange.response;
-    MHD_Response* response = exchange.stream
+    MHD_Response* response = exchange.taker ? MHD_create_response_for_upgrade(&on_upgraded, &exchange) : exchange.stream
         ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kStreamBlock, &on_read, &exchange, nullptr)
         : MHD_create_response_from_buffer(from.body.size(), const_cast<char*>(from.body.data()), MHD_RESPMEM_MUST_COPY);
     if (response == nullptr) return MHD_NO;
@@ -124,6 +125,16 @@ struct HttpServer::Callbacks {
     const MHD_Result queued = MHD_queue_response(exchange.connection, from.status, response);
     MHD_destroy_response(response);
     return queued;
+  }
+
+  static void on_upgraded(void* context, MHD_Connection*, void*, const char* early, size_t early_bytes, int fd, MHD_UpgradeResponseHandle* handle) {
+    Exchange& exchange = *static_cast<Exchange*>(context);
+    HttpServer* server = exchange.server;
+    const auto release = [server, handle] {
+      MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+      server->turn_timer_.set(server->loop_.now());
+    };
+    exchange.taker({fd, std::string(early, early_bytes), release});
   }
 
   static ssize_t on_read(void* context, uint64_t, char* to, size_t room) {
@@ -203,7 +214,7 @@ Status HttpServer::start(int fd) {
   // libmicrohttpd counts its idle time from the last byte; sweep() bounds the whole.
   const unsigned listening = fd >= 0 ? unsigned(MHD_NO_FLAG) : unsigned(MHD_USE_NO_LISTEN_SOCKET);
   const MHD_OptionItem listener[] = {{fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, fd, nullptr}, {MHD_OPTION_END, 0, nullptr}};
-  daemon_ = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | listening, 0, nullptr, nullptr, &Callbacks::on_access, this,
+  daemon_ = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | listening, 0, nullptr, nullptr, &Callbacks::on_access, this,
                              MHD_OPTION_ARRAY, listener, MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,
                              MHD_OPTION_PER_IP_CONNECTION_LIMIT, options_.connections_per_client_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHttpHeaderBytesMax,
                              MHD_OPTION_CONNECTION_TIMEOUT, unsigned(kHttpRequestDeadline.ms() / 1000), MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -283,6 +294,10 @@ void HttpServer::respond(uint64_t id, HttpResponse response, std::function<void(
 
 void HttpServer::answer(uint64_t id, HttpResponse response) {
   respond(id, std::move(response), [](Exchange&) {});
+}
+
+void HttpServer::upgrade(uint64_t id, std::vector<std::pair<std::string, std::string>> headers, std::function<void(UpgradedConnection)> taker) {
+  respond(id, {MHD_HTTP_SWITCHING_PROTOCOLS, std::move(headers), ""}, [&](Exchange& exchange) { exchange.taker = std::move(taker); });
 }
 
 void HttpServer::begin(uint64_t id, HttpResponse head) {

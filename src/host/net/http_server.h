@@ -46,6 +46,13 @@ struct HttpResponse {
   std::string body;
 };
 
+/// A connection that speaks another protocol from now on (RFC 9110 7.8).
+struct UpgradedConnection {
+  int fd;                           // non-blocking; the server's to close
+  std::string early;                // bytes that came already
+  std::function<void()> release;    // once, when it is done with, and before the server goes
+};
+
 class HttpServer {
  public:
   struct Options {
@@ -72,6 +79,9 @@ class HttpServer {
   void begin(uint64_t id, HttpResponse head);
   void write(uint64_t id, const std::string& bytes);
   void end(uint64_t id);
+  /// The answer is 101 with these headers, and then the connection is its taker's, who calls nothing of the server
+  /// while it takes. A client that is gone is passed over.
+  void upgrade(uint64_t id, std::vector<std::pair<std::string, std::string>> headers, std::function<void(UpgradedConnection)> taker);
 
  private:
   struct Exchange;

@@ -1,0 +1,267 @@
+// @selvedge/edge: a page's part of the fabric, by one script tag.
+//
+//   <script type="module">
+//     import { EdgeNet } from 'https://NODE/sdk/edge.js';
+//     const node = await EdgeNet.init({ siteId: 'OWNER KEY', relays: ['https://NODE'], contribution: { cpuLimit: 0.3 } });
+//   </script>
+//
+// The visitor is asked first. After a yes, their tab is a machine that works for the owner named by `siteId`, and for nobody else.
+
+import type { Bytes } from '../src/bytes.js';
+import { keyText, parseKey } from '../src/names.js';
+import { type Asked, consent, forget, Mark } from './consent.js';
+import { forgetIdentity, identity } from './identity.js';
+import { Throttle } from './throttle.js';
+import type { Door, FromCore, StartCore, ToCore } from './wire.js';
+
+export interface Task { id: string; state: 'started' | 'done' | 'stopped'; outcome?: string; fuel?: bigint; ms?: number }
+export interface Stats { connected: boolean; doors: number; tasksCompleted: number; tasksRunning: number; uptime: number; share: number; reason: string; node: string }
+
+export interface InitOptions {
+  /** Whose work this page's visitors do: the owner's key, as `selvedge status` shows it. */
+  siteId: string;
+  /** A name for people; without it, the page's host. */
+  siteName?: string;
+  /** Nodes of that owner: where `selvedge up --web` listens. */
+  relays: string[];
+  contribution?: { cpuLimit?: number; memoryLimit?: number; days?: number };
+  idle?: { focusRequired?: boolean; minIdleTime?: number; respectBattery?: boolean };
+  onTask?: (task: Task) => void;
+  onError?: (error: Error) => void;
+  onLog?: (text: string) => void;
+}
+
+/** The visitor said no, or has before. */
+export class ConsentDenied extends Error {
+  override name = 'ConsentDenied';
+}
+
+type Events = { task: Task; error: Error; connected: number; ended: undefined };
+
+const DEFAULTS = { cpuLimit: 0.3, memoryLimit: 256 * 1024 * 1024, days: 7, minIdleTime: 5000 };
+const SHARE_EVERY_MS = 100;
+
+/** Where this script is from: the rest of it lies beside. */
+const BASE = (() => {
+  const classic = typeof document === 'undefined' ? null : (document.currentScript as HTMLScriptElement | null);
+  return classic?.src || import.meta.url;
+})();
+
+async function doors(options: InitOptions): Promise<{ list: Door[]; origin: Bytes }> {
+  const origin = parseKey(options.siteId);
+  const list: Door[] = [];
+  for (const url of options.relays) {
+    const address = url.replace(/\/+$/, '');
+    const answer = await fetch(`${address}/node`);
+    const about = (await answer.json()) as { node: string; owner: string };
+    // It only saves a wasted connection: what the node is, it proves itself, and to whom the tab is lent, the visitor signs.
+    if (about.owner !== options.siteId) throw new Error(`${address} is a node of ${about.owner}, not of ${options.siteId}`);
+    list.push({ url: address, node: parseKey(about.node) });
+  }
+  if (list.length === 0) throw new Error('relays: name one node at least');
+  return { list, origin };
+}
+
+export class EdgeNode extends EventTarget {
+  readonly #options: InitOptions;
+  readonly #throttle: Throttle;
+  readonly #worker: Worker;
+  readonly #mark: Mark;
+  readonly #began = performance.now();
+  readonly #asks = new Map<number, { resolve: (text: string) => void; reject: (why: Error) => void }>();
+  readonly #listening = new AbortController();
+  #stats: Stats = { connected: false, doors: 0, tasksCompleted: 0, tasksRunning: 0, uptime: 0, share: 0, reason: '', node: '' };
+  #lastAsk = 0;
+  #told = -1;
+  #frame = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #ready: () => void = () => undefined;
+  readonly ready = new Promise<void>((resolve) => {
+    this.#ready = resolve;
+  });
+
+  /** Not to be called by pages: EdgeNet.init() asks first. */
+  constructor(options: InitOptions, worker: Worker, start: StartCore) {
+    super();
+    this.#options = options;
+    this.#worker = worker;
+    this.#throttle = new Throttle({
+      cpuLimit: options.contribution?.cpuLimit ?? DEFAULTS.cpuLimit, minIdleTime: options.idle?.minIdleTime ?? DEFAULTS.minIdleTime,
+      unfocusedOnly: options.idle?.focusRequired ?? false, respectBattery: options.idle?.respectBattery ?? true,
+    });
+    this.#mark = new Mark(() => this.disconnect({ forget: true }));
+    worker.onmessage = ({ data }: MessageEvent<FromCore>) => this.#on(data);
+    worker.onerror = ({ message }) => this.#fail(new Error(message));
+    this.#watch();
+    this.#send(start);
+  }
+
+  #send(what: ToCore): void {
+    this.#worker.postMessage(what);
+  }
+
+  #on(what: FromCore): void {
+    switch (what.type) {
+      case 'ready':
+        this.#stats.node = what.node;
+        this.#ready();
+        break;
+      case 'connected':
+        this.#stats.doors = what.doors;
+        this.#stats.connected = what.doors > 0;
+        this.#emit('connected', what.doors);
+        break;
+      case 'task': {
+        this.#stats.tasksRunning += what.state === 'started' ? 1 : -1;
+        if (what.state === 'done') this.#stats.tasksCompleted += 1;
+        const task: Task = { id: what.task, state: what.state, ...(what.outcome === undefined ? {} : { outcome: what.outcome }),
+          ...(what.fuel === undefined ? {} : { fuel: what.fuel }), ...(what.ms === undefined ? {} : { ms: what.ms }) };
+        this.#emit('task', task);
+        this.#options.onTask?.(task);
+        break;
+      }
+      case 'answer': {
+        const ask = this.#asks.get(what.id);
+        this.#asks.delete(what.id);
+        if (what.ok) ask?.resolve(what.text);
+        else ask?.reject(new Error(what.text));
+        break;
+      }
+      case 'failed': this.#fail(new Error(what.why)); break;
+      case 'log': this.#options.onLog?.(what.text); break;
+      case 'ended': this.#end(); break;
+    }
+    this.#show();
+  }
+
+  #emit<K extends keyof Events>(name: K, detail: Events[K]): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #fail(error: Error): void {
+    this.#options.onError?.(error);
+    this.#emit('error', error);
+  }
+
+  // ---- what the page is doing
+
+  #watch(): void {
+    const { signal } = this.#listening;
+    const on = (target: EventTarget, names: string, act: () => void): void => {
+      for (const name of names.split(' ')) target.addEventListener(name, () => { act(); this.#tell(); }, { signal, passive: true, capture: true });
+    };
+    on(document, 'visibilitychange', () => this.#throttle.visible(document.visibilityState === 'visible'));
+    on(document, 'freeze', () => this.#throttle.frozen(true));
+    on(document, 'resume', () => this.#throttle.frozen(false));
+    on(window, 'focus blur', () => this.#throttle.focused(document.hasFocus()));
+    on(window, 'pointerdown pointermove keydown wheel touchstart scroll', () => this.#throttle.input(performance.now()));
+    this.#throttle.visible(document.visibilityState === 'visible');
+    const connection = (navigator as { connection?: { saveData?: boolean } }).connection;
+    this.#throttle.saveData(connection?.saveData === true);
+    void this.#watchBattery(on);
+    let last = performance.now();
+    const frame = (at: number): void => {
+      this.#throttle.frame(at, at - last);
+      if (at - last > 34) this.#tell();
+      last = at;
+      this.#frame = requestAnimationFrame(frame);
+    };
+    this.#frame = requestAnimationFrame((at) => { last = at; this.#frame = requestAnimationFrame(frame); });
+    this.#timer = setInterval(() => this.#tell(), SHARE_EVERY_MS);
+  }
+
+  async #watchBattery(on: (target: EventTarget, names: string, act: () => void) => void): Promise<void> {
+    type Battery = EventTarget & { charging: boolean; level: number };
+    const battery = await (navigator as { getBattery?: () => Promise<Battery> }).getBattery?.().catch(() => undefined);
+    if (battery === undefined) return;
+    const act = (): void => this.#throttle.battery(battery.charging, battery.level);
+    act();
+    on(battery, 'chargingchange levelchange', act);
+  }
+
+  #tell(): void {
+    const now = performance.now();
+    this.#stats.share = this.#throttle.share(now);
+    this.#stats.reason = this.#throttle.reason(now);
+    const permille = Math.round(this.#stats.share * 1000);
+    if (permille !== this.#told) this.#send({ type: 'share', permille });
+    this.#told = permille;
+    this.#show();
+  }
+
+  #show(): void {
+    const { connected, share, reason, tasksCompleted } = this.#stats;
+    const held = reason === '' ? '' : ` (${reason})`;
+    this.#mark.show(connected ? `Lending ${Math.round(share * 100)} %${held} · ${tasksCompleted} done` : 'Lending: not connected');
+  }
+
+  // ---- for pages
+
+  stats(): Stats {
+    return { ...this.#stats, uptime: (performance.now() - this.#began) / 1000 };
+  }
+
+  /** Nothing runs until resume(); what is lent stays lent. */
+  pause(): void {
+    this.#throttle.paused(true);
+    this.#tell();
+  }
+
+  resume(): void {
+    this.#throttle.paused(false);
+    this.#tell();
+  }
+
+  /** Takes back what was lent, and ends. `forget`: the next visit is asked anew, and is another person to the site. */
+  disconnect(options: { forget?: boolean } = {}): void {
+    if (options.forget) {
+      forget();
+      void forgetIdentity().catch(() => undefined);
+    }
+    this.#send({ type: 'end' });
+    this.#mark.show('Stopping');
+  }
+
+  /** What this node knows of itself: "status", "lease.list", "receipts", "peer.list", "domain.list". */
+  async ask(method: string): Promise<unknown> {
+    const id = ++this.#lastAsk;
+    const text = new Promise<string>((resolve, reject) => this.#asks.set(id, { resolve, reject }));
+    this.#send({ type: 'ask', id, method, params: Uint8Array.of(0x80) });
+    return JSON.parse(await text) as unknown;
+  }
+
+  #end(): void {
+    this.#listening.abort();
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#timer);
+    this.#mark.remove();
+    this.#worker.terminate();
+    this.#emit('ended', undefined);
+  }
+}
+
+function workerFrom(url: string): Worker {
+  const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }));
+  return new Worker(blob, { type: 'module' });
+}
+
+async function init(options: InitOptions): Promise<EdgeNode> {
+  const { cpuLimit, memoryLimit, days } = { ...DEFAULTS, ...options.contribution };
+  const asked: Asked = {
+    site: options.siteName ?? location.host, key: keyText(parseKey(options.siteId)), cpuPercent: Math.round(Math.min(1, cpuLimit) * 100),
+    memoryMegabytes: Math.round(memoryLimit / (1 << 20)), days,
+  };
+  if (!(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
+  const { list, origin } = await doors(options);
+  const { keys, owner } = await identity();
+  const url = (name: string): string => new URL(name, BASE).href;
+  const start: StartCore = {
+    type: 'start', module: url('node.wasm'), runner: url('runner.js'), doors: list, origin, cpuPermille: asked.cpuPercent * 10,
+    memoryBytes: memoryLimit, seconds: Math.min(days, 1) * 86_400, keys, owner,
+  };
+  const node = new EdgeNode(options, workerFrom(url('core.js')), start);
+  await node.ready;
+  return node;
+}
+
+export const EdgeNet = { init, forgetConsent: forget, ConsentDenied };

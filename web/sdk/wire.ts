@@ -1,0 +1,52 @@
+// What the page's worker and the node in it (src/tab/abi.cc) say to each other.
+
+import { decodeFields, encodeFields, type FieldValue, parseDescription } from '../src/schema.js';
+import type { Bytes } from '../src/bytes.js';
+
+export const Input = { signed: 1, lend: 2, takeBack: 3, open: 4, packet: 5, closed: 6, ran: 7, stopped: 8, request: 9 } as const;
+export const Told = { sign: 1, packet: 2, close: 3, run: 4, stop: 5, stopAll: 6, pace: 7, answer: 8, refusal: 9, say: 10, error: 11, key: 12 } as const;
+
+/** A program to be run; src/tab/abi.cc has the same fields. */
+export interface Run {
+  task: Bytes; lease: bigint; identity: Bytes; module: Bytes; has_start: boolean; needs_fresh_instance: boolean; pages_min: number; args: string[];
+  environment: string[]; input: Bytes; files: { path: string; content: Bytes }[]; seed: bigint; fuel_limit: bigint; memory_bytes: bigint;
+  output_bytes_max: bigint; wall_ms: bigint; resume: Bytes;
+}
+/** How it ended. */
+export interface Ran {
+  task: Bytes; end: number; exit_code: number; comparable: boolean; output: Bytes; message: string; fuel: bigint; cpu_ns: bigint; wall_ns: bigint;
+  memory_bytes: bigint; trace: Bytes;
+}
+/** Ends that no runner reports: the page stopped it, or its worker broke. */
+export const END_KILLED = 6, END_CRASHED = 7;
+
+const RUN = parseDescription('{task:bytes32,lease:u64,identity:bytes32,module:bytes,has_start:bool,needs_fresh_instance:bool,pages_min:u32,args:[text],environment:[text],' +
+  'input:bytes,files:[{path:text,content:bytes}],seed:u64,fuel_limit:u64,memory_bytes:u64,output_bytes_max:u64,wall_ms:u64,resume:bytes}');
+const RAN = parseDescription('{task:bytes32,end:enum0..8,exit_code:i32,comparable:bool,output:bytes,message:text,fuel:u64,cpu_ns:u64,wall_ns:u64,memory_bytes:u64,trace:bytes32}');
+const CONSENT = parseDescription('{origin:bytes32,cpu_permille:u32,memory_bytes:u64,seconds:u64}');
+const ASK = parseDescription('{method:text,params:bytes}');
+
+export const readRun = (bytes: Bytes): Run => decodeFields(bytes, RUN) as unknown as Run;
+export const writeRan = (ran: Ran): Bytes => encodeFields(ran as unknown as FieldValue, RAN);
+export const writeConsent = (origin: Bytes, cpuPermille: number, memoryBytes: number, seconds: number): Bytes =>
+  encodeFields({ origin, cpu_permille: cpuPermille, memory_bytes: BigInt(memoryBytes), seconds: BigInt(seconds) }, CONSENT);
+export const writeAsk = (method: string, params: Bytes): Bytes => encodeFields({ method, params }, ASK);
+
+// ---- between the page and its worker
+
+export interface Door { url: string; node: Bytes }
+export interface StartCore {
+  type: 'start'; module: string; runner: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; seconds: number;
+  keys: CryptoKeyPair; owner: Bytes;
+}
+export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
+export type FromCore =
+  | { type: 'ready'; node: string; ms: number }
+  | { type: 'connected'; doors: number }
+  | { type: 'task'; task: string; state: 'started' | 'done' | 'stopped'; outcome?: string; fuel?: bigint; ms?: number }
+  | { type: 'answer'; id: number; ok: boolean; text: string }
+  | { type: 'failed'; why: string }
+  | { type: 'log'; text: string }
+  | { type: 'ended' };
+export type ToRunner = { type: 'run'; run: Run } | { type: 'pace'; permille: number; burstMs: number };
+export type FromRunner = { type: 'ran'; ran: Ran };
