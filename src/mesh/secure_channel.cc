@@ -146,11 +146,11 @@ Status SecureChannel::on_sealed(Bytes record, Out& out) {
   append(partial, body);
   if (!(kind & kLastBit)) return ok();
   ++received_[channel];
-  out.push(ChannelReceived{channel == 1, std::exchange(partial, {})});
   Bytes ack{kAck};
   append_u64(ack, received_[0]);
   append_u64(ack, received_[1]);
-  seal_and_send(std::move(ack), out);
+  seal_and_send(std::move(ack), out);   // before the message, which may be answered at once: packets go in the order of their numbers
+  out.push(ChannelReceived{channel == 1, std::exchange(partial, {})});
   return ok();
 }
 

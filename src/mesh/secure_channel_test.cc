@@ -106,6 +106,19 @@ TEST(SecureChannel, TheDialledKeyAndNoOther) {
   EXPECT_TRUE(Pair::all<ChannelOpened>(pair.at_acceptor).empty()) << "the dialler's key is shown only to whom it dialled";
 }
 
+// What arrives may be answered while its effects are carried out, and the answer's packet has a later number than the acknowledgement's.
+TEST(SecureChannel, PacketsComeBeforeWhatMayBeAnswered) {
+  Pair pair;
+  pair.open();
+  pair.say(true, false, bytes_of(10, 1));
+  SecureChannel::Out out;
+  pair.acceptor.on_record(pair.to_acceptor[0], out);
+  const std::vector<ChannelEffect> effects = out.take();
+  ASSERT_EQ(effects.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<SendRecord>(effects[0]));
+  EXPECT_TRUE(std::holds_alternative<ChannelReceived>(effects[1]));
+}
+
 // Whoever is in between can end the channel, and nothing else: each bit of each packet counts, and none counts twice.
 TEST(SecureChannel, ChangedPacketsEndIt) {
   for (size_t packet = 0; packet < 5; ++packet) {

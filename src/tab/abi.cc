@@ -173,7 +173,7 @@ Instant instant_of(double unix_ms) { return {int64_t(unix_ms * 1e6)}; }
 }  // namespace
 
 // The module has one tab: its memory is the tab's.
-static std::unique_ptr<Tab> the_tab;  // style: allow global because a WebAssembly instance is the object, and this its one member
+static std::unique_ptr<Tab> the_tab;  // style: allow mutable_global because a WebAssembly instance is the object, and this its one member
 
 extern "C" {
 
