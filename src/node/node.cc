@@ -1,5 +1,7 @@
 #include "node/node.h"
 
+#include "node/parts.h"
+
 #include <algorithm>
 
 namespace selvedge::node {
@@ -39,10 +41,23 @@ Node::Node(NodeConfig config)
 
 void Node::wire() {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
-    registrar_.on_lease_ended(turn, grant.id);
-    hosting_.on_lease_ended(turn, grant.id);
+    if constexpr (kWholeNode) {
+      registrar_.on_lease_ended(turn, grant.id);
+      hosting_.on_lease_ended(turn, grant.id);
+    }
     keeper_.on_origin_revoked(turn, grant.body.origin);
   };
+  zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
+  zones_.on_changed = [this](Turn& turn) {
+    refresh_work(turn);
+    library_.on_host_serving(turn);
+    if constexpr (kWholeNode) copy_.on_hosts_changed(turn);
+  };
+  if constexpr (kWholeNode) wire_services();
+  if constexpr (kWholeNode) wire_devices();
+}
+
+void Node::wire_services() {
   workshop_.on_lease_stage = [this](Turn& turn, const object::ObjectId& grant) { hosting_.on_lease_stage(turn, grant); };
   workshop_.on_program = [this](Turn& turn, const work::TaskId& task, Result<work::Program> program) { hosting_.on_program(turn, task, std::move(program)); };
   services_.deployed_at = [this](const crypto::PublicKey& service) { return deployer_.machines_of(service); };
@@ -62,13 +77,10 @@ void Node::wire() {
     core_.sessions.probe(peer, address, effects);
     route(turn, effects);
   };
-  zones_.devices = [this]() -> const DeviceRecords& { return devices_.standing(); };
+}
+
+void Node::wire_devices() {
   zones_.tell_devices = [this](Turn& turn, const Bytes& bytes) { devices_.tell(turn, bytes); };
-  zones_.on_changed = [this](Turn& turn) {
-    refresh_work(turn);
-    library_.on_host_serving(turn);
-    copy_.on_hosts_changed(turn);
-  };
   index_.on_changed = [this](Turn& turn) { copy_.on_changed(turn); };
   index_.devices = [this](Instant now) { return devices_.connected(now); };
   index_.on_applied = [this](Turn& turn, const IndexEntry& entry) { on_index_entry(turn, entry); };
@@ -139,6 +151,10 @@ Status Node::start(Instant now, Out& out) {
                         std::to_string(report.objects) + " objects; " + std::to_string(report.corrupt) + " unreadable entries");
   TRY(auditor_.start(turn));
   TRY(restore_records(turn));
+  if constexpr (!kWholeNode) {   // what it has is in memory, and this is its beginning
+    zones_.restore(turn);
+    return finish(turn), ok();
+  }
   index_.restore(turn);
   devices_.restore(turn);
   core_.awaiting_index = core_.config.birth == Birth::kRestored && core_.holds_root() && core_.authority.policies().empty();
@@ -212,7 +228,7 @@ void Node::on_link_opened(Instant now, LinkId link, const NodeKey& peer, Out& ou
 
 void Node::on_link_closed(Instant now, LinkId link, const Error& why, Out& out) {
   Turn turn{now, out};
-  meetings_.on_link_closed(turn, link, why);
+  if constexpr (kWholeNode) meetings_.on_link_closed(turn, link, why);
   core_.link_ways.erase(link);
   mesh::Sessions::Out effects;
   core_.sessions.on_link_closed(now, link, why, effects);
@@ -239,7 +255,7 @@ void Node::on_dial_failed(Instant now, const NodeKey& peer, const Error& why, Ou
   core_.sessions.on_dial_failed(now, peer, why, effects);
   route(turn, effects);
   const mesh::Peer* wanted = core_.sessions.find(peer);
-  if (wanted != nullptr && wanted->wanted_until > now && !core_.sessions.up(peer)) discovery_.on_unreachable(turn, peer);
+  if (kWholeNode && wanted != nullptr && wanted->wanted_until > now && !core_.sessions.up(peer)) discovery_.on_unreachable(turn, peer);
   finish(turn);
 }
 
@@ -263,13 +279,15 @@ void Node::route(Turn& turn, mesh::Sessions::Out& effects) {
 
 void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   const object::Signed<object::NodeRecord> record = *core_.sessions.find(key)->record;
-  meetings_.on_peer_up(turn, key);
+  if constexpr (kWholeNode) meetings_.on_peer_up(turn, key);
   core_.trace(turn, "peer " + key.brief() + " is up");
   if (record.body.succeeds) adopt_successor(turn, record);
   core_.send_records(turn, key, records_for(record.body.owner));
   send_revocations(turn, key);
-  consent_.on_peer_up(turn, key);
-  devices_.on_peer_up(turn, key);
+  if constexpr (kWholeNode) {
+    consent_.on_peer_up(turn, key);
+    devices_.on_peer_up(turn, key);
+  }
   // An origin that comes back to where its policies are known may go on at once, with nothing but its key restored.
   if (knows_policy_of(record.body.owner)) workshop_.tell_leases(turn, key, record.body.owner);
   mesh::Fetcher::Out fetches;
@@ -277,9 +295,11 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
   core_.route(turn, fetches);
   auditor_.on_peer_up(turn, key);
   refresh_work(turn);
-  secrets_.on_peer_up(turn, key);
-  services_.on_peer_up(turn, key);
-  hosting_.on_peer_up(turn, key);
+  if constexpr (kWholeNode) {
+    secrets_.on_peer_up(turn, key);
+    services_.on_peer_up(turn, key);
+    hosting_.on_peer_up(turn, key);
+  }
 }
 
 bool Node::knows_policy_of(const crypto::PublicKey& owner) const {
@@ -290,9 +310,11 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.trace(turn, "peer " + key.brief() + " is down: " + why.message);
   core_.serving.erase(key);
   zones_.on_peer_down(key);
-  devices_.on_peer_down(key);
-  copy_.on_peer_down(turn, key);
-  deployer_.on_peer_down(key);
+  if constexpr (kWholeNode) {
+    devices_.on_peer_down(key);
+    copy_.on_peer_down(turn, key);
+    deployer_.on_peer_down(key);
+  }
   auditor_.on_peer_down(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
@@ -301,15 +323,17 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
   core_.spreader.on_peer_down(key, why, spreads);
   core_.route(turn, spreads);
   refresh_work(turn);
-  secrets_.on_peer_down(turn, key);
-  services_.on_peer_down(turn, key);
+  if constexpr (kWholeNode) {
+    secrets_.on_peer_down(turn, key);
+    services_.on_peer_down(turn, key);
+  }
 }
 
 // ---- messages
 
 void Node::on_message(Instant now, LinkId link, ByteView message, Out& out) {
   Turn turn{now, out};
-  if (meetings_.knows(link)) {
+  if (kWholeNode && meetings_.knows(link)) {
     meetings_.on_message(turn, link, message);
     return finish(turn);
   }
@@ -321,7 +345,7 @@ void Node::on_message(Instant now, LinkId link, ByteView message, Out& out) {
 void Node::on_symbols(Instant now, LinkId link, Bytes frame, Out& out) {
   Turn turn{now, out};
   // Symbols before the session is up come from nobody this node knows.
-  if (meetings_.knows(link)) meetings_.on_frame(turn, link, frame);
+  if (kWholeNode && meetings_.knows(link)) meetings_.on_frame(turn, link, frame);
   else if (const NodeKey* peer = core_.sessions.peer_of(link)) dispatch_symbols(turn, *peer, std::move(frame));
   finish(turn);
 }
@@ -334,7 +358,7 @@ void Node::dispatch_symbols(Turn& turn, const NodeKey& from, Bytes bytes) {
   }
   // Moving the buffer moves no byte of it: the view stays true.
   if (frame->header.kind == mesh::FrameKind::kStore) return keeper_.on_store_frame(turn, from, *frame, std::move(bytes));
-  if (copy_.on_frame(turn, from, *frame)) return;
+  if (kWholeNode && copy_.on_frame(turn, from, *frame)) return;
   mesh::Fetcher::Out effects;
   core_.fetcher.on_frame(turn.now, from, *frame, std::move(bytes), effects);
   core_.route(turn, effects);
@@ -353,11 +377,11 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     Result<mesh::MeshMessages::Message> parsed = mesh::MeshMessages::decode(message);
     if (parsed.ok()) return on_mesh(turn, from, link, std::move(parsed).value());
     turn.out.push(ClosePeer{link, parsed.error().message});
-  } else if (mesh::StreamMessages::knows(type)) {
+  } else if (kWholeNode && mesh::StreamMessages::knows(type)) {
     Result<mesh::StreamMessages::Message> parsed = mesh::StreamMessages::decode(message);
     if (parsed.ok()) return services_.on_message(turn, from, std::move(parsed).value());
     turn.out.push(ClosePeer{link, parsed.error().message});
-  } else if (HostingMessages::knows(type)) {
+  } else if (kWholeNode && HostingMessages::knows(type)) {
     const Result<HostingMessages::Message> parsed = HostingMessages::decode(message);
     if (!parsed.ok()) {
       turn.out.push(ClosePeer{link, parsed.error().message});
@@ -374,15 +398,15 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     }
     workshop_.on_message(turn, from, *parsed);
     contractor_.on_message(turn, from, *parsed);
-  } else if (IndexMessages::knows(type)) {
+  } else if (kWholeNode && IndexMessages::knows(type)) {
     Result<IndexMessages::Message> parsed = IndexMessages::decode(message);
     // Whoever is no device of this owner, or no longer one, has nothing to say about the owner's index, and is told nothing of it.
     if (!parsed.ok()) turn.out.push(ClosePeer{link, parsed.error().message});
     else if (devices_.is_device(from, turn.now)) index_.on_message(turn, from, std::move(parsed).value());
-  } else if (SecretMessages::knows(type)) {
+  } else if (kWholeNode && SecretMessages::knows(type)) {
     const Result<SecretMessages::Message> parsed = SecretMessages::decode(message);
     if (parsed.ok()) return on_secret_message(turn, from, *parsed);
-  } else if (OracleMessages::knows(type)) {
+  } else if (kWholeNode && OracleMessages::knows(type)) {
     const Result<OracleMessages::Message> parsed = OracleMessages::decode(message);
     if (parsed.ok()) return oracles_.on_message(turn, from, *parsed);
     turn.out.push(ClosePeer{link, parsed.error().message});
@@ -410,16 +434,16 @@ void Node::on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessa
   } else if (const auto* request = std::get_if<mesh::SymbolRequest>(&message)) {
     keeper_.on_symbol_request(turn, from, *request);
   } else if (const auto* end = std::get_if<mesh::SymbolEnd>(&message)) {
-    if (copy_.on_end(turn, from, *end)) return;
+    if (kWholeNode && copy_.on_end(turn, from, *end)) return;
     mesh::Fetcher::Out effects;
     core_.fetcher.on_end(turn.now, from, *end, effects);
     core_.route(turn, effects);
   } else if (const auto* drop = std::get_if<mesh::Drop>(&message)) {
     keeper_.on_drop(turn, from, *drop);
   } else if (const auto* dropped = std::get_if<mesh::DropAck>(&message)) {
-    (void)copy_.on_drop_ack(turn, from, *dropped);
+    if constexpr (kWholeNode) (void)copy_.on_drop_ack(turn, from, *dropped);
   } else if (const auto* offer = std::get_if<mesh::PathOffer>(&message)) {
-    meetings_.on_path_offer(turn, from, *offer);
+    if constexpr (kWholeNode) meetings_.on_path_offer(turn, from, *offer);
   } else if (const auto* known = std::get_if<mesh::Known>(&message)) {
     if (known->objects.size() <= mesh::kRecordsPerMessageMax) zones_.on_known(turn, from, known->objects);
   }
@@ -481,7 +505,7 @@ void Node::on_file_written(Instant now, uint64_t token, const Status& status, Ou
 
 void Node::on_domain(Instant now, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result, Out& out) {
   Turn turn{now, out};
-  if (hosting_.knows(task)) hosting_.on_domain(turn, task, lease_cap, result);
+  if (kWholeNode && hosting_.knows(task)) hosting_.on_domain(turn, task, lease_cap, result);
   else workshop_.on_domain(turn, task, lease_cap, std::move(result));
   finish(turn);
 }
@@ -506,7 +530,7 @@ void Node::on_http_gone(Instant now, uint64_t id, Out& out) {
 
 void Node::refresh_work(Turn& turn) {
   contractor_.refresh(turn);
-  deployer_.refresh(turn);
+  if constexpr (kWholeNode) deployer_.refresh(turn);
 }
 
 void Node::on_signals(Instant now, const work::Signals& signals, Out& out) {
@@ -544,29 +568,32 @@ void Node::on_deadline(Instant now, Out& out) {
   workshop_.on_deadline(turn);
   library_.on_deadline(turn);
   contractor_.on_deadline(turn);
-  consent_.on_deadline(turn);
-  vault_.on_deadline(turn);
-  secrets_.on_deadline(turn);
   zones_.on_deadline(turn);
-  devices_.on_deadline(turn);
-  index_.on_deadline(turn);
-  copy_.on_deadline(turn);
   auditor_.on_deadline(turn);
-  oracles_.on_deadline(turn);
-  meetings_.on_deadline(turn);
-  discovery_.on_deadline(turn);
-  services_.on_deadline(turn);
-  deployer_.on_deadline(turn);
-  hosting_.on_deadline(turn);
+  if constexpr (kWholeNode) {
+    consent_.on_deadline(turn);
+    vault_.on_deadline(turn);
+    secrets_.on_deadline(turn);
+    devices_.on_deadline(turn);
+    index_.on_deadline(turn);
+    copy_.on_deadline(turn);
+    oracles_.on_deadline(turn);
+    meetings_.on_deadline(turn);
+    discovery_.on_deadline(turn);
+    services_.on_deadline(turn);
+    deployer_.on_deadline(turn);
+    hosting_.on_deadline(turn);
+  }
   renew_head(turn);
   finish(turn);
 }
 
 Instant Node::next_deadline() const {
-  return std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(),
-                   workshop_.next_deadline(), library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), devices_.next_deadline(),
-                   index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), head_due(), vault_.next_deadline(), secrets_.next_deadline(),
-                   auditor_.next_deadline(), oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline()});
+  const Instant small = std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(), workshop_.next_deadline(),
+                                  library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), auditor_.next_deadline(), head_due()});
+  if constexpr (!kWholeNode) return small;
+  return std::min({small, devices_.next_deadline(), index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), vault_.next_deadline(), secrets_.next_deadline(),
+                   oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

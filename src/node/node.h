@@ -128,6 +128,8 @@ class Node {
 
  private:
   void wire();
+  void wire_services();
+  void wire_devices();
   Status restore_records(Turn& turn);
   void restore_peers(Turn& turn);
   void on_index_entry(Turn& turn, const IndexEntry& entry);

@@ -3,20 +3,31 @@
 #include "codec/multibase.h"
 #include "codec/ticket.h"
 #include "node/node.h"
+#include "node/parts.h"
 
 namespace selvedge::node {
 
+template <class R>
+static constexpr bool kAnsweredByAPage = std::is_same_v<R, StatusRequest> || std::is_same_v<R, LeaseListRequest> || std::is_same_v<R, LeaseChangeRequest> ||
+                                         std::is_same_v<R, LeaseThrottleRequest> || std::is_same_v<R, DomainListRequest> || std::is_same_v<R, PeerListRequest> ||
+                                         std::is_same_v<R, ReceiptsRequest>;
+
 void Node::on_request(Instant now, RequestId id, ApiRequest request, Out& out) {
   Turn turn{now, out};
-  std::visit([&](const auto& each) { answer_to(turn, id, each); }, request);
+  std::visit([&]<class R>(const R& each) {
+    if constexpr (kWholeNode || kAnsweredByAPage<R>) answer_to(turn, id, each);
+    else out.push(Refuse{id, fail(Errc::kUnsupported, "a page's node does not do this; a node on a machine does (selvedge up)")});
+  }, request);
   finish(turn);
 }
 
 void Node::on_request_withdrawn(Instant now, RequestId id, Out& out) {
   Turn turn{now, out};
   contractor_.cancel(turn, id);
-  services_.withdrawn(turn, id);
-  deployer_.withdrawn(id);
+  if constexpr (kWholeNode) {
+    services_.withdrawn(turn, id);
+    deployer_.withdrawn(id);
+  }
   const auto transfer = transfers_.find(id);
   if (transfer != transfers_.end()) library_.withdraw(turn, transfer->second);
   finish(turn);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "node/node.h"
+#include "node/parts.h"
 
 namespace selvedge::node {
 
@@ -22,16 +23,16 @@ void Node::on_record(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   if (*schema == object::schema_id_of<object::Grant>()) on_grant(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::Revocation>()) on_revocation(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::RevocationHead>()) on_head(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::PermissionRequest>()) consent_.on_request(turn, from, bytes);
-  else if (*schema == object::schema_id_of<object::PermissionDecision>()) consent_.on_decision(turn, from, bytes);
+  else if (kWholeNode && *schema == object::schema_id_of<object::PermissionRequest>()) consent_.on_request(turn, from, bytes);
+  else if (kWholeNode && *schema == object::schema_id_of<object::PermissionDecision>()) consent_.on_decision(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::ZonePolicy>()) on_policy(turn, from, bytes);
   else if (*schema == object::schema_id_of<object::Lease>()) on_lease(turn, from, bytes);
   else if (!device) return;  // the rest is between devices of one owner
   else if (*schema == object::schema_id_of<object::ZoneKeyEpoch>()) zones_.on_zone_key(turn, bytes);
-  else if (*schema == object::schema_id_of<object::Alert>()) devices_.on_alert(turn, bytes);
+  else if (kWholeNode && *schema == object::schema_id_of<object::Alert>()) devices_.on_alert(turn, bytes);
   else if (*schema == object::schema_id_of<object::NodeRecord>()) {
     auto record = object::open_object<object::NodeRecord>(bytes, core_.authority.verifier());
-    if (record.ok()) devices_.on_record(turn, std::move(record).value());
+    if (kWholeNode && record.ok()) devices_.on_record(turn, std::move(record).value());
   }
 }
 
@@ -43,7 +44,7 @@ void Node::take_own_record(Turn& turn, const Bytes& bytes) {
   if (*schema == object::schema_id_of<object::ZoneKeyEpoch>()) return zones_.on_zone_key(turn, bytes);
   if (*schema == object::schema_id_of<object::NodeRecord>()) {
     auto record = object::open_object<object::NodeRecord>(bytes, verifier);
-    if (record.ok()) devices_.on_record(turn, std::move(record).value());
+    if (kWholeNode && record.ok()) devices_.on_record(turn, std::move(record).value());
     return;
   }
   auto policy = object::open_object<object::ZonePolicy>(bytes, verifier);
@@ -62,6 +63,11 @@ void Node::on_owner_record(Instant now, const Bytes& bytes, Out& out) {
     if (grant.ok()) workshop_.adopt(turn, std::move(grant).value());
   } else {
     take_own_record(turn, bytes);
+  }
+  if (schema.ok() && *schema == object::schema_id_of<object::Revocation>()) {   // nobody else brings it to those whom it concerns
+    for (const auto& [key, peer] : core_.sessions.peers()) {
+      if (core_.sessions.up(key)) core_.send_records(turn, key, {bytes});
+    }
   }
   finish(turn);
 }
@@ -101,19 +107,22 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, object::Signed<obj
   }
   if (!known) {
     core_.put_record(turn, Record::kGrantReceived, id, bytes, [](Turn&, const Status&) {});
-    devices_.tell(turn, bytes);
+    if constexpr (kWholeNode) devices_.tell(turn, bytes);
   }
   if (!from_machine) return;
   // The machine cannot authorise anything of this owner's before it knows the zone's policy.
   zones_.greet_host(turn, from);
-  copy_.on_host(turn, from);
+  if constexpr (kWholeNode) copy_.on_host(turn, from);
   refresh_work(turn);
 }
 
 void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   const auto revocation = object::open_object<object::Revocation>(bytes, core_.authority.verifier());
   if (!revocation.ok() || core_.find_record(Record::kRevocation, revocation->id) != nullptr) return;
-  if (!concerns(revocation->signer, from, turn.now)) return registrar_.on_token_revoked(turn, from, *revocation);  // any other would only take room
+  if (!concerns(revocation->signer, from, turn.now)) {
+    if constexpr (kWholeNode) registrar_.on_token_revoked(turn, from, *revocation);
+    return;
+  }  // any other would only take room
   const Status added = core_.authority.add_revocation(*revocation);
   if (!added.ok()) {
     core_.trace(turn, "ALERT: a revocation was not kept: " + added.error().message);
@@ -123,7 +132,7 @@ void Node::on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   if (revocation->signer == core_.owner()) core_.put_audited(turn, Record::kRevocation, revocation->id, bytes, note, [](Turn&, const Status&) {});
   else core_.put_record(turn, Record::kRevocation, revocation->id, bytes, [](Turn&, const Status&) {});
   after_revocation(turn, *revocation);
-  if (!devices_.speaks_for_owner(revocation->signer)) return;
+  if (!kWholeNode || !devices_.speaks_for_owner(revocation->signer)) return;
   devices_.pass_on(turn, *revocation);
   zones_.tend(turn);
 }
@@ -143,7 +152,7 @@ void Node::on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes) {
     core_.put_record(turn, Record::kPolicy, zone, bytes, [](Turn&, const Status&) {});
     if (own) {
       zones_.on_own_policy(*core_.authority.policy(zone));
-      devices_.tell(turn, bytes);
+      if constexpr (kWholeNode) devices_.tell(turn, bytes);
     }
   }
   core_.send(turn, from, mesh::MeshMessages::encode(mesh::Known{{id}}));
@@ -163,7 +172,7 @@ void Node::on_lease(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   refresh_work(turn);
   if (in_force) library_.on_host_serving(turn);
   else library_.repair(turn);
-  copy_.on_hosts_changed(turn);
+  if constexpr (kWholeNode) copy_.on_hosts_changed(turn);
 }
 
 // ---- a peer's new key

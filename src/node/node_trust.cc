@@ -3,6 +3,7 @@
 
 #include "codec/multibase.h"
 #include "node/node.h"
+#include "node/parts.h"
 
 namespace selvedge::node {
 
@@ -176,11 +177,11 @@ void Node::after_revocation(Turn& turn, const object::Signed<object::Revocation>
   if (body.target_kind == object::RevocationTarget::kObject && body.cutoff <= turn.now.unix_seconds()) {
     keeper_.on_object_revoked(turn, body.issuer, convert<object::ObjectId>(body.target));
   }
-  if (devices_.speaks_for_owner(revocation.signer)) devices_.take_effect(turn, revocation);
+  if (kWholeNode && devices_.speaks_for_owner(revocation.signer)) devices_.take_effect(turn, revocation);
   workshop_.enforce_revocations(turn);
   refresh_work(turn);
   library_.repair(turn);
-  copy_.on_hosts_changed(turn);
+  if constexpr (kWholeNode) copy_.on_hosts_changed(turn);
 }
 
 bool Node::concerns(const crypto::PublicKey& issuer, const NodeKey& from, Instant now) const {

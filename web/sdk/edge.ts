@@ -22,7 +22,7 @@ export interface InitOptions {
   siteId: string;
   /** A name for people; without it, the page's host. */
   siteName?: string;
-  /** Nodes of that owner: where `selvedge up --web` listens. */
+  /** Where `selvedge up --web` listens: a node of that owner, and nodes that store for it. */
   relays: string[];
   contribution?: { cpuLimit?: number; memoryLimit?: number; days?: number };
   idle?: { focusRequired?: boolean; minIdleTime?: number; respectBattery?: boolean };
@@ -53,9 +53,8 @@ async function doors(options: InitOptions): Promise<{ list: Door[]; origin: Byte
   for (const url of options.relays) {
     const address = url.replace(/\/+$/, '');
     const answer = await fetch(`${address}/node`);
-    const about = (await answer.json()) as { node: string; owner: string };
-    // It only saves a wasted connection: what the node is, it proves itself, and to whom the tab is lent, the visitor signs.
-    if (about.owner !== options.siteId) throw new Error(`${address} is a node of ${about.owner}, not of ${options.siteId}`);
+    // Whose nodes they are makes no difference: each proves its key, and to whom the tab is lent, the visitor signs. Those that store for the owner save it a way.
+    const about = (await answer.json()) as { node: string };
     list.push({ url: address, node: parseKey(about.node) });
   }
   if (list.length === 0) throw new Error('relays: name one node at least');
