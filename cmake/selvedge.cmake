@@ -53,7 +53,7 @@ endif()
 # through address and undefined behaviour (label `pure`, target tests-pure), the parts of host/ that do not start
 # processes through thread (label `threads`, target tests-threads). A fuzz corpus goes through the first wherever it
 # lies, because it is what strangers send. docs/testing.md says why.
-set(SELVEDGE_PURE_ROOMS base crypto codec fountain wasm object store mesh state work node tab sim)
+set(SELVEDGE_PURE_ROOMS base crypto codec fountain wasm wasi object store mesh state work node tab sim)
 set(SELVEDGE_THREADED_PARTS loop quic disk pool)
 add_custom_target(tests-pure)
 add_custom_target(tests-threads)

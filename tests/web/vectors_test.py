@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The TypeScript reader in web/ against the published vectors, and the types of the dashboard: vectors_test.py BUILD_DIR.
+"""The TypeScript reader in web/ against the published vectors, the browser's runner against the machine's, and the types of the pages: vectors_test.py BUILD_DIR.
 
 Copies web/ into BUILD_DIR, fetches its packages there by `npm ci` (once for each lock file, which pins them by hash), compiles and runs its tests,
 so that the checkout stays as it is. Prints SKIP where npm cannot fetch; a package that differs from the lock file is a failure."""
@@ -19,15 +19,16 @@ WEB = web_packages.WEB
 
 def copy_sources(folder):
     os.makedirs(folder, exist_ok=True)
-    for name in ("src", "test", "dash", "out"):
+    for name in ("src", "test", "dash", "sdk", "out"):
         shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-    for name in ("src", "test", "dash"):
+    for name in ("src", "test", "dash", "sdk"):
         shutil.copytree(os.path.join(WEB, name), os.path.join(folder, name))
     shutil.copy(os.path.join(WEB, "tsconfig.json"), folder)
 
 
 def run(folder, *command):
-    environment = dict(os.environ, SELVEDGE_VECTORS=os.path.join(ROOT, "docs", "spec", "vectors"))
+    environment = dict(os.environ, SELVEDGE_VECTORS=os.path.join(ROOT, "docs", "spec", "vectors"),
+                       SELVEDGE_RUNNER_WASM=os.path.join(ROOT, "build", "tab", "runner.wasm"))
     status = subprocess.run(command, cwd=folder, env=environment).returncode
     if status != 0:
         sys.exit(status)
@@ -41,7 +42,7 @@ def main():
     except web_packages.Unavailable as why:
         print(f"SKIP {why}")
         return
-    for project in (".", "dash"):
+    for project in (".", "dash", "sdk"):
         run(folder, "node", os.path.join("node_modules", "typescript", "bin", "tsc"), "-p", project)
     tests = sorted(glob.glob(os.path.join(folder, "out", "test", "*.test.js")))
     if not tests:

@@ -126,6 +126,7 @@ class Core {
       worker.onmessage = ({ data }: MessageEvent<FromRunner>) => this.#ran(number, data.ran);
       worker.onerror = ({ message }) => this.#crashed(number, message);
       this.#leases.set(number, lent);
+      worker.postMessage({ type: 'begin', module: this.#start.runnerModule } satisfies ToRunner);
       this.#tellPace(lent);
     }
     return lent;

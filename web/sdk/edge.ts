@@ -255,7 +255,7 @@ async function init(options: InitOptions): Promise<EdgeNode> {
   const { keys, owner } = await identity();
   const url = (name: string): string => new URL(name, BASE).href;
   const start: StartCore = {
-    type: 'start', module: url('node.wasm'), runner: url('runner.js'), doors: list, origin, cpuPermille: asked.cpuPercent * 10,
+    type: 'start', module: url('node.wasm'), runner: url('runner.js'), runnerModule: url('runner.wasm'), doors: list, origin, cpuPermille: asked.cpuPercent * 10,
     memoryBytes: memoryLimit, seconds: Math.min(days, 1) * 86_400, keys, owner,
   };
   const node = new EdgeNode(options, workerFrom(url('core.js')), start);

@@ -1,7 +1,7 @@
 // A worker that runs programs for one lease, one after the other, at the pace it is told. It knows nothing else of the node, and the program nothing of it.
 
 import { Duty } from './duty.js';
-import { run } from './run/run.js';
+import { Calls, run } from './run/run.js';
 import { END_CRASHED, type FromRunner, type Ran, type Run, type ToRunner } from './wire.js';
 
 const PAGE_BYTES = 65536n;
@@ -15,8 +15,8 @@ async function carryOut(what: Run): Promise<Ran> {
     memory_bytes: 0n, trace: new Uint8Array(32),
   };
   try {
-    const result = await run({
-      module: what.module, identity: what.identity, hasStart: what.has_start, needsFreshInstance: what.needs_fresh_instance, pagesMin: what.pages_min,
+    const result = await run(await calls, {
+      module: what.module, identity: what.identity, hasStart: what.has_start, pagesMin: what.pages_min,
       args: what.args, environment: what.environment, input: what.input, files: what.files, seed: what.seed, fuelLimit: what.fuel_limit,
       memoryPagesMax: Number(what.memory_bytes / PAGE_BYTES), outputBytesMax: Number(what.output_bytes_max), resume: what.resume,
     }, duty);
@@ -32,6 +32,7 @@ async function carryOut(what: Run): Promise<Ran> {
   return ran;
 }
 
+let calls: Promise<Calls>;
 const queue: Run[] = [];
 let busy = false;
 
@@ -48,6 +49,11 @@ async function next(): Promise<void> {
 
 onmessage = ({ data }: MessageEvent<ToRunner>): void => {
   if (data.type === 'pace') return duty.set(data.permille, data.burstMs);
+  if (data.type === 'begin') {
+    calls = fetch(data.module).then((answer) => Calls.load(answer));
+    calls.catch(() => undefined); // the first program says so
+    return;
+  }
   queue.push(data.run);
   void next();
 };

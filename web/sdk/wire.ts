@@ -36,7 +36,7 @@ export const writeAsk = (method: string, params: Bytes): Bytes => encodeFields({
 
 export interface Door { url: string; node: Bytes }
 export interface StartCore {
-  type: 'start'; module: string; runner: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; seconds: number;
+  type: 'start'; module: string; runner: string; runnerModule: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; seconds: number;
   keys: CryptoKeyPair; owner: Bytes;
 }
 export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
@@ -48,5 +48,5 @@ export type FromCore =
   | { type: 'failed'; why: string }
   | { type: 'log'; text: string }
   | { type: 'ended' };
-export type ToRunner = { type: 'run'; run: Run } | { type: 'pace'; permille: number; burstMs: number };
+export type ToRunner = { type: 'begin'; module: string } | { type: 'run'; run: Run } | { type: 'pace'; permille: number; burstMs: number };
 export type FromRunner = { type: 'ran'; ran: Ran };

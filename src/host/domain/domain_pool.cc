@@ -60,7 +60,7 @@ std::string refusal(const DomainTask& task) {
   if (task.files.size() > kDomainFilesMax) return "more than " + std::to_string(kDomainFilesMax) + " files; put them into an archive";
   uint64_t bytes = task.input.size();
   for (const DomainFile& file : task.files) {
-    if (file.path.size() > domain::kPathBytesMax) return "a file's path is too long";
+    if (file.path.size() > wasi::kPathBytesMax) return "a file's path is too long";
     bytes += file.content.size();
   }
   if (bytes > kDomainInputMax) return "more than " + std::to_string(kDomainInputMax) + " bytes of input";

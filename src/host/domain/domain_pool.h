@@ -20,7 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/types.h"
-#include "host/domain/file_tree.h"
+#include "wasi/file_tree.h"
 #include "wasm/rewrite.h"
 #include "wasm/trace.h"
 
@@ -33,7 +33,7 @@ struct DomainHandleTag;
 /// What the node hands a domain in place of authority; opaque here. A result counts only with the handle of its task.
 using DomainHandle = FixedBytes<DomainHandleTag, 16>;
 
-using DomainFile = domain::DomainFile;
+using DomainFile = wasi::InputFile;
 
 struct DomainTask {
   std::shared_ptr<const wasm::Rewritten> module;

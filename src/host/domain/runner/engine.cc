@@ -15,6 +15,9 @@
 #include "wasm/wasi.h"
 
 namespace selvedge::host::domain {
+
+using wasi::NearMemory, wasi::WasiAnswer, wasi::WasiInput, wasi::WasiRun;
+
 namespace {
 
 // (module (memory 1) (func (export "f") (param i32) (result i32) local.get 0 i32.load))
@@ -55,7 +58,7 @@ struct Engine::Impl {
   bool clean = false;  // memory and instance are as after instantiation
 
   // The run in progress.
-  std::unique_ptr<WasiRun> wasi;
+  std::unique_ptr<WasiRun> calls;
   uint64_t granted = 0, fuel_limit = 0, slice = 0;
   uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
   crypto::Digest chain;  // of the segments that ended; spec: docs/spec/trace.md
@@ -211,10 +214,10 @@ struct Engine::Impl {
     now.fuel = used;
     now.globals = wasm::digest_words(slots());
     now.memory = crypto::sha256(memory());
-    now.output = crypto::sha256(ByteView(wasi->output()).subspan(output_hashed));
-    now.input_bytes = wasi->input_bytes_read();
-    now.random_blocks = wasi->random_blocks_drawn();
-    output_hashed = wasi->output().size();
+    now.output = crypto::sha256(ByteView(calls->output()).subspan(output_hashed));
+    now.input_bytes = calls->input_bytes_read();
+    now.random_blocks = calls->random_blocks_drawn();
+    output_hashed = calls->output().size();
     chain = wasm::segment_next(chain, now);
     boundary = wasm::segment_boundary(used, memory().size());
     if (segments.size() < wasm::kSegmentsMax) segments.push_back({used, chain});
@@ -251,14 +254,15 @@ struct Engine::Impl {
                             JSValueRef* exception) {
     Impl& self = *of(ctx);
     // A guest does not go on after it was told to stop, whatever it makes of the exception.
-    if (self.ended || self.wasi == nullptr) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
+    if (self.ended || self.calls == nullptr) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
     uint64_t numbers[wasm::kWasiArgsMax] = {};
     const char* types = wasm::wasi_types(kFunction);
     for (size_t i = 0; i < std::min(count, wasm::kWasiArgsMax) && types[i] != '>'; ++i) {
       numbers[i] = types[i] == 'l' ? uint64_t(JSValueToInt64(ctx, args[i], nullptr)) : uint32_t(int32_t(JSValueToNumber(ctx, args[i], nullptr)));
     }
     const std::function<uint64_t()> fuel = [&self] { return self.fuel_used(); };
-    const WasiAnswer answer = self.wasi->call(kFunction, numbers, self.memory(), fuel);
+    NearMemory memory(self.memory());
+    const WasiAnswer answer = self.calls->call(kFunction, numbers, memory, fuel);
     switch (answer.ends) {
       case WasiAnswer::Ends::kNo:
         if (answer.fuel > 0 && self.metered) self.charge(ctx, exception, answer.fuel);
@@ -445,7 +449,7 @@ struct Engine::Impl {
 
   void keep_checkpoint() {
     const uint64_t begun = clock_ns(CLOCK_MONOTONIC);
-    if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance || !wasi->can_be_saved()) return;
+    if (!on_checkpoint || begun < next_checkpoint_ns || module.needs_fresh_instance || !calls->can_be_saved()) return;
     wasm::Checkpoint out;
     out.task = task_chain;
     out.fuel = fuel_used();
@@ -458,7 +462,7 @@ struct Engine::Impl {
     const std::span<uint8_t> bytes = memory();
     out.pages = uint32_t(bytes.size() / wasm::kPageBytes);
     out.memory = wasm::memory_runs(bytes);
-    out.host = wasi->save();
+    out.host = calls->save();
     Bytes encoded = wasm::encode(out);
     if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, std::move(encoded));
     const uint64_t done = clock_ns(CLOCK_MONOTONIC);
@@ -473,8 +477,8 @@ struct Engine::Impl {
     if (from.fuel > fuel_limit || from.pages < module.pages_min || uint64_t(from.area) + wasm::kCheckpointAreaMin > uint64_t(from.pages) * wasm::kPageBytes) {
       return fail(Errc::kInvalid, "the checkpoint cannot be of this task");
     }
-    TRY(wasi->restore(from.host));
-    if (from.output_hashed > wasi->output().size()) return fail(Errc::kInvalid, "a checkpoint has less output than it hashed");
+    TRY(calls->restore(from.host));
+    if (from.output_hashed > calls->output().size()) return fail(Errc::kInvalid, "a checkpoint has less output than it hashed");
     if (slot(UINT32_MAX) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
     for (uint32_t i = 0; i < from.slots.size(); ++i) TRY(call_with_bits(wasm::kExportSlotSet, i, from.slots[i]));
     TRY(grow_to(from.pages));
@@ -525,7 +529,7 @@ struct Engine::Impl {
       end = DomainEnd::kOutOfFuel;
       message = "the fuel limit of the task was reached";
     }
-    Result<Bytes> output = wasi->take_output();
+    Result<Bytes> output = calls->take_output();
     if (!output.ok()) {
       if (comparable && end == DomainEnd::kExited) {
         end = DomainEnd::kOutputTooLarge;
@@ -538,20 +542,20 @@ struct Engine::Impl {
     if (end == DomainEnd::kOutOfFuel) used = fuel_limit;
     used = std::min(used, fuel_limit);
     out.end = uint8_t(end);
-    out.exit_code = end == DomainEnd::kExited ? wasi->exit_code() : 0;
+    out.exit_code = end == DomainEnd::kExited ? calls->exit_code() : 0;
     out.fuel = used;
     out.memory_bytes = memory().size();
     const crypto::Digest memory_hash = comparable ? memory_digest() : crypto::Digest();
     out.comparable = comparable;
     out.reusable = comparable && instances < kInstancesMax;
     out.message = message;
-    out.errors = wasi->errors();
+    out.errors = calls->errors();
     if (comparable) {
       out.trace = wasm::trace_commitment(chain, {out.end, out.exit_code, used, crypto::sha256(*output), memory_hash});
       out.segments = std::move(segments);
     }
     out.output = std::move(output).value();
-    wasi.reset();
+    calls.reset();
     return out;
   }
 };
@@ -634,14 +638,14 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   impl.next_checkpoint_ns = clock_ns(CLOCK_MONOTONIC) + impl.checkpoint_pause_ns;
   WasiInput input{std::move(task.args), std::move(task.environment), std::move(task.input), std::move(task.files), task.seed, task.output_bytes_max,
                   kDomainErrorsMax};
-  Result<std::unique_ptr<WasiRun>> wasi = WasiRun::create(std::move(input));
-  if (!wasi.ok()) {
-    refused.message = "the task's files: " + wasi.error().message;
+  Result<std::unique_ptr<WasiRun>> calls = WasiRun::create(std::move(input));
+  if (!calls.ok()) {
+    refused.message = "the task's files: " + calls.error().message;
     refused.reusable = true;
     return refused;
   }
-  impl.wasi = std::move(wasi).value();
-  impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, impl.wasi->world(), crypto::sha256(impl.wasi->input().input), task.seed});
+  impl.calls = std::move(calls).value();
+  impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, impl.calls->world(), crypto::sha256(impl.calls->input().input), task.seed});
   impl.clean = false;
   impl.execute(task);
   return impl.conclude();
@@ -664,7 +668,7 @@ Status Engine::run_unmetered(const Bytes& module, const std::vector<std::string>
   TRY(impl.reset());
   impl.clean = false;
   impl.ended = false;
-  impl.wasi = TRY(WasiRun::create({args, {}, {}, {}, 0, kDomainOutputMax, kDomainErrorsMax}));
+  impl.calls = TRY(WasiRun::create({args, {}, {}, {}, 0, kDomainOutputMax, kDomainErrorsMax}));
   impl.call(impl.guest_main, {});
   if (impl.ended && impl.end != DomainEnd::kExited) return fail(Errc::kGuest, impl.message);
   return ok();

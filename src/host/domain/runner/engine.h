@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "host/domain/frames.h"
-#include "host/domain/wasi_run.h"
+#include "wasi/wasi_run.h"
 
 namespace selvedge::host::domain {
 

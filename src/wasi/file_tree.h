@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-namespace selvedge::host::domain {
+namespace selvedge::wasi {
 
 /// errno values of wasi_snapshot_preview1.
 enum class Errno : uint16_t {
@@ -28,7 +28,7 @@ constexpr size_t kScratchFilesMax = 4096;          // files and folders that a r
 constexpr size_t kPathBytesMax = 1024;             // of a path in a call
 
 /// A file of a task: at "/" + path, or, where the path ends in "/", a ustar archive whose tree is put into that folder ("/": into the root).
-struct DomainFile {
+struct InputFile {
   std::string path;
   Bytes content;
 };
@@ -62,7 +62,7 @@ class FileTree {
   };
 
   /// `files` outlive the tree. Errors: kInvalid, kLimit, kUnsupported for a path or an archive that cannot be laid out.
-  static Result<std::unique_ptr<FileTree>> create(std::span<const DomainFile> files);
+  static Result<std::unique_ptr<FileTree>> create(std::span<const InputFile> files);
 
   const NodePtr& root() const { return root_; }
 
@@ -90,7 +90,7 @@ class FileTree {
   NodePtr node(bool directory, Usage* usage) { return std::make_shared<Node>(++inodes_, directory, usage); }
   static void put(Node& directory, std::string name, NodePtr entry);
   Status lay(std::string_view path, bool directory, ByteView content);
-  Status lay_all(std::span<const DomainFile> files);
+  Status lay_all(std::span<const InputFile> files);
   Errno resolve(const NodePtr& from, std::string_view path, Place& out) const;
   Errno place_for_new(const NodePtr& from, std::string_view path, Place& out) const;
   Errno take_out(const NodePtr& from, std::string_view path, bool directory);
@@ -100,4 +100,4 @@ class FileTree {
   NodePtr root_, out_;
 };
 
-}  // namespace selvedge::host::domain
+}  // namespace selvedge::wasi

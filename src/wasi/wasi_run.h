@@ -10,10 +10,11 @@
 
 #include "base/result.h"
 #include "crypto/types.h"
-#include "host/domain/file_tree.h"
+#include "wasi/file_tree.h"
+#include "wasi/guest_memory.h"
 #include "wasm/wasi.h"
 
-namespace selvedge::host::domain {
+namespace selvedge::wasi {
 
 constexpr size_t kDescriptorsMax = 128;
 
@@ -21,7 +22,7 @@ struct WasiInput {
   std::vector<std::string> args;
   std::vector<std::string> environment;   // "NAME=value"
   Bytes input;
-  std::vector<DomainFile> files;
+  std::vector<InputFile> files;
   uint64_t seed = 0;
   uint64_t output_bytes_max = 0;
   size_t errors_bytes_max = 0;
@@ -40,9 +41,8 @@ class WasiRun {
   /// Errors: kInvalid, kLimit, kUnsupported for files that cannot be laid out.
   static Result<std::unique_ptr<WasiRun>> create(WasiInput input);
 
-  /// `args`: the guest's arguments as numbers, kWasiArgsMax of them. `memory`: all of the guest's memory, valid during
-  /// the call. `fuel_used`: called when the guest asks for the time.
-  WasiAnswer call(wasm::WasiFunction function, std::span<const uint64_t> args, std::span<uint8_t> memory,
+  /// `args`: the guest's arguments as numbers, kWasiArgsMax of them. `memory`: all of the guest's. `fuel_used`: called when the guest asks for the time.
+  WasiAnswer call(wasm::WasiFunction function, std::span<const uint64_t> args, GuestMemory& memory,
                   const std::function<uint64_t()>& fuel_used);
 
   /// Until the program has had to do with files other than the standard ones: their state goes into no checkpoint.
@@ -66,7 +66,7 @@ class WasiRun {
   uint64_t random_blocks_drawn() const { return random_blocks_; }
 
  private:
-  using Memory = std::span<uint8_t>;
+  using Memory = GuestMemory&;
   using Args = std::span<const uint64_t>;
   using NodePtr = FileTree::NodePtr;
   struct Descriptor {
@@ -79,7 +79,8 @@ class WasiRun {
   };
   /// The pieces of guest memory of one read or write, checked.
   struct Pieces {
-    std::vector<Memory> parts;
+    struct Part { uint64_t at, size; };
+    std::vector<Part> parts;
     uint64_t bytes = 0;
   };
 
@@ -91,7 +92,7 @@ class WasiRun {
 
   WasiAnswer write(Args a, Memory memory, bool at_position);
   Errno read(Args a, Memory memory, bool at_position);
-  Errno write_file(Descriptor& file, const Pieces& from, uint64_t at);
+  Errno write_file(Descriptor& file, Memory memory, const Pieces& from, uint64_t at);
   Errno grow(FileTree::Node& node, uint64_t size);
   Errno seek(Args a, Memory memory);
   Errno read_directory(Args a, Memory memory);
@@ -122,4 +123,4 @@ class WasiRun {
   int32_t exit_code_ = 0;
 };
 
-}  // namespace selvedge::host::domain
+}  // namespace selvedge::wasi

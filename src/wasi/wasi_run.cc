@@ -1,4 +1,4 @@
-#include "host/domain/wasi_run.h"
+#include "wasi/wasi_run.h"
 
 #include <algorithm>
 
@@ -8,11 +8,11 @@
 
 // spec: docs/spec/metering.md, "What a program can call"; layouts: wasi_snapshot_preview1.witx
 
-namespace selvedge::host::domain {
+namespace selvedge::wasi {
 namespace {
 
 using enum wasm::WasiFunction;
-using Memory = std::span<uint8_t>;
+using Memory = GuestMemory&;
 
 constexpr uint64_t kIovecsMax = 1024;
 constexpr uint64_t kSubscriptionsMax = 1024;
@@ -34,16 +34,18 @@ constexpr uint64_t kRightsOfWriter = kRightWrite | kRightAllocate | kRightSetSiz
 
 bool inside(Memory memory, uint64_t at, uint64_t size) { return at <= memory.size() && size <= memory.size() - at; }
 
-uint64_t get(Memory memory, uint64_t at, int bytes) {
-  uint64_t value = 0;
-  for (int i = bytes; i-- > 0;) value = value << 8 | memory[at + uint64_t(i)];
-  return value;
+uint64_t get(Memory memory, uint64_t at, size_t bytes) {
+  uint8_t in[8] = {};
+  memory.read(at, std::span(in, bytes));
+  return load_le<uint64_t>(in);
 }
-void put(Memory memory, uint64_t at, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) memory[at + uint64_t(i)] = uint8_t(value >> (8 * i));
+void put(Memory memory, uint64_t at, uint64_t value, size_t bytes) {
+  uint8_t out[8];
+  store_le(out, value);
+  memory.write(at, ByteView(out, bytes));
 }
-Errno answer(Memory memory, uint64_t at, uint64_t value, int bytes) {
-  if (!inside(memory, at, uint64_t(bytes))) return Errno::kFault;
+Errno answer(Memory memory, uint64_t at, uint64_t value, size_t bytes) {
+  if (!inside(memory, at, bytes)) return Errno::kFault;
   put(memory, at, value, bytes);
   return Errno::kSuccess;
 }
@@ -53,10 +55,12 @@ Errno two_u32(Memory memory, uint64_t a_at, uint64_t a, uint64_t b_at, uint64_t 
   put(memory, b_at, b, 4);
   return Errno::kSuccess;
 }
-/// The size of a block in guest memory, filled with zeros, or kFault.
+/// Zeros in guest memory, or kFault.
 Errno clear(Memory memory, uint64_t at, uint64_t size) {
+  constexpr uint8_t kZeros[kFilestatBytes] = {};
+  static_assert(kFilestatBytes >= std::max(kFdstatBytes, kEventBytes));
   if (!inside(memory, at, size)) return Errno::kFault;
-  std::fill_n(memory.begin() + ptrdiff_t(at), size, uint8_t(0));
+  memory.write(at, ByteView(kZeros, size));
   return Errno::kSuccess;
 }
 uint64_t bytes_of(const std::vector<std::string>& texts) {
@@ -226,7 +230,8 @@ Errno WasiRun::path_of(Memory memory, uint64_t at, uint64_t size, std::string& o
   if (!inside(memory, at, size)) return Errno::kFault;
   if (size > kPathBytesMax) return Errno::kNameTooLong;
   owed_ += size;
-  out.assign(memory.begin() + ptrdiff_t(at), memory.begin() + ptrdiff_t(at + size));
+  out.resize(size);
+  memory.read(at, std::span(reinterpret_cast<uint8_t*>(out.data()), size));
   return out.find('\0') == std::string::npos ? Errno::kSuccess : Errno::kInval;
 }
 
@@ -236,7 +241,7 @@ Errno WasiRun::pieces(Memory memory, uint64_t at, uint64_t count, Pieces& out) {
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t begin = get(memory, at + i * 8, 4), size = get(memory, at + i * 8 + 4, 4);
     if (!inside(memory, begin, size)) return Errno::kFault;
-    out.parts.push_back(memory.subspan(begin, size));
+    out.parts.push_back({begin, size});
     out.bytes += size;
   }
   return out.bytes > INT32_MAX ? Errno::kInval : Errno::kSuccess;
@@ -257,9 +262,9 @@ Errno WasiRun::read(Args a, Memory memory, bool at_position) {
   const ByteView from = file ? fd->node->bytes() : ByteView(in_.input);
   const uint64_t begin = !file ? read_at_ : at_position ? fd->position : a[3];
   uint64_t at = std::min<uint64_t>(begin, from.size()), total = 0;
-  for (const Memory part : to.parts) {
-    const size_t n = std::min<size_t>(part.size(), from.size() - at);
-    std::copy_n(from.begin() + ptrdiff_t(at), n, part.begin());
+  for (const Pieces::Part& part : to.parts) {
+    const size_t n = std::min<size_t>(part.size, from.size() - at);
+    memory.write(part.at, from.subspan(at, n));
     at += n;
     total += n;
   }
@@ -282,33 +287,37 @@ WasiAnswer WasiRun::write(Args a, Memory memory, bool at_position) {
   if (error != Errno::kSuccess) return {error};
   if (file) {
     const uint64_t at = !at_position ? a[3] : fd->appends ? fd->node->content.size() : fd->position;
-    error = write_file(*fd, from, at);
+    error = write_file(*fd, memory, from, at);
     if (error != Errno::kSuccess) return {error};
     if (at_position) fd->position = at + from.bytes;
   } else if (fd->kind == Descriptor::Kind::kOutput) {
     if (from.bytes > in_.output_bytes_max - output_.size()) return {Errno::kSuccess, WasiAnswer::Ends::kOutputTooLarge};
-    for (const Memory part : from.parts) output_.insert(output_.end(), part.begin(), part.end());
+    for (const Pieces::Part& part : from.parts) {
+      output_.resize(output_.size() + part.size);
+      memory.read(part.at, std::span(output_).last(part.size));
+    }
   } else {
     // Errors are for a person: the first ones count, the rest is swallowed.
-    for (const Memory part : from.parts) {
-      const size_t room = in_.errors_bytes_max - errors_.size();
-      errors_.append(part.begin(), part.begin() + ptrdiff_t(std::min<size_t>(part.size(), room)));
+    for (const Pieces::Part& part : from.parts) {
+      const size_t n = std::min<size_t>(part.size, in_.errors_bytes_max - errors_.size());
+      errors_.resize(errors_.size() + n);
+      memory.read(part.at, std::span(reinterpret_cast<uint8_t*>(errors_.data()) + errors_.size() - n, n));
     }
   }
   put(memory, done_at, from.bytes, 4);
   return {};
 }
 
-Errno WasiRun::write_file(Descriptor& file, const Pieces& from, uint64_t at) {
+Errno WasiRun::write_file(Descriptor& file, Memory memory, const Pieces& from, uint64_t at) {
   if (from.bytes == 0) return Errno::kSuccess;
   if (at > kScratchBytesMax) return Errno::kTooBig;
   if (at + from.bytes > file.node->content.size()) {
     const Errno grown = grow(*file.node, at + from.bytes);
     if (grown != Errno::kSuccess) return grown;
   }
-  for (const Memory part : from.parts) {
-    std::copy(part.begin(), part.end(), file.node->content.begin() + ptrdiff_t(at));
-    at += part.size();
+  for (const Pieces::Part& part : from.parts) {
+    memory.read(part.at, std::span(file.node->content).subspan(at, part.size));
+    at += part.size;
   }
   owed_ += (from.bytes + 7) / 8;
   return Errno::kSuccess;
@@ -425,15 +434,15 @@ Errno WasiRun::read_directory(Args a, Memory memory) {
     const auto& [name, node] = fd->listing[size_t(i)];
     const size_t at = out.size();
     out.resize(at + kDirentBytes);
-    put(out, at, i + 1, 8);
-    put(out, at + 8, node->inode, 8);
-    put(out, at + 16, name.size(), 4);
-    put(out, at + 20, type_of(*node), 1);
+    store_le(out.data() + at, uint64_t(i + 1));
+    store_le(out.data() + at + 8, uint64_t(node->inode));
+    store_le(out.data() + at + 16, uint32_t(name.size()));
+    out[at + 20] = type_of(*node);
     append(out, view(name));
   }
   // A record that is cut short says that there is more.
   out.resize(std::min<size_t>(out.size(), size_t(a[2])));
-  std::copy(out.begin(), out.end(), memory.begin() + ptrdiff_t(a[1]));
+  memory.write(a[1], out);
   owed_ += (out.size() + 7) / 8;
   put(memory, a[4], out.size(), 4);
   return Errno::kSuccess;
@@ -484,8 +493,8 @@ Errno WasiRun::strings(const std::vector<std::string>& texts, Memory memory, uin
   for (const std::string& each : texts) {
     if (!inside(memory, pointers, 4) || !inside(memory, text, each.size() + 1)) return Errno::kFault;
     put(memory, pointers, text, 4);
-    std::copy(each.begin(), each.end(), memory.begin() + ptrdiff_t(text));
-    memory[text + each.size()] = 0;
+    memory.write(text, view(each));
+    put(memory, text + each.size(), 0, 1);
     pointers += 4;
     text += each.size() + 1;
   }
@@ -503,7 +512,7 @@ Errno WasiRun::random(Memory memory, uint64_t at, uint64_t size) {
     store_u64(counter + 8, random_blocks_++);
     const crypto::Digest block = crypto::Sha256().update(view("selvedge.wasm.random")).update(counter).finish();
     const size_t n = std::min<size_t>(size, block.bytes.size());
-    std::copy_n(block.bytes.begin(), n, memory.begin() + ptrdiff_t(at));
+    memory.write(at, block.view().first(n));
     at += n;
     size -= n;
   }
@@ -526,7 +535,7 @@ crypto::Digest WasiRun::world() const {
   append(out, args.bytes);
   append(out, wasm::digest_args(in_.environment).bytes);
   append_u64(out, in_.files.size());
-  for (const DomainFile& file : in_.files) {
+  for (const InputFile& file : in_.files) {
     append_u64(out, file.path.size());
     append(out, view(file.path));
     append(out, crypto::sha256(file.content).bytes);
@@ -534,4 +543,4 @@ crypto::Digest WasiRun::world() const {
   return crypto::sha256(out);
 }
 
-}  // namespace selvedge::host::domain
+}  // namespace selvedge::wasi

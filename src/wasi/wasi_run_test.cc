@@ -1,11 +1,11 @@
 // The WASI functions without an engine: what each answers, and its bounds.
-#include "host/domain/wasi_run.h"
+#include "wasi/wasi_run.h"
 
 #include <gtest/gtest.h>
 
 #include "codec/tar.h"
 
-namespace selvedge::host::domain {
+namespace selvedge::wasi {
 namespace {
 
 using enum wasm::WasiFunction;
@@ -17,7 +17,7 @@ constexpr uint64_t kPathAt = 0, kOtherAt = 2048, kAnswerAt = 4096, kPiecesAt = 4
 
 class WasiRunTest : public testing::Test {
  protected:
-  void start(std::vector<DomainFile> files, uint64_t output_bytes_max = 1u << 20) {
+  void start(std::vector<InputFile> files, uint64_t output_bytes_max = 1u << 20) {
     WasiInput input;
     input.args = {"program"};
     input.environment = {"LANG=C", "HOME=/tmp"};
@@ -29,7 +29,8 @@ class WasiRunTest : public testing::Test {
   }
   Errno call(wasm::WasiFunction function, std::vector<uint64_t> args) {
     args.resize(wasm::kWasiArgsMax);
-    const WasiAnswer answer = run_->call(function, args, memory_, [this] { return fuel_; });
+    NearMemory memory(memory_);
+    const WasiAnswer answer = run_->call(function, args, memory, [this] { return fuel_; });
     fuel_ += answer.fuel;
     charged_ = answer.fuel;
     EXPECT_EQ(answer.ends, WasiAnswer::Ends::kNo);
@@ -91,7 +92,7 @@ class WasiRunTest : public testing::Test {
   uint64_t fuel_ = 0, charged_ = 0;
 };
 
-std::vector<DomainFile> two_files() { return {{"in/b", to_bytes(view("second"))}, {"in/a", to_bytes(view("first"))}}; }
+std::vector<InputFile> two_files() { return {{"in/b", to_bytes(view("second"))}, {"in/a", to_bytes(view("first"))}}; }
 
 // req: D4
 TEST_F(WasiRunTest, InputsAreThereAndCannotBeChanged) {
@@ -183,7 +184,7 @@ TEST_F(WasiRunTest, EntriesAreSortedWhateverTheOrderOfTheTask) {
   const uint64_t inode = get(kAnswerAt + 8, 8);
   EXPECT_EQ(get(kAnswerAt + 16, 1), 4u);
   EXPECT_EQ(get(kAnswerAt + 32, 8), 6u);
-  std::vector<DomainFile> turned = two_files();
+  std::vector<InputFile> turned = two_files();
   std::swap(turned[0], turned[1]);
   start(std::move(turned));
   ASSERT_EQ(call(kPathFilestatGet, {kRoot, 0, kPathAt, size, kAnswerAt}), Errno::kSuccess);
@@ -340,7 +341,7 @@ TEST_F(WasiRunTest, TheEnvironmentIsTheTasks) {
 }
 
 TEST_F(WasiRunTest, InputsThatMakeNoSenseAreNotLaidOut) {
-  const auto code = [](std::vector<DomainFile> files) { return FileTree::create(files).code(); };
+  const auto code = [](std::vector<InputFile> files) { return FileTree::create(files).code(); };
   EXPECT_EQ(code({{"/a", {}}}), Errc::kInvalid);
   EXPECT_EQ(code({{"../a", {}}}), Errc::kInvalid);
   EXPECT_EQ(code({{"a", {}}, {"a", {}}}), Errc::kInvalid);
@@ -349,9 +350,9 @@ TEST_F(WasiRunTest, InputsThatMakeNoSenseAreNotLaidOut) {
   EXPECT_EQ(code({{"tmp/x", {}}}), Errc::kInvalid);
   EXPECT_EQ(code({{"a/", to_bytes(view("no archive"))}}), Errc::kInvalid);
   const Bytes archive = codec::write_tar({{"x", false, view("1")}, {"y/z", false, view("2")}});
-  EXPECT_TRUE(FileTree::create(std::vector<DomainFile>{{"a/", archive}, {"b/c/", archive}, {"/", archive}}).ok());
+  EXPECT_TRUE(FileTree::create(std::vector<InputFile>{{"a/", archive}, {"b/c/", archive}, {"/", archive}}).ok());
   EXPECT_EQ(code({{"/", archive}, {"x", {}}}), Errc::kInvalid);
 }
 
 }  // namespace
-}  // namespace selvedge::host::domain
+}  // namespace selvedge::wasi

@@ -1,10 +1,10 @@
-#include "host/domain/file_tree.h"
+#include "wasi/file_tree.h"
 
 #include <algorithm>
 
 #include "codec/tar.h"
 
-namespace selvedge::host::domain {
+namespace selvedge::wasi {
 
 /// Where a path leads: the entry `name` of `directory`, which may not exist; or, for "." and the like, a node without a name of its own.
 struct FileTree::Place {
@@ -16,7 +16,7 @@ struct FileTree::Place {
   Node& directory() const { return *above.back(); }
 };
 
-Result<std::unique_ptr<FileTree>> FileTree::create(std::span<const DomainFile> files) {
+Result<std::unique_ptr<FileTree>> FileTree::create(std::span<const InputFile> files) {
   std::unique_ptr<FileTree> tree(new FileTree);
   tree->root_ = tree->node(true, nullptr);
   TRY(tree->lay_all(files));
@@ -30,7 +30,7 @@ Result<std::unique_ptr<FileTree>> FileTree::create(std::span<const DomainFile> f
   return tree;
 }
 
-Status FileTree::lay_all(std::span<const DomainFile> files) {
+Status FileTree::lay_all(std::span<const InputFile> files) {
   // Sorted, so that inode numbers do not tell in which order a task named its inputs.
   std::map<std::string, codec::TarEntry> all;
   const auto add = [&all](codec::TarEntry entry) -> Status {
@@ -40,7 +40,7 @@ Status FileTree::lay_all(std::span<const DomainFile> files) {
     if (all.size() > codec::kTarEntriesMax) return fail(Errc::kLimit, "a task has more than " + std::to_string(codec::kTarEntriesMax) + " files");
     return ok();
   };
-  for (const DomainFile& file : files) {
+  for (const InputFile& file : files) {
     if (!file.path.ends_with('/')) {
       TRY(add({file.path, false, file.content}));
       continue;
@@ -226,4 +226,4 @@ Result<Bytes> FileTree::output_archive(ByteView standard_output, uint64_t bytes_
   return out;
 }
 
-}  // namespace selvedge::host::domain
+}  // namespace selvedge::wasi

@@ -3,12 +3,12 @@
 #include <cstdlib>
 
 #include "codec/tar.h"
-#include "host/domain/wasi_run.h"
+#include "wasi/wasi_run.h"
 
 namespace {
 
 using namespace selvedge;
-using namespace selvedge::host::domain;
+using namespace selvedge::wasi;
 
 constexpr size_t kMemoryBytes = 4096;
 constexpr uint64_t kOutputMax = 1u << 20;
@@ -36,7 +36,7 @@ struct Source {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  (void)FileTree::create(std::vector<DomainFile>{{"/", Bytes(data, data + size)}});
+  (void)FileTree::create(std::vector<InputFile>{{"/", Bytes(data, data + size)}});
   Source in{data, size};
   WasiInput input;
   input.args = {"program", "argument"};
@@ -50,6 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // A red zone on both sides of what the guest can reach.
   Bytes memory(kMemoryBytes + 128, 0xA5);
   const std::span<uint8_t> reach(memory.data() + 64, kMemoryBytes);
+  NearMemory guest(reach);
   uint64_t fuel = 0;
   while (in.left > 0) {
     const auto function = wasm::WasiFunction(in.byte() % wasm::kWasiFunctions);
@@ -74,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       args[2] %= 4;
       for (size_t i = 0; i < args[2] * 8; ++i) reach[1024 + i] = i % 4 == 1 ? in.byte() % 16 : i % 4 == 0 ? in.byte() : 0;
     }
-    const WasiAnswer answer = (*run)->call(function, args, reach, [&fuel] { return fuel; });
+    const WasiAnswer answer = (*run)->call(function, args, guest, [&fuel] { return fuel; });
     fuel += answer.fuel + 44;
     if (answer.ends != WasiAnswer::Ends::kNo) break;
     const FileTree::Usage usage = (*run)->files().usage();
