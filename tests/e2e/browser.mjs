@@ -18,15 +18,6 @@ const commands = {
     context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: true });
     await commands.tab();
   },
-  /** Answers for a script that pages load: `find` in it becomes `put`. */
-  async alter({ url, find, put }) {
-    await context.route(url, async (route) => {
-      const answer = await route.fetch();
-      const text = await answer.text();
-      if (!text.includes(find)) throw new Error(`${url} has no ${find}`);
-      await route.fulfill({ response: answer, headers: { 'content-type': 'text/javascript', 'access-control-allow-origin': '*' }, body: text.replaceAll(find, put) });
-    });
-  },
   async shut() { await page.close(); },
   async tab() {
     page = await context.newPage();

@@ -1,15 +1,19 @@
 """A browser's tab as a node: what its visitor is asked, what it lends, and what it works out, against nodes on machines."""
 
 import base64
+import gzip
 import http.client
 import http.server
 import json
 import os
+import re
 import socket
+import subprocess
 import threading
 import time
 import unittest
 import urllib.parse
+import urllib.request
 
 import browser
 import fabric
@@ -28,20 +32,27 @@ try {{
 
 
 class Site:
-    """A page on a server of its own, which is another origin than the nodes'."""
+    """A page on a server of its own, which is another origin than the nodes'. `falsify`: (pattern, with what) in the runner, which then is the site's own copy."""
 
-    def __init__(self, owner, doors, contribution="{}"):
+    def __init__(self, owner, doors, contribution="{}", falsify=None):
         options = (f'{{ siteId: "{owner}", siteName: "A site", relays: {json.dumps(doors)}, contribution: {contribution}, '
                    'onTask: (t) => tasks.push({ ...t, fuel: String(t.fuel) }), onError: (e) => said.push(e.message) }')
-        page = PAGE.format(sdk=doors[0], options=options).encode()
+        page = PAGE.format(sdk="" if falsify else doors[0], options=options).encode()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):  # pylint: disable=invalid-name
+                body, kind = page, "text/html; charset=utf-8"
+                if self.path.startswith("/sdk/"):
+                    with urllib.request.urlopen(doors[0] + self.path) as answer:
+                        body, kind = gzip.decompress(answer.read()), answer.headers["Content-Type"]
+                    if self.path == "/sdk/runner.js":
+                        body, found = re.subn(*falsify, body)
+                        assert found, falsify
                 self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Length", str(len(page)))
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(page)
+                self.wfile.write(body)
 
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass
@@ -236,37 +247,37 @@ class Tab(FabricTest):
             self.expect(done, 0, "2 owners agree")
         alone = self.hosts[0]
         self.assertEqual(self.js("node.stats().tasksCompleted"), 4)
-        receipts = {each["executor"] for each in self.origin.ask("receipts")["receipts"]}
+        receipts = {each["receipt"]["executor"] for each in self.origin.ask("receipts")["receipts"]}
         self.assertEqual(receipts, {alone.key, self.js("node.stats().node")})
 
     def test_a_tab_that_lies_is_caught(self):
         self.fabric_with_door(hosts=2)
         self.browser.fresh()
-        self.browser.alter(url="**/sdk/runner.js", find="output:", put="output:new Uint8Array([33]),lie:")
-        self.lend(self.site(self.origin, *self.hosts), granted=3)
-        caught = []
-        for seed in range(12):
-            done = self.origin.run("--json", "run", guest("hello"), "--seed", str(seed), "--", str(seed))
-            self.expect(done, 0)
-            self.assertEqual(base64.b64decode(json.loads(done.stdout)["output"]) if "output" in json.loads(done.stdout) else b"", b"hello %d\n" % seed)
-            caught = [each["node"] for each in self.origin.ask("peer.list")["peers"] if each["banned"]]
-            if caught:
-                break
-        self.assertEqual(caught, [self.js("node.stats().node")])
+        self.lend(self.site(self.origin, *self.hosts, falsify=(rb",output:\w+\.output", b",output:new Uint8Array([33])")), granted=3)
+        judge = self.hosts[1]
+        lease = judge.ask("lease.list")["leases"][0]["id"]
+        judge.ask("lease.change", lease=lease, action="pause")
+        job = subprocess.Popen([fabric.COMMAND, "--home", self.origin.home, "run", guest("hello"), "--", "truth"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.until("the lie", lambda: self.js("node.stats().tasksCompleted") == 1)
+        judge.ask("lease.change", lease=lease, action="resume")   # two owners differ: a third one decides
+        output, errors = job.communicate(timeout=fabric.DEADLINE_SECONDS)
+        self.assertEqual((job.returncode, output), (0, b"hello truth\n"), errors)
+        self.assertEqual([each["node"] for each in self.origin.ask("peer.list")["peers"] if each["banned"]], [self.js("node.stats().node")])
 
     def test_a_tab_that_is_closed_in_the_middle_loses_nothing(self):
         self.fabric_with_door(hosts=2)
         self.browser.fresh()
-        self.lend(self.site(self.origin, *self.hosts, contribution="{ cpuLimit: 0.05 }"), granted=3)
-        job = fabric.Connection(self.origin.ready["socket"])
-        files = [{"name": f"part{i}", "path": self.path(f"part{i}", b"some words\n" * 50_000 + b"%d" % i)} for i in range(6)]
-        job.send("run", module={"name": "textstats", "path": guest("textstats")}, inputs=files, merge=True)
-        self.until("work in the tab", lambda: self.js("window.tasks.length") > 0)
+        self.lend(self.site(self.origin, *self.hosts, contribution="{ cpuLimit: 0.02 }"), granted=3)
+        for i in range(12):
+            self.path(f"in/part{i:02}", b"some words, some more\n" * 100_000 + b"%d" % i)
+        out = self.path("out")
+        job = subprocess.Popen([fabric.COMMAND, "--home", self.origin.home, "map", guest("textstats"), self.path("in"), "-o", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.until("work in the tab", lambda: job.poll() is not None or self.js("node.stats().tasksRunning") > 0)
+        self.assertIsNone(job.poll(), "the tab was to be in the middle of it")
         self.browser.shut()
-        while "id" not in (answer := job.receive()):
-            pass
-        self.assertIn("result", answer)
-        job.close()
+        _, errors = job.communicate(timeout=fabric.DEADLINE_SECONDS)
+        self.assertEqual(job.returncode, 0, errors)
+        self.assertEqual(len(os.listdir(out)), 12)
 
 
 if __name__ == "__main__":
