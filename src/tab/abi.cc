@@ -8,7 +8,7 @@ namespace selvedge::tab {
 
 namespace {
 
-enum class In : uint32_t { kSigned = 1, kLend, kTakeBack, kOpen, kPacket, kClosed, kRan, kStopped, kRequest };
+enum class In : uint32_t { kSigned = 1, kLend, kTakeBack, kOpen, kPacket, kClosed, kRan, kStopped, kRequest, kHold };
 enum class Told : uint32_t { kSign = 1, kPacket, kClose, kRun, kStop, kStopAll, kPace, kAnswer, kRefusal, kSay, kError, kKey };
 
 extern "C" __attribute__((import_module("env"), import_name("tab_told"))) void tab_told(uint32_t kind, double number, const uint8_t* bytes, size_t size);
@@ -156,6 +156,7 @@ Status take(Tab& tab, Instant now, In kind, uint64_t number, ByteView bytes, Tab
       tab.on_ran(now, task, result_of(std::move(ran)), out);
       return ok();
     }
+    case In::kHold: return tab.hold(now, TRY(crypto::PublicKey::from(bytes)), number != 0, out);
     case In::kStopped: tab.on_stopped(now, number, out); return ok();
     case In::kRequest: {
       using namespace node;

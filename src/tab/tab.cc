@@ -6,6 +6,9 @@ namespace {
 
 constexpr const char* kNotInATab = "a browser's tab cannot do this; a node on a machine can (selvedge up)";
 
+/// Of what the tab itself asks of its node; nobody waits for the answer.
+constexpr uint64_t kOwnRequest = 0;
+
 Error not_in_a_tab() { return {Errc::kUnsupported, kNotInATab}; }
 
 }  // namespace
@@ -102,6 +105,16 @@ Status Tab::take_back(Instant now, const crypto::PublicKey& origin, Out& out) {
     }, out));
   }
   if (!found) return fail(Errc::kNotFound, "nothing is lent to that key");
+  return ok();
+}
+
+Status Tab::hold(Instant now, const crypto::PublicKey& origin, bool rests, Out& out) {
+  if (!started()) return fail(Errc::kUnavailable, "the node has not started");
+  const std::vector<object::ObjectId> grants = node_->grants_given_to(origin);
+  if (grants.empty()) return fail(Errc::kNotFound, "nothing is lent to that key");
+  for (const object::ObjectId& grant : grants) {
+    on_request(now, kOwnRequest, node::LeaseChangeRequest{grant.hex(), rests ? node::LeaseAction::kPause : node::LeaseAction::kResume}, out);
+  }
   return ok();
 }
 
@@ -322,8 +335,8 @@ void Tab::perform(Instant now, node::ConnectSocket& effect, Out&) {
 }
 
 void Tab::perform(Instant, node::OpenDash& effect, Out& out) { out.push(Reply{effect.request, false, kNotInATab}); }
-void Tab::perform(Instant, node::Answer& effect, Out& out) { out.push(Reply{effect.request, true, std::move(effect.json)}); }
-void Tab::perform(Instant, node::Refuse& effect, Out& out) { out.push(Reply{effect.request, false, effect.error.message}); }
+void Tab::perform(Instant, node::Answer& effect, Out& out) { if (effect.request != kOwnRequest) out.push(Reply{effect.request, true, std::move(effect.json)}); }
+void Tab::perform(Instant, node::Refuse& effect, Out& out) { if (effect.request != kOwnRequest) out.push(Reply{effect.request, false, effect.error.message}); }
 void Tab::perform(Instant, node::Trace& effect, Out& out) { out.push(Say{std::move(effect.text)}); }
 
 }  // namespace selvedge::tab

@@ -62,6 +62,9 @@ class Tab {
   /// Takes back whatever was lent to `origin`. Errors: kNotFound.
   Status take_back(Instant now, const crypto::PublicKey& origin, Out& out);
 
+  /// What was lent to `origin` rests, or goes on: nothing new is begun meanwhile, and what runs stands still. Errors: kNotFound.
+  Status hold(Instant now, const crypto::PublicKey& origin, bool rests, Out& out);
+
   /// A connection of the page to a node's door, which has to prove `peer`. Errors: kLimit, kExists.
   Status on_open(Instant now, uint64_t connection, const mesh::NodeKey& peer, Out& out);
   void on_packet(Instant now, uint64_t connection, Bytes packet, Out& out);

@@ -87,6 +87,20 @@ TEST(Tab, LendsWhatItsVisitorSignedAndNoMore) {
   ASSERT_EQ(browser.all<StopPrograms>().size(), 1u) << "whatever ran under it is stopped";
 }
 
+TEST(Tab, WhatIsLentCanRest) {
+  Browser browser;
+  const crypto::Ed25519Signer site(seed_of(3));
+  Tab::Out out;
+  EXPECT_EQ(browser.tab->hold(kNow, site.public_key(), true, out).code(), Errc::kNotFound);
+  ASSERT_TRUE(browser.lend(site.public_key()).ok());
+  ASSERT_TRUE(browser.tab->hold(kNow, site.public_key(), true, out).ok());
+  browser.take(out);
+  EXPECT_NE(browser.leases().find("paused"), std::string::npos) << browser.leases();
+  ASSERT_TRUE(browser.tab->hold(kNow, site.public_key(), false, out).ok());
+  browser.take(out);
+  EXPECT_NE(browser.leases().find("active"), std::string::npos) << browser.leases();
+}
+
 TEST(Tab, AConnectionHasToProveTheKeyThatWasMeant) {
   Browser browser;
   const crypto::Ed25519Signer meant(seed_of(5)), other(seed_of(6));

@@ -23,9 +23,10 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 <main><h1>A site</h1><p>Something to read.</p></main>
 <script type="module">
 import {{ EdgeNet }} from "{sdk}/sdk/edge.js";
-window.said = []; window.tasks = [];
+window.said = []; window.tasks = []; window.began = performance.now();
 try {{
   window.node = await EdgeNet.init({options});
+  window.readyAt = performance.now();
   window.state = "lent";
 }} catch (error) {{ window.state = error.name + ": " + error.message; }}
 </script></html>"""
@@ -36,7 +37,7 @@ class Site:
 
     def __init__(self, owner, doors, contribution="{}", falsify=None):
         options = (f'{{ siteId: "{owner}", siteName: "A site", relays: {json.dumps(doors)}, contribution: {contribution}, '
-                   'onTask: (t) => tasks.push({ ...t, fuel: String(t.fuel) }), onError: (e) => said.push(e.message) }')
+                   'onTask: (t) => { tasks.push({ ...t, fuel: String(t.fuel) }); if (t.state === "done") window.firstDone ??= performance.now(); }, onError: (e) => said.push(e.message), onLog: (t) => window.log?.push(t) }')
         page = PAGE.format(sdk="" if falsify else doors[0], options=options).encode()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -130,7 +131,8 @@ class Door(FabricTest):
             self.assertEqual(answer.status, 200, name)
             self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
             self.assertEqual(answer.headers["Content-Encoding"], "gzip")
-        self.assertEqual(self.say("GET", "/").status, 404)
+        self.assertIn("text/html", self.say("GET", "/").headers["Content-Type"])
+        self.assertEqual(self.say("GET", "/other").status, 404)
         self.assertEqual(self.say("GET", "/sdk/../node").status, 404)
         self.assertEqual(self.say("POST", "/node").status, 405)
 
@@ -235,6 +237,28 @@ class Tab(FabricTest):
         self.until("the end of the grant", lambda: self.granted(self.origin) == 0)
         self.until("the end", lambda: self.connected(self.origin) == 0)
         self.assertEqual(self.origin.ask("grant.list")["grants"][0]["state"], "revoked")
+
+    # req: G2
+    def test_a_page_for_newcomers(self):
+        self.fabric_with_door()
+        self.browser.fresh()
+        self.browser.go(url=f"{self.origin.ready['web']}/?relay={self.hosts[0].ready['web']}")
+        self.browser.click(name="Yes, lend it")
+        self.until("the tab's connections", lambda: self.js("window.node?.stats().doors ?? 0") == 2)
+        self.until("the grants", lambda: self.granted(self.origin) == 2)
+        self.expect(self.origin.run("run", guest("hello"), "--", "you"), 0, "2 owners agree")
+        self.browser.sees(text="done: exited")
+        self.assertEqual(self.browser.axe(), [])
+        self.browser.click(name="Pause")
+        self.until("the pause", lambda: self.js("node.stats().share") == 0)
+        self.browser.sees(text="0 %: paused")
+        self.browser.click(name="Resume")
+        self.until("the resumption", lambda: self.js("node.stats().share") > 0)
+        # Each thing that ends it does: here the panel's button, of the two that say so.
+        self.js("document.querySelector('selvedge-widget').shadowRoot.querySelector('#end').click()")
+        self.browser.sees(text="Ended. Nothing runs here any more.")
+        self.until("the end", lambda: self.granted(self.origin) == 1)
+        self.assertEqual(self.browser.troubles(), [])
 
     # req: G2
     def test_a_tab_and_a_machine_check_each_other(self):

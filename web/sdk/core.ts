@@ -6,7 +6,7 @@ import { NodeModule } from './module.js';
 import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type Ran, type Run, readRun, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeRan } from './wire.js';
 
 const REDIAL_MIN_MS = 500, REDIAL_MAX_MS = 30_000;
-const OUTCOMES = ['ok', 'trap', 'fuel', 'memory', 'output', 'forbidden', 'stopped', 'crashed', 'refused'];
+const OUTCOMES = ['exited', 'trap', 'fuel', 'memory', 'output', 'forbidden', 'stopped', 'crashed', 'refused'];
 const NONE = new Uint8Array();
 
 interface Lent { worker: Worker; running: Map<string, { run: Run; started: number; timer: ReturnType<typeof setTimeout> }>; permille: number; burstMs: number }
@@ -216,6 +216,8 @@ class Core {
     if (what.type === 'share') {
       this.#share = what.permille;
       for (const lent of this.#leases.values()) this.#tellPace(lent);
+    } else if (what.type === 'hold') {
+      this.#take(Input.hold, what.rests ? 1 : 0, this.#start.origin);
     } else if (what.type === 'ask') {
       this.#take(Input.request, what.id, writeAsk(what.method, what.params));
     } else if (what.type === 'end') {

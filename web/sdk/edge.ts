@@ -12,6 +12,7 @@ import { keyText, parseKey } from '../src/names.js';
 import { type Asked, consent, forget, Mark } from './consent.js';
 import { forgetIdentity, identity } from './identity.js';
 import { Throttle } from './throttle.js';
+import { createWidget, type WidgetOptions } from './widget.js';
 import type { Door, FromCore, StartCore, ToCore } from './wire.js';
 
 export interface Task { id: string; state: 'started' | 'done' | 'stopped'; outcome?: string; fuel?: bigint; ms?: number }
@@ -200,14 +201,16 @@ export class EdgeNode extends EventTarget {
     return { ...this.#stats, uptime: (performance.now() - this.#began) / 1000 };
   }
 
-  /** Nothing runs until resume(); what is lent stays lent. */
+  /** Nothing runs, and nothing new is taken, until resume(); what is lent stays lent. */
   pause(): void {
     this.#throttle.paused(true);
+    this.#send({ type: 'hold', rests: true });
     this.#tell();
   }
 
   resume(): void {
     this.#throttle.paused(false);
+    this.#send({ type: 'hold', rests: false });
     this.#tell();
   }
 
@@ -263,4 +266,7 @@ async function init(options: InitOptions): Promise<EdgeNode> {
   return node;
 }
 
-export const EdgeNet = { init, forgetConsent: forget, ConsentDenied };
+export const EdgeNet = {
+  init, forgetConsent: forget, ConsentDenied,
+  createWidget: (options: WidgetOptions & { node: EdgeNode }): (() => void) => createWidget(options.node, options),
+};

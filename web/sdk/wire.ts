@@ -3,7 +3,7 @@
 import { decodeFields, encodeFields, type FieldValue, parseDescription } from '../src/schema.js';
 import type { Bytes } from '../src/bytes.js';
 
-export const Input = { signed: 1, lend: 2, takeBack: 3, open: 4, packet: 5, closed: 6, ran: 7, stopped: 8, request: 9 } as const;
+export const Input = { signed: 1, lend: 2, takeBack: 3, open: 4, packet: 5, closed: 6, ran: 7, stopped: 8, request: 9, hold: 10 } as const;
 export const Told = { sign: 1, packet: 2, close: 3, run: 4, stop: 5, stopAll: 6, pace: 7, answer: 8, refusal: 9, say: 10, error: 11, key: 12 } as const;
 
 /** A program to be run; src/tab/abi.cc has the same fields. */
@@ -39,7 +39,7 @@ export interface StartCore {
   type: 'start'; module: string; runner: string; runnerModule: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; seconds: number;
   keys: CryptoKeyPair; owner: Bytes;
 }
-export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
+export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'hold'; rests: boolean } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
 export type FromCore =
   | { type: 'ready'; node: string; ms: number }
   | { type: 'connected'; doors: number }

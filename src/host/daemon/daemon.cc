@@ -552,7 +552,7 @@ void Daemon::print_ready() {
     std::printf("ready: node %s of owner %s listens at %s; socket %s\n", home_.node_key.c_str(), home_.owner_key.c_str(), address.c_str(),
                 home_.socket_path().c_str());
     if (dash_) std::printf("dashboard: %s/ (selvedge dash opens it)\n", dash.c_str());
-    if (!web.empty()) std::printf("browsers: %s/sdk/edge.js\n", web.c_str());
+    if (!web.empty()) std::printf("browsers: %s/ (and for other pages %s/sdk/edge.js)\n", web.c_str(), web.c_str());
     if (pkarr_relay_) std::printf("PKARR relay: %s/\n", relay.c_str());
   }
   std::fflush(stdout);

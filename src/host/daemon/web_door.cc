@@ -56,7 +56,7 @@ void WebDoor::on_request(const HttpRequest& request) {
     response.headers.emplace_back("Content-Encoding", "gzip");   // there is no browser that does not read it
     return server_->answer(request.id, std::move(response));
   }
-  server_->answer(request.id, {404, open_to_pages("text/plain; charset=utf-8"), "Here are /node, /sdk/edge.js, and /selvedge, a WebSocket for nodes.\n"});
+  server_->answer(request.id, {404, open_to_pages("text/plain; charset=utf-8"), "Here are / for people, /sdk/edge.js and /node for pages, and /selvedge, a WebSocket for nodes.\n"});
 }
 
 void WebDoor::take(UpgradedConnection connection, const std::string& from) {

@@ -1,7 +1,8 @@
 // WebDoor: where browsers come in, by HTTP at one TCP address.
 //
 // /selvedge is a WebSocket, inside which both sides prove their keys (mesh/secure_channel.h): to the wires it is one more way to a peer, and who comes
-// by it may do what the owner's grants say, as everywhere. /sdk/ is what a page needs to be a node, and /node says whom a page meets here. There is
+// by it may do what the owner's grants say, as everywhere. /sdk/ is what a page needs to be a node, / is such a
+// page, and /node says whom it meets here. There is
 // nothing else, and none of it is secret. Lives on the loop thread; owned by the wires.
 #pragma once
 

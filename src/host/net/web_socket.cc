@@ -1,6 +1,8 @@
 #include "host/net/web_socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nettle/sha1.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -95,6 +97,8 @@ struct WebSocket::Callbacks {
 WebSocket::WebSocket(Loop& loop, UpgradedConnection connection, size_t packet_bytes_max, Events events)
     : loop_(loop), connection_(std::move(connection)), events_(std::move(events)), heard_(loop.now()), timer_(loop, [this] { on_timer(); }),
       alive_(std::make_shared<WebSocket*>(this)) {
+  const int on = 1;   // packets are small and each is waited for
+  setsockopt(connection_.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const wslay_event_callbacks callbacks{&Callbacks::receive, &Callbacks::send, nullptr, nullptr, nullptr, nullptr, &Callbacks::message};
   CHECK(wslay_event_context_server_init(&context_, &callbacks, this) == 0);
   wslay_event_config_set_max_recv_msg_length(context_, packet_bytes_max);
