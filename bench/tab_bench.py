@@ -26,7 +26,7 @@ from tab_test import Site  # noqa: E402 pylint: disable=wrong-import-position
 QUICK = "--quick" in sys.argv
 ROUNDS, IDLE_SECONDS, FRAMES = (3, 3, 60) if QUICK else (25, 60, 600)
 TICKS = os.sysconf("SC_CLK_TCK")
-ANIMATION = """new Promise((resolve) => { const box = document.createElement('div'); box.style.cssText = 'width:80px;height:80px;background:#678;position:fixed;left:0;top:50%';
+ANIMATION = """new Promise((resolve) => { const box = document.createElement('div'); box.style.cssText = 'width:80px;height:80px;background:#678;position:fixed;left:0;top:50%%';
   document.body.append(box); const times = []; let last = performance.now(), n = 0;
   const frame = (now) => { times.push(now - last); last = now; box.style.transform = `translateX(${(n * 3) %% 600}px) rotate(${n}deg)`;
     if (++n < %d) requestAnimationFrame(frame); else { box.remove(); times.sort((a, b) => a - b); resolve(JSON.stringify([times[n >> 1], times[Math.floor(n * .99)], times[n - 1],

@@ -19,6 +19,8 @@ import browser
 import fabric
 from fabric import FabricTest, guest
 
+FETCHED_MAX = 520_000   # of all that a page needs, gzipped (docs/performance.md)
+
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A site</title>
 <main><h1>A site</h1><p>Something to read.</p></main>
 <script type="module">
@@ -126,11 +128,15 @@ class Door(FabricTest):
     def test_what_pages_are_given(self):
         about = json.loads(self.say("GET", "/node").content)
         self.assertEqual((about["node"], about["owner"]), (self.node_.key, self.node_.owner))
-        for name in ("edge.js", "core.js", "runner.js", "edge.classic.js", "node.wasm"):
+        fetched = 0
+        for name in ("edge.js", "core.js", "runner.js", "node.wasm", "runner.wasm", "edge.classic.js"):
             answer = self.say("GET", "/sdk/" + name)
+            fetched += len(answer.content) if name != "edge.classic.js" else 0
             self.assertEqual(answer.status, 200, name)
             self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
             self.assertEqual(answer.headers["Content-Encoding"], "gzip")
+        print(f"a page fetches {fetched} bytes, gzipped")
+        self.assertLess(fetched, FETCHED_MAX)
         self.assertIn("text/html", self.say("GET", "/").headers["Content-Type"])
         self.assertEqual(self.say("GET", "/other").status, 404)
         self.assertEqual(self.say("GET", "/sdk/../node").status, 404)

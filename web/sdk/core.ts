@@ -23,6 +23,7 @@ class Core {
   #connections = 0;
   #redial = new Map<string, number>();
   #leases = new Map<bigint, Lent>();
+  #spare: Worker | null = null;
   #share = 1000;
   #ending = false;
   #lent = false;
@@ -34,6 +35,7 @@ class Core {
   async run(): Promise<void> {
     const answer = await fetch(this.#start.module);
     if (!answer.ok) throw new Error(`the node cannot be fetched: ${answer.status} from ${this.#start.module}`);
+    this.#spare = this.#runner(); // ready before the first program comes
     const node = await NodeModule.load(answer, (kind, number, bytes) => this.#told(kind, number, bytes));
     this.#node = node;
     node.start(now(), crypto.getRandomValues(new Uint8Array(32)), this.#start.owner);
@@ -118,15 +120,21 @@ class Core {
 
   // ---- programs
 
+  #runner(): Worker {
+    const worker = workerFrom(this.#start.runner);
+    worker.postMessage({ type: 'begin', module: this.#start.runnerModule } satisfies ToRunner);
+    return worker;
+  }
+
   #lease(number: bigint): Lent {
     let lent = this.#leases.get(number);
     if (lent === undefined) {
-      const worker = workerFrom(this.#start.runner);
+      const worker = this.#spare ?? this.#runner();
+      this.#spare = null;
       lent = { worker, running: new Map(), permille: this.#start.cpuPermille, burstMs: 10 };
       worker.onmessage = ({ data }: MessageEvent<FromRunner>) => this.#ran(number, data.ran);
       worker.onerror = ({ message }) => this.#crashed(number, message);
       this.#leases.set(number, lent);
-      worker.postMessage({ type: 'begin', module: this.#start.runnerModule } satisfies ToRunner);
       this.#tellPace(lent);
     }
     return lent;
@@ -229,7 +237,8 @@ class Core {
   #close(): void {
     this.#ending = true;
     clearTimeout(this.#timer);
-    for (const number of [...this.#leases.keys()]) this.#leases.get(number)?.worker.terminate();
+    this.#spare?.terminate();
+    for (const { worker } of this.#leases.values()) worker.terminate();
     for (const socket of this.#sockets.values()) socket.close();
     tell({ type: 'ended' });
     close();
