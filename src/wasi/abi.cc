@@ -3,6 +3,7 @@
 // One run at a time: run_begin, any number of run_call and run_segment, run_end. Numbers that do not fit a result are in the board, which the page reads.
 // The counterpart on a machine is host/domain/runner/engine.cc; where the two divide the work differently, it is because calls cost more here.
 #if defined(__wasm__)
+#include "codec/dag.h"
 #include "codec/schema.h"
 #include "crypto/hash.h"
 #include "wasi/wasi_run.h"
@@ -137,6 +138,13 @@ __attribute__((export_name("run_output"))) const uint8_t* run_output() {
   board[1] = the_run.output.size();
   board[2] = uint32_t(the_run.calls->exit_code());
   return the_run.output.data();
+}
+
+/// The content id of these bytes, as a file; run_text shows it.
+__attribute__((export_name("run_content_id"))) void run_content_id(const uint8_t* bytes, size_t size) {
+  const auto file = codec::chunk_file(ByteView(bytes, size), [](const codec::Cid&, ByteView) { return ok(); });
+  CHECK(file.ok());   // a page's memory ends long before the largest file
+  the_run.message = file->root.text();
 }
 
 /// The commitment. Board: 0 to 3.

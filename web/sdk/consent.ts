@@ -7,11 +7,12 @@ export interface Asked {
   key: string;              // and as the network does
   cpuPercent: number;
   memoryMegabytes: number;
-  days: number;
+  ms: number;               // for how long
+  whole?: boolean;          // an earlier yes counts only if it reaches to the end of that
 }
 
-interface Remembered { key: string; yes: boolean; cpuPercent: number; memoryMegabytes: number; until: number }
-const REMEMBERED = 'selvedge.consent';
+interface Remembered { yes: boolean; cpuPercent: number; memoryMegabytes: number; until: number }
+const REMEMBERED = 'selvedge.consent.';
 const NO_DAYS = 30;
 
 const STYLE = `
@@ -59,8 +60,9 @@ function button(text: string, press: () => void, kind = ''): HTMLButtonElement {
 /** An answer that covers what is asked and is still good. */
 export function remembered(asked: Asked, now: number): boolean | null {
   try {
-    const kept = JSON.parse(localStorage.getItem(REMEMBERED) ?? 'null') as Remembered | null;
-    if (kept === null || kept.key !== asked.key || kept.until <= now) return null;
+    const kept = JSON.parse(localStorage.getItem(REMEMBERED + asked.key) ?? 'null') as Remembered | null;
+    if (kept === null || kept.until <= now) return null;
+    if (kept.yes && asked.whole && kept.until < now + asked.ms) return null;
     if (kept.yes && (kept.cpuPercent < asked.cpuPercent || kept.memoryMegabytes < asked.memoryMegabytes)) return null;
     return kept.yes;
   } catch {
@@ -68,14 +70,22 @@ export function remembered(asked: Asked, now: number): boolean | null {
   }
 }
 
+/** Every answer that was given on this page's origin. */
 export function forget(): void {
-  localStorage.removeItem(REMEMBERED);
+  for (const name of Object.keys(localStorage)) if (name.startsWith(REMEMBERED)) localStorage.removeItem(name);
+}
+
+const DAY_MS = 86_400_000, MINUTE_MS = 60_000;
+
+function duration(ms: number): string {
+  const [count, unit] = ms >= DAY_MS ? [Math.round(ms / DAY_MS), 'day'] : ms >= 90 * MINUTE_MS ? [Math.round(ms / (60 * MINUTE_MS)), 'hour'] : [Math.max(1, Math.round(ms / MINUTE_MS)), 'minute'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
 function remember(asked: Asked, yes: boolean, now: number): void {
-  const until = now + (yes ? asked.days : NO_DAYS) * 86_400_000;
-  const kept: Remembered = { key: asked.key, yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, until };
-  localStorage.setItem(REMEMBERED, JSON.stringify(kept));
+  const until = now + (yes ? asked.ms : NO_DAYS * DAY_MS);
+  const kept: Remembered = { yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, until };
+  localStorage.setItem(REMEMBERED + asked.key, JSON.stringify(kept));
 }
 
 /** Asks, unless it is known. */
@@ -95,7 +105,7 @@ export async function consent(asked: Asked): Promise<boolean> {
     const title = element('h2', `May ${asked.site} use a part of this device?`);
     title.id = 'asks';
     const terms = element('ul', '', element('li', `at most ${asked.cpuPercent} % of one processor core, less while you use the page, nothing on a low battery`),
-      element('li', `at most ${asked.memoryMegabytes} MB of memory`), element('li', `while this page is open, for ${asked.days} ${asked.days === 1 ? 'day' : 'days'}; you can stop at any time`));
+      element('li', `at most ${asked.memoryMegabytes} MB of memory`), element('li', `while this page is open, for ${duration(asked.ms)}; you can stop at any time`));
     const what = element('p', 'It would run calculations that their site needs, shut away from your files, this page and your other tabs. They learn nothing about you but the results.');
     const row = element('div', '', button('No', answer(false)), button('Yes, lend it', answer(true), 'yes'));
     row.className = 'row';

@@ -3,6 +3,7 @@
 import { type Bytes, fromUtf8, readBigEndian, toHex, utf8 } from '../src/bytes.js';
 import { keyText } from '../src/names.js';
 import { NodeModule } from './module.js';
+import { workerFrom } from './workers.js';
 import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type Ran, type Run, readRun, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeRan } from './wire.js';
 
 const REDIAL_MIN_MS = 500, REDIAL_MAX_MS = 30_000;
@@ -243,13 +244,6 @@ class Core {
     tell({ type: 'ended' });
     close();
   }
-}
-
-/** A worker of a script from wherever the page had it from. */
-function workerFrom(url: string): Worker {
-  const text = `import ${JSON.stringify(url)};`;
-  const blob = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-  return new Worker(blob, { type: 'module' });
 }
 
 let core: Core | null = null;

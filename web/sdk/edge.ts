@@ -13,6 +13,7 @@ import { type Asked, consent, forget, Mark } from './consent.js';
 import { forgetIdentity, identity } from './identity.js';
 import { Throttle } from './throttle.js';
 import { createWidget, type WidgetOptions } from './widget.js';
+import { workerFrom } from './workers.js';
 import type { Door, FromCore, StartCore, ToCore } from './wire.js';
 
 export interface Task { id: string; state: 'started' | 'done' | 'stopped'; outcome?: string; fuel?: bigint; ms?: number }
@@ -242,16 +243,11 @@ export class EdgeNode extends EventTarget {
   }
 }
 
-function workerFrom(url: string): Worker {
-  const blob = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }));
-  return new Worker(blob, { type: 'module' });
-}
-
 async function init(options: InitOptions): Promise<EdgeNode> {
   const { cpuLimit, memoryLimit, days } = { ...DEFAULTS, ...options.contribution };
   const asked: Asked = {
     site: options.siteName ?? location.host, key: keyText(parseKey(options.siteId)), cpuPercent: Math.round(Math.min(1, cpuLimit) * 100),
-    memoryMegabytes: Math.round(memoryLimit / (1 << 20)), days,
+    memoryMegabytes: Math.round(memoryLimit / (1 << 20)), ms: days * 86_400_000,
   };
   if (!(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
   const { list, origin } = await doors(options);

@@ -50,6 +50,7 @@ interface RunnerExports {
   run_call(i: number): number;
   run_segment(used: bigint, words: number, count: number): void;
   run_output(): number;
+  run_content_id(at: number, size: number): void;
   run_end(end: number, exitCode: number, fuel: bigint): void;
 }
 interface GuestExports {
@@ -151,6 +152,15 @@ export class Calls {
     const at = this.#exports.run_output();
     const [tooLarge, size, exitCode] = this.board();
     return { tooLarge: tooLarge !== 0n, exitCode: Number(exitCode) | 0, bytes: this.bytes(at, Number(size)) };
+  }
+
+  /** The name of content, as everywhere in the fabric. */
+  contentId(bytes: Uint8Array): string {
+    const at = this.#exports.run_alloc(Math.max(1, bytes.length));
+    new Uint8Array(this.#exports.memory.buffer).set(bytes, at >>> 0);
+    this.#exports.run_content_id(at, bytes.length);
+    this.#exports.run_free(at);
+    return this.#text(this.#exports.run_text());
   }
 
   end(end: number, exitCode: number, fuel: bigint): Uint8Array {
