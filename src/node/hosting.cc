@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/multibase.h"
+#include "crypto/hash.h"
 
 namespace selvedge::node {
 
@@ -218,6 +219,13 @@ void Hosting::reply(Turn& turn, uint64_t http, unsigned status, const std::strin
   turn.out.push(AnswerHttp{http, std::move(out)});
 }
 
+// Another service, or a newer version of this one, is another instance. Never 0.
+static uint64_t instance_of(const crypto::PublicKey& service, uint64_t serial) {
+  Bytes name = to_bytes(service);
+  append_u64(name, serial);
+  return load_u64(crypto::sha256(name).bytes.data()) | 1;
+}
+
 void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call) {
   const auto it = hosted_.find(service);
   if (it == hosted_.end() || !it->second.running) return reply(turn, id, 503, "The service is not here any more.");
@@ -238,6 +246,7 @@ void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service,
   std::sort(environment->begin(), environment->end());
   work::RunDomain run{core_.drbg.draw<work::TaskId>(), 0, {}, version.program.module, version.spec.args, std::move(environment).value(), call.body, version.program.files,
                       load_u64(core_.drbg.draw<object::Unique>().bytes.data()), version.spec.fuel_limit, version.spec.memory_bytes, kResponseBytesMax, kRequestWallMax};
+  run.service = instance_of(service, version.serial);
   const work::TaskId task = run.task;
   const object::ObjectId grant = version.grant;
   const Status started = workshop_.run_request(turn, grant, std::move(run));

@@ -78,6 +78,7 @@ Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   out.has_start = parsed.has_start;
   for (const FunctionPlan& plan : plans) out.needs_fresh_instance |= plan.changes_instance;
   out.has_entry = exports_function(parsed, "_start", {{}, {}});
+  out.serves = exports_function(parsed, kExportServe, {{}, {}});
   out.resumable = is_resumable(parsed);
   return out;
 }

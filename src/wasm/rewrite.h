@@ -47,6 +47,10 @@ constexpr const char* kExportSlotSet = "__sv_slot_set";
 /// () -> (): the program's start function, if it has one. Called after kExportBegin, metered like the rest.
 constexpr const char* kExportStart = "__sv_start";
 constexpr const char* kExportMemory = "__sv_memory";
+/// () -> (): what a service's program exports to answer the request that its environment and standard input are (guests/service.h). Such a program may
+/// have kExportInitialize in place of _start.
+constexpr const char* kExportServe = "selvedge_serve";
+constexpr const char* kExportInitialize = "_initialize";
 /// The one import that the rewriter adds: (i32 reason, i32 missing) -> i32 fuel granted. May throw to end the run.
 constexpr const char* kYieldModule = "__sv_host";
 constexpr const char* kYieldName = "yield";
@@ -94,6 +98,7 @@ struct Rewritten {
   bool has_start = false;           // kExportStart is there
   bool needs_fresh_instance = false;  // drops segments or writes to its table: no instance runs twice
   bool has_entry = false;           // exports _start: () -> (), so it can be run as a command
+  bool serves = false;              // exports kExportServe: an instance can answer one request after the other
   bool resumable = false;           // Asyncify was applied: its stack can be unwound and wound up again
 };
 

@@ -53,6 +53,8 @@ struct RunDomain {
   uint64_t output_bytes_max;
   Duration wall_max;
   Bytes resume{};             // the checkpoint to go on from, or empty
+  /// Of a service's request, whose result nobody compares; 0: a task. Where the module serves, the instance of this number stays for the next one.
+  uint64_t service = 0;
 };
 /// What a domain answered.
 struct DomainResult {

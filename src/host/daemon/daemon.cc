@@ -421,6 +421,7 @@ void Daemon::perform(node::StartTask& effect) {
   task.wall_max = run.wall_max;
   task.handle.bytes = run.lease_cap.bytes;
   task.resume = std::move(run.resume);
+  task.service = run.service;
   if (task.module->resumable) {
     task.on_checkpoint = [this, id = run.task, lease_cap = run.lease_cap](uint64_t fuel, Bytes state) {
       input([&](Instant now, node::Node::Out& out) { node_->on_domain_state(now, id, lease_cap, fuel, std::move(state), out); });

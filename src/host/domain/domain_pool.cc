@@ -45,7 +45,7 @@ DomainOutcome outcome(DomainEnd end, std::string message) {
 /// Why a task cannot be sent to a process, empty when it can.
 std::string refusal(const DomainTask& task) {
   if (task.module == nullptr) return "the task has no module";
-  if (!task.module->has_entry) return "the module exports no function _start: () -> (), so it cannot be run as a task";
+  if (!task.module->has_entry && !(task.service != 0 && task.module->serves)) return "the module exports no function _start: () -> (), so it cannot be run as a task";
   if (task.args.size() > kDomainArgsMax) return "more than " + std::to_string(kDomainArgsMax) + " arguments";
   for (const std::string& arg : task.args) {
     if (arg.size() > kDomainArgBytesMax || arg.find('\0') != std::string::npos) return "an argument is too long or holds a zero byte";
@@ -251,7 +251,7 @@ struct DomainPool::Impl {
         const wasm::Rewritten& module = *next.task.module;
         lease->runner->module = module.identity;
         lease->runner->process->send(domain::encode(
-            domain::ModuleFrame{module.identity, module.has_start, module.needs_fresh_instance, module.resumable, module.memory_pages_min, module.module}));
+            domain::ModuleFrame{module.identity, module.has_start, module.needs_fresh_instance, module.resumable, module.serves, module.memory_pages_min, module.module}));
       }
       begin(*lease->runner, std::move(next));
       return;
@@ -276,6 +276,7 @@ struct DomainPool::Impl {
     frame.fuel_limit = next.task.fuel_limit;
     frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;
     frame.output_bytes_max = next.task.output_bytes_max;
+    frame.service = next.task.service;
     frame.resume = std::move(next.task.resume);
     if (next.task.on_checkpoint) frame.checkpoint_ms = uint32_t(std::clamp<int64_t>(next.task.checkpoint_every.ms(), 1, kCheckpointMsMax));
     runner.started = loop.now();

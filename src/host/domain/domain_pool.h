@@ -47,6 +47,7 @@ struct DomainTask {
   uint64_t output_bytes_max = 1u << 20;
   Duration wall_max = seconds(60);
   DomainHandle handle;
+  uint64_t service = 0;                    // 0: a task; else a request of this service (frames.h)
   /// Called on the loop thread with the run's state as it goes on, if the module is resumable; at least so much time apart, and what a
   /// checkpoint costs stays below a twentieth of the time between two.
   std::function<void(uint64_t fuel, Bytes checkpoint)> on_checkpoint;

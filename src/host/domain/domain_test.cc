@@ -218,6 +218,54 @@ TEST_F(Domain, ForbiddenImportsAreNamedBeforeAnythingRuns) {
   EXPECT_NE(out.error().message.find("not provided to tasks"), std::string::npos) << out.error().message;
 }
 
+DomainTask request_of(std::shared_ptr<const wasm::Rewritten> module, uint64_t service, const std::string& path, std::string_view body = "") {
+  DomainTask task = task_of(std::move(module), {}, body);
+  task.environment = {"GREETING=hello", "PATH_INFO=" + path};
+  task.service = service;
+  return task;
+}
+
+// req: F3
+TEST_F(Domain, AServicesInstanceStaysBetweenItsRequestsAndForNobodyElses) {
+  const auto counter = guest("counter");
+  const auto count = [&](uint64_t service) { return to_string(run(1, request_of(counter, service, "/count")).output); };
+  const std::string head = "Status: 200\nContent-Type: text/plain\n\n";
+  EXPECT_EQ(count(7), head + "1\n");
+  EXPECT_EQ(count(7), head + "2\n");
+  EXPECT_EQ(to_string(run(1, request_of(counter, 7, "/echo", "a body")).output), head + "a body") << "each request has its own input";
+  EXPECT_EQ(to_string(run(1, request_of(counter, 7, "/echo", "another")).output), head + "another");
+  EXPECT_EQ(to_string(run(1, request_of(counter, 7, "/env")).output), head + "  hello\n") << "and its own variables";
+  EXPECT_EQ(count(7), head + "3\n");
+  EXPECT_EQ(count(8), head + "1\n") << "another service's memory is its own";
+  EXPECT_EQ(count(7), head + "1\n") << "and what stood before it is gone";
+  DomainTask with_file = request_of(counter, 7, "/file");
+  with_file.files = {{"page.html", to_bytes(view("a page"))}};
+  EXPECT_EQ(to_string(run(1, std::move(with_file)).output), head + "a page");
+  EXPECT_EQ(count(7), head + "2\n");
+}
+
+// req: F3
+TEST_F(Domain, AnInstanceThatWentWrongAnswersNobodyElse) {
+  const auto counter = guest("counter");
+  const auto count = [&] { return to_string(run(1, request_of(counter, 7, "/count")).output); };
+  const std::string first = "Status: 200\nContent-Type: text/plain\n\n1\n";
+  for (const char* path : {"/trap", "/exit", "/spin"}) {
+    (void)count();
+    DomainTask task = request_of(counter, 7, path);
+    task.fuel_limit = 50'000'000;
+    const DomainOutcome out = run(1, std::move(task));
+    EXPECT_EQ(out.end, path == std::string("/trap") ? DomainEnd::kTrapped : path == std::string("/exit") ? DomainEnd::kExited : DomainEnd::kOutOfFuel) << out.message;
+    EXPECT_TRUE(out.trace.is_zero()) << "a request is compared with nothing";
+    EXPECT_EQ(count(), first) << path;
+  }
+  EXPECT_EQ(run(1, task_of(counter)).end, DomainEnd::kRefused) << "it is no command";
+  // A command serves requests too, anew each time.
+  DomainTask page = request_of(guest("site"), 7, "/count");
+  const DomainOutcome once = run(1, page), twice = run(1, page);
+  EXPECT_EQ(to_string(once.output), to_string(twice.output));
+  EXPECT_NE(to_string(once.output).find("\n1\n"), std::string::npos);
+}
+
 TEST_F(Domain, ExitCodesAndTraps) {
   const auto trap = guest("trap");
   const DomainOutcome exit = run(1, task_of(trap, {"exit"}));

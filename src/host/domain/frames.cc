@@ -59,13 +59,13 @@ Bytes encode(const HelloFrame& frame) { return Out(FrameType::kHello).u32(frame.
 
 Bytes encode(const ModuleFrame& frame) {
   Out out(FrameType::kModule);
-  out.raw(frame.identity).u8(frame.has_start).u8(frame.needs_fresh_instance).u8(frame.resumable).u32(frame.pages_min).blob(frame.module);
+  out.raw(frame.identity).u8(frame.has_start).u8(frame.needs_fresh_instance).u8(frame.resumable).u8(frame.serves).u32(frame.pages_min).blob(frame.module);
   return out.done();
 }
 
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
-  out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max);
+  out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max).u64(frame.service);
   out.u32(frame.checkpoint_ms).texts(frame.args).texts(frame.environment).blob(frame.input).u32(uint32_t(frame.files.size()));
   for (const DomainFile& file : frame.files) out.blob(view(file.path)).blob(file.content);
   return out.blob(frame.resume).done();
@@ -104,6 +104,7 @@ Result<ModuleFrame> decode_module(ByteView body) {
   out.has_start = TRY(in.flag());
   out.needs_fresh_instance = TRY(in.flag());
   out.resumable = TRY(in.flag());
+  out.serves = TRY(in.flag());
   out.pages_min = TRY(in.u32());
   out.module = to_bytes(TRY(in.blob(kModuleBytesMax)));
   TRY(in.end());
@@ -118,6 +119,7 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.fuel_limit = TRY(in.u64());
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
+  out.service = TRY(in.u64());
   out.checkpoint_ms = TRY(in.u32());
   out.args = TRY(in.texts());
   out.environment = TRY(in.texts());

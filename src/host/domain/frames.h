@@ -54,6 +54,7 @@ struct ModuleFrame {
   bool has_start = false;
   bool needs_fresh_instance = false;
   bool resumable = false;
+  bool serves = false;
   uint32_t pages_min = 0;
   Bytes module;
 };
@@ -68,6 +69,7 @@ struct TaskFrame {
   uint64_t fuel_limit = 0;
   uint64_t memory_pages_max = 0;
   uint64_t output_bytes_max = 0;
+  uint64_t service = 0;        // 0: a task; else a request of this service, which has no trace, and whose instance stays where the module serves
   uint32_t checkpoint_ms = 0;  // at least so long between two of them; 0: none
   Bytes resume;                // the checkpoint to go on from; empty: from the start
 };

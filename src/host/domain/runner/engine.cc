@@ -52,10 +52,11 @@ struct Engine::Impl {
   BetweenSlices between;
   ModuleFrame module;
   JSObjectRef wasm_module = nullptr, exports = nullptr, memory_view = nullptr;  // protected from collection
-  JSObjectRef begin = nullptr, fuel_get = nullptr, fuel_set = nullptr, slot_get = nullptr, guest_start = nullptr, guest_main = nullptr;  // held by exports
+  JSObjectRef begin = nullptr, fuel_get = nullptr, fuel_set = nullptr, slot_get = nullptr, guest_start = nullptr, guest_main = nullptr, guest_serve = nullptr;  // held by exports
   Bytes image;  // the memory after instantiation, up to its last byte that is not zero
   int instances = 0;
   bool clean = false;  // memory and instance are as after instantiation
+  uint64_t standing = 0;  // the service whose requests this instance has answered so far, well; 0: none
 
   // The run in progress.
   std::unique_ptr<WasiRun> calls;
@@ -328,7 +329,9 @@ struct Engine::Impl {
     hold(exports, get_object(instance, "exports"));
     if (exports == nullptr) return fail(Errc::kInternal, "an instance without exports");
     guest_main = get_object(exports, "_start");
-    if (guest_main == nullptr) return fail(Errc::kGuest, "the module exports no _start, so it cannot be run as a task");
+    guest_serve = module.serves ? get_object(exports, wasm::kExportServe) : nullptr;
+    if (guest_main == nullptr && guest_serve != nullptr) guest_main = get_object(exports, wasm::kExportInitialize);
+    if (guest_main == nullptr && guest_serve == nullptr) return fail(Errc::kGuest, "the module exports no _start, so it cannot be run as a task");
     if (!metered) return ok();
     begin = get_object(exports, wasm::kExportBegin);
     fuel_get = get_object(exports, wasm::kExportFuelGet);
@@ -382,8 +385,29 @@ struct Engine::Impl {
     return false;
   }
 
+  /// One request: the first one of an instance after what the program does before any.
+  void serve(const TaskFrame& task, std::span<const JSValueRef> pages) {
+    if (standing == 0) {
+      if (!call(begin, pages)) return;
+      if (guest_start != nullptr && !call(guest_start, {})) return;
+      if (guest_main != nullptr && !call(guest_main, {})) return;
+    } else if (!call_with_bits(wasm::kExportFuelSet, std::nullopt, 0).ok()) {
+      stop_here(DomainEnd::kOutOfMemory, "the engine ran short");
+      return;
+    }
+    if (call(guest_serve, {})) standing = task.service;
+  }
+
+  void stop_here(DomainEnd how, std::string why) {
+    ended = true;
+    comparable = false;
+    end = how;
+    message = std::move(why);
+  }
+
   void execute(const TaskFrame& task) {
     const JSValueRef pages[] = {JSValueMakeNumber(context, double(std::min<uint64_t>(task.memory_pages_max, 65'536)))};
+    if (task.service != 0 && guest_serve != nullptr && module.pages_min <= task.memory_pages_max) return serve(task, pages);
     if (!call(begin, pages)) return;
     if (module.pages_min > task.memory_pages_max) {
       ended = true;
@@ -396,13 +420,7 @@ struct Engine::Impl {
       if (guest_start != nullptr && !call(guest_start, {})) return;
     } else {
       const Status resumed = take_up(task);
-      if (!resumed.ok()) {
-        ended = true;
-        comparable = false;
-        end = DomainEnd::kRefused;
-        message = resumed.error().message;
-        return;
-      }
+      if (!resumed.ok()) return stop_here(DomainEnd::kRefused, resumed.error().message);
     }
     in_main = true;
     run_main(!task.resume.empty());
@@ -521,7 +539,7 @@ struct Engine::Impl {
     return hash.finish();
   }
 
-  ResultFrame conclude() {
+  ResultFrame conclude(bool traced) {
     ResultFrame out;
     uint64_t used = fuel_used();
     if (comparable && used > fuel_limit) {
@@ -545,12 +563,12 @@ struct Engine::Impl {
     out.exit_code = end == DomainEnd::kExited ? calls->exit_code() : 0;
     out.fuel = used;
     out.memory_bytes = memory().size();
-    const crypto::Digest memory_hash = comparable ? memory_digest() : crypto::Digest();
-    out.comparable = comparable;
+    const crypto::Digest memory_hash = comparable && traced ? memory_digest() : crypto::Digest();
+    out.comparable = comparable && traced;
     out.reusable = comparable && instances < kInstancesMax;
     out.message = message;
     out.errors = calls->errors();
-    if (comparable) {
+    if (out.comparable) {
       out.trace = wasm::trace_commitment(chain, {out.end, out.exit_code, used, crypto::sha256(*output), memory_hash});
       out.segments = std::move(segments);
     }
@@ -605,6 +623,7 @@ void Engine::forget() {
   impl_->hold(impl_->exports, nullptr);
   impl_->hold(impl_->wasm_module, nullptr);
   impl_->clean = false;
+  impl_->standing = 0;
 }
 
 ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
@@ -615,7 +634,10 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
     refused.message = "no module was loaded";
     return refused;
   }
-  const Status reset = impl.reset();
+  // What stands is of one service and one lease; anything else begins anew.
+  const bool stands = task.service != 0 && impl.standing == task.service;
+  if (!stands) impl.standing = 0;
+  const Status reset = stands ? ok() : impl.reset();
   if (!reset.ok()) {
     refused.end = uint8_t(DomainEnd::kOutOfMemory);
     refused.message = "cannot reset the instance: " + reset.error().message;
@@ -647,13 +669,15 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   impl.calls = std::move(calls).value();
   impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, impl.calls->world(), crypto::sha256(impl.calls->input().input), task.seed});
   impl.clean = false;
+  const bool traced = task.service == 0;
   impl.execute(task);
-  return impl.conclude();
+  if (impl.ended) impl.standing = 0;   // whatever state it is in, nobody is answered from it
+  return impl.conclude(traced);
 }
 
 void Engine::prepare() {
   // A failure shows again, with its reason, when the next task runs.
-  if (impl_->exports != nullptr && !impl_->reset().ok()) impl_->clean = false;
+  if (impl_->exports != nullptr && impl_->standing == 0 && !impl_->reset().ok()) impl_->clean = false;
 }
 
 Status Engine::run_unmetered(const Bytes& module, const std::vector<std::string>& args) {

@@ -232,7 +232,7 @@ int batch() {
       std::printf("{\"refused\":\"%s\"}\n", errc_name(rewritten.code()));
       continue;
     }
-    const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
+    const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->serves, rewritten->memory_pages_min,
                              rewritten->module};
     (*engine)->forget();
     if (!(*engine)->load(module).ok()) {
@@ -270,7 +270,7 @@ int bench(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", rewritten.error().message.c_str());
     return 1;
   }
-  const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->memory_pages_min,
+  const ModuleFrame module{rewritten->identity, rewritten->has_start, rewritten->needs_fresh_instance, rewritten->resumable, rewritten->serves, rewritten->memory_pages_min,
                            rewritten->module};
   const int rounds = std::max(1, std::atoi(argv[3]));
   std::vector<std::string> args = {"program"};
