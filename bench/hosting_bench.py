@@ -17,7 +17,7 @@ from fabric import FabricTest
 
 QUICK = "--quick" in sys.argv
 ROUNDS, SECONDS = (1, 0.5) if QUICK else (5, 2.0)
-SITE = os.path.join(os.environ.get("SELVEDGE_GUESTS", ""), "site.wasm")
+GUESTS = os.environ.get("SELVEDGE_GUESTS", "")
 BODY = b"hello from a service\n"
 
 
@@ -72,39 +72,46 @@ def cpu_seconds(node):
     return total
 
 
-async def measure(fabric):
-    origin, (host,) = fabric.fabric(hosts=1)
-    shop = json.loads(origin.run("--json", "deploy", "shop", SITE).stdout)
+async def measure(fabrics):
+    # Each on a machine of its own: a lease has one process, and the two programs would take turns in it.
+    shops = {}
+    for (name, program), fabric in zip({"a program each": "site", "an instance that stays": "counter"}.items(), fabrics):
+        origin, (host,) = fabric.fabric(hosts=1)
+        shops[name] = (json.loads(origin.run("--json", "deploy", program, os.path.join(GUESTS, program + ".wasm")).stdout), host, origin)
     server = await asyncio.start_server(native, "127.0.0.1", 0)
     target = "%s:%d" % server.sockets[0].getsockname()[:2]
     plain = json.loads(host.run("--json", "service", "expose", "plain", "--target", target, "--for", "public").stdout)
     at = {"native, directly": target}
-    for name, address, words in (("native, exposed", plain["address"], ["--at", host.key]), ("hosted program", shop["address"], [])):
-        at[name] = fabric.proxy(origin, address, *words)
+    at["native, exposed"] = fabric.proxy(origin, plain["address"], "--at", host.key)
+    for name, (shop, _, owner) in shops.items():
+        at[name] = fabric.proxy(owner, shop["address"])
     results = {}
     try:
         for _ in range(ROUNDS):
             for clients in (1, 8):
                 for name, where in at.items():
-                    before = cpu_seconds(host)
+                    machine = shops[name][1] if name in shops else host
+                    before = cpu_seconds(machine)
                     rate, median, last = await load(where, clients)
-                    spent = (cpu_seconds(host) - before) / max(rate * SECONDS, 1) * 1e6
+                    spent = (cpu_seconds(machine) - before) / max(rate * SECONDS, 1) * 1e6
                     results.setdefault((clients, name), []).append((rate, median, last, spent))
     finally:
         server.close()
-    print(f"{'clients':>7}  {'what answers':18} {'requests/s':>11} {'median ms':>10} {'p99 ms':>8} {'host CPU us/request':>20}")
+    print(f"{'clients':>7}  {'what answers':22} {'requests/s':>11} {'median ms':>10} {'p99 ms':>8} {'host CPU us/request':>20}")
     for (clients, name), rows in results.items():
         rate, median, last, spent = (statistics.median(column) for column in zip(*rows))
-        print(f"{clients:>7}  {name:18} {rate:>11.0f} {median:>10.2f} {last:>8.2f} {spent:>20.0f}")
+        print(f"{clients:>7}  {name:22} {rate:>11.0f} {median:>10.2f} {last:>8.2f} {spent:>20.0f}")
 
 
 def main():
-    fabric = Fabric()
-    fabric.setUp()
+    fabrics = [Fabric(), Fabric()]
+    for fabric in fabrics:
+        fabric.setUp()
     try:
-        asyncio.run(measure(fabric))
+        asyncio.run(measure(fabrics))
     finally:
-        fabric.tearDown()
+        for fabric in fabrics:
+            fabric.tearDown()
 
 
 main()

@@ -28,7 +28,7 @@ void show_run(Terminal& terminal, ProgressBar& bar, const Json& progress) {
   bar.show(progress.at("tasks_done").number(), progress.at("tasks_total").number(), remark);
 }
 
-Result<node::FileName> module_file(const std::string& path) {
+Result<node::FileName> module_file(const std::string& path, bool serves) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return fail(Errc::kNotFound, "there is no program " + path);
   if (!S_ISREG(info.st_mode)) return fail(Errc::kInvalid, path + " is not a file; a program is a WebAssembly module (.wasm)");
@@ -37,7 +37,7 @@ Result<node::FileName> module_file(const std::string& path) {
   const Bytes bytes = TRY(read_whole(path, limits.module_bytes_max));
   const Result<wasm::Rewritten> checked = wasm::rewrite(bytes, limits);
   if (!checked.ok()) return fail(checked.error().code, path + " cannot run in the fabric: " + checked.error().message);
-  if (!checked->has_entry) return fail(Errc::kInvalid, path + " has no _start to begin at; compile it as a command, for wasm32-wasi");
+  if (!checked->has_entry && !(serves && checked->serves)) return fail(Errc::kInvalid, path + " has no _start to begin at; compile it as a command, for wasm32-wasi");
   return node::FileName{TRY(absolute_path(path)), std::filesystem::path(path).filename().string(), uint64_t(info.st_size)};
 }
 
@@ -83,11 +83,11 @@ Result<bool> is_bundle_file(const std::string& path) {
 
 }  // namespace
 
-Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch) {
+Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch, bool serves) {
   node::RunRequest request;
   if (TRY(is_bundle_file(options.module))) TRY(add_bundle(options, scratch, request));
   else if (!options.entry.empty()) return fail(Errc::kInvalid, options.module + " is no bundle, so it has no entries");
-  else request.module = TRY(module_file(options.module));
+  else request.module = TRY(module_file(options.module, serves));
   request.args = options.args;
   request.verify = options.verify;
   request.zone = options.zone;

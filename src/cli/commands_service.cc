@@ -116,7 +116,7 @@ CommandResult run_deploy(World& world, const DeployOptions& options) {
   const Interrupt interrupt;
   const auto client = TRY(Client::connect(world.home, &interrupt));
   const ScratchDir scratch = TRY(scratch_in_home(world.home, "deploy-"));
-  const node::RunRequest program = TRY(program_request(options.run, scratch.path()));
+  const node::RunRequest program = TRY(program_request(options.run, scratch.path(), true));
   if (!program.file_cids.empty()) return fail(Errc::kInvalid, "a service's files are named by their paths");
   node::DeployRequest request;
   request.name = options.name;

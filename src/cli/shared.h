@@ -21,9 +21,10 @@ Result<std::string> device_request_text(const host::Home& home);
 Status copy_to_output(Terminal& terminal, const std::string& path);
 /// The named file as a program to run: its absolute path, size, and base name. The module is checked as hosts will check
 /// it. Errors: kNotFound, kIo, or what wasm::rewrite returned.
-Result<node::FileName> module_file(const std::string& path);
+/// `serves`: it may be a service's program, which answers requests and is no command.
+Result<node::FileName> module_file(const std::string& path, bool serves = false);
 /// A program, its files and its settings as a person named them; folders become archives in `scratch`. Errors: kInvalid, kNotFound, kIo, kLimit.
-Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch);
+Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch, bool serves = false);
 /// "in 59 min 3 s", "2 h 0 min ago".
 std::string when(uint64_t unix_seconds);
 /// Makes a folder and those above it. Errors: kIo.

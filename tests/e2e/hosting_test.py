@@ -66,6 +66,31 @@ class Hosting(FabricTest):
         self.assertIn("shop", hosts[0].run("service", "list").stdout.decode())
         self.assertIn("All is as wanted", origin.run("service", "why", "shop").stdout.decode())
 
+    # req: F3
+    def test_an_instance_that_stays_remembers_until_it_breaks(self):
+        origin, hosts = self.fabric(hosts=1)
+        page = self.path("pages/page.html", b"<h1>page</h1>")
+        shop = self.deploy(origin, "--file", page, "--env", "GREETING=hi", "--fuel", "200000000", program=os.path.join(GUESTS, "counter.wasm"))
+        at = self.proxy(origin, shop["address"])
+        count = lambda: self.say(at, "GET", "/count").content
+        self.assertEqual([count() for _ in range(3)], [b"1\n", b"2\n", b"3\n"])
+        self.assertEqual(self.say(at, "POST", "/echo", b"x" * 300_000).content, b"x" * 300_000)
+        self.assertEqual(self.say(at, "GET", "/env", X_Thing="one").content.decode(), f"{shop['address'][9:]} one hi\n")
+        self.assertEqual([self.say(at, "GET", "/file").content for _ in range(2)], [b"<h1>page</h1>"] * 2)
+        self.assertEqual(self.say(at, "GET", "/nothing").status, 404)
+        self.assertEqual(count(), b"4\n")
+        for path, status in (("/trap", 502), ("/spin", 504)):
+            self.assertEqual(self.say(at, "GET", path).status, status)
+            self.assertEqual([count() for _ in range(2)], [b"1\n", b"2\n"])
+        # A newer version is another instance; and what a task does there, it does in a process of its own.
+        self.deploy(origin, "--env", "GREETING=ho", program=os.path.join(GUESTS, "counter.wasm"))
+        self.until("the newer version", lambda: self.say(at, "GET", "/env").content.endswith(b" ho\n"))
+        self.assertEqual(count(), b"1\n")
+        self.expect(origin.run("run", os.path.join(GUESTS, "hello.wasm"), "--verify", "1"), 0)
+        self.expect(origin.run("run", os.path.join(GUESTS, "counter.wasm"), "--verify", "1"), INVALID, "no _start")
+        self.assertIn(count(), (b"1\n", b"2\n"))
+        self.assertEqual(self.deployed(origin)["machines"][0]["stage"], "serving")
+
     # req: F2
     def test_a_program_that_fails_is_an_error_of_http_and_no_more(self):
         origin, hosts = self.fabric(hosts=1)
