@@ -127,8 +127,7 @@ struct Engine::Impl {
 
   // --- what the guest can call -----------------------------------------------------------------------------------
 
-  static JSValueRef on_yield(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[],
-                             JSValueRef* exception) {
+  static JSValueRef on_yield(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[], JSValueRef* exception) {
     Impl& self = *of(ctx);
     const auto reason = wasm::YieldReason(count > 0 ? uint32_t(JSValueToNumber(ctx, args[0], nullptr)) : 0);
     if (reason == wasm::YieldReason::kDepth) {
@@ -412,8 +411,7 @@ struct Engine::Impl {
     if (module.pages_min > task.memory_pages_max) {
       ended = true;
       end = DomainEnd::kOutOfMemory;
-      message = "the module starts with " + std::to_string(module.pages_min) + " pages of memory; the task allows " +
-                std::to_string(task.memory_pages_max);
+      message = "the module starts with " + std::to_string(module.pages_min) + " pages of memory; the task allows " + std::to_string(task.memory_pages_max);
       return;
     }
     if (task.resume.empty()) {
