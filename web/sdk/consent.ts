@@ -57,17 +57,25 @@ function button(text: string, press: () => void, kind = ''): HTMLButtonElement {
   return out;
 }
 
-/** An answer that covers what is asked and is still good. */
-export function remembered(asked: Asked, now: number): boolean | null {
+function kept(asked: Asked, now: number): Remembered | null {
   try {
-    const kept = JSON.parse(localStorage.getItem(REMEMBERED + asked.key) ?? 'null') as Remembered | null;
-    if (kept === null || kept.until <= now) return null;
-    if (kept.yes && asked.whole && kept.until < now + asked.ms) return null;
-    if (kept.yes && (kept.cpuPercent < asked.cpuPercent || kept.memoryMegabytes < asked.memoryMegabytes)) return null;
-    return kept.yes;
+    const answer = JSON.parse(localStorage.getItem(REMEMBERED + asked.key) ?? 'null') as Remembered | null;
+    if (answer === null || answer.until <= now) return null;
+    if (answer.yes && asked.whole && answer.until < now + asked.ms) return null;
+    if (answer.yes && (answer.cpuPercent < asked.cpuPercent || answer.memoryMegabytes < asked.memoryMegabytes)) return null;
+    return answer;
   } catch {
     return null;
   }
+}
+
+/** An answer that covers what is asked and is still good. */
+export const remembered = (asked: Asked, now: number): boolean | null => kept(asked, now)?.yes ?? null;
+
+/** When what was agreed to ends, Unix milliseconds; 0: nothing was. */
+export function agreedUntil(asked: Asked): number {
+  const answer = kept(asked, Date.now());
+  return answer?.yes ? answer.until : 0;
 }
 
 /** Every answer that was given on this page's origin. */
@@ -84,8 +92,8 @@ function duration(ms: number): string {
 
 function remember(asked: Asked, yes: boolean, now: number): void {
   const until = now + (yes ? asked.ms : NO_DAYS * DAY_MS);
-  const kept: Remembered = { yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, until };
-  localStorage.setItem(REMEMBERED + asked.key, JSON.stringify(kept));
+  const answer: Remembered = { yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, until };
+  localStorage.setItem(REMEMBERED + asked.key, JSON.stringify(answer));
 }
 
 /** Asks, unless it is known. */

@@ -9,6 +9,7 @@ import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type Ra
 const REDIAL_MIN_MS = 500, REDIAL_MAX_MS = 30_000;
 const OUTCOMES = ['exited', 'trap', 'fuel', 'memory', 'output', 'forbidden', 'stopped', 'crashed', 'refused'];
 const NONE = new Uint8Array();
+const LENT_SECONDS = 3600, LENT_AGAIN_BEFORE = 600;
 
 interface Lent { worker: Worker; running: Map<string, { run: Run; started: number; timer: ReturnType<typeof setTimeout> }>; permille: number; burstMs: number }
 
@@ -92,8 +93,17 @@ class Core {
     this.#take(Input.signed, number, signature);
     if (this.#lent) return;
     this.#lent = true; // the first signature is under the node's record, and with it the node has started
-    this.#take(Input.lend, 0, writeConsent(this.#start.origin, this.#start.cpuPermille, this.#start.memoryBytes, this.#start.seconds));
+    this.#lend();
     for (const door of this.#start.doors) this.#dial(door.url, door.node);
+  }
+
+  /** Lends for an hour at most and again before that is over: a page that is closed says nothing, and what it lent should not be waited for. */
+  #lend(): void {
+    const { origin, cpuPermille, memoryBytes, until } = this.#start;
+    const left = Math.floor((until - Date.now()) / 1000);
+    if (left <= 0) return this.take({ type: 'end' });
+    this.#take(Input.lend, 0, writeConsent(origin, cpuPermille, memoryBytes, Math.min(left, LENT_SECONDS)));
+    setTimeout(() => this.#ending || this.#lend(), Math.min(left, LENT_SECONDS - LENT_AGAIN_BEFORE) * 1000);
   }
 
   // ---- connections

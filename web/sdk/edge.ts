@@ -9,7 +9,7 @@
 
 import type { Bytes } from '../src/bytes.js';
 import { keyText, parseKey } from '../src/names.js';
-import { type Asked, consent, forget, Mark } from './consent.js';
+import { agreedUntil, type Asked, consent, forget, Mark } from './consent.js';
 import { forgetIdentity, identity } from './identity.js';
 import { Throttle } from './throttle.js';
 import { createWidget, type WidgetOptions } from './widget.js';
@@ -255,7 +255,7 @@ async function init(options: InitOptions): Promise<EdgeNode> {
   const url = (name: string): string => new URL(name, BASE).href;
   const start: StartCore = {
     type: 'start', module: url('node.wasm'), runner: url('runner.js'), runnerModule: url('runner.wasm'), doors: list, origin, cpuPermille: asked.cpuPercent * 10,
-    memoryBytes: memoryLimit, seconds: Math.min(days, 1) * 86_400, keys, owner,
+    memoryBytes: memoryLimit, until: agreedUntil(asked), keys, owner,
   };
   const node = new EdgeNode(options, workerFrom(url('core.js')), start);
   await node.ready;

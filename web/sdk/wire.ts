@@ -36,7 +36,7 @@ export const writeAsk = (method: string, params: Bytes): Bytes => encodeFields({
 
 export interface Door { url: string; node: Bytes }
 export interface StartCore {
-  type: 'start'; module: string; runner: string; runnerModule: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; seconds: number;
+  type: 'start'; module: string; runner: string; runnerModule: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; until: number;
   keys: CryptoKeyPair; owner: Bytes;
 }
 export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'hold'; rests: boolean } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
