@@ -13,6 +13,9 @@ void sv_handle(void) {
     for (size_t got; (got = sv_read(piece, sizeof piece)) > 0;) sv_write(piece, got);
   } else if (strcmp(path, "/env") == 0) {
     sv_printf("%s %s %s\n", sv_variable("SERVER_NAME"), sv_variable("HTTP_X_THING"), sv_variable("GREETING"));
+  } else if (strcmp(path, "/say") == 0) {
+    fprintf(stderr, "somebody said %s\n", sv_variable("QUERY_STRING"));
+    sv_printf("said\n");
   } else if (strcmp(path, "/trap") == 0) {
     __builtin_trap();
   } else if (strcmp(path, "/spin") == 0) {

@@ -43,6 +43,12 @@ void add_service_verbs(CLI::App& app, Verb& chosen) {
   add_named("remove", "Have no machine run it any more, for good.", run_service_remove);
   add_named("why", "How far a deployed service is, machine by machine, and why something is not as wanted.", run_service_why);
 
+  const auto logs_options = std::make_shared<ServiceLogsOptions>();
+  CLI::App* logs = add_verb(*service, chosen, "logs", "What a deployed service's programs wrote to standard error, on all machines, and why requests failed.",
+                            "  selvedge service logs shop\n  selvedge service logs shop -f         until Ctrl-C\n", verb_of(logs_options, run_service_logs));
+  logs->add_option("NAME", logs_options->name, "as it was deployed")->required();
+  logs->add_flag("-f,--follow", logs_options->follow, "go on with what comes");
+
   const auto proxy_options = std::make_shared<ProxyOptions>();
   CLI::App* proxy = add_verb(app, chosen, "proxy", "Listen here for ordinary programs, and connect each of their connections to a service, which proves its key first.",
                              "  selvedge proxy --listen 127.0.0.1:8080 fabric://gm9xk...5fo --at selvedge1...\n"

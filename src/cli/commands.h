@@ -52,6 +52,10 @@ struct ExposeOptions {
 struct ServiceNameOptions {
   std::string name;
 };
+struct ServiceLogsOptions {
+  std::string name;
+  bool follow = false;
+};
 struct ProxyOptions {
   std::string address;
   std::string listen = "127.0.0.1:0";
@@ -333,6 +337,7 @@ CommandResult run_service_suspend(World& world, const ServiceNameOptions& option
 CommandResult run_service_resume(World& world, const ServiceNameOptions& options);
 CommandResult run_service_remove(World& world, const ServiceNameOptions& options);
 CommandResult run_service_why(World& world, const ServiceNameOptions& options);
+CommandResult run_service_logs(World& world, const ServiceLogsOptions& options);
 CommandResult run_proxy(World& world, const ProxyOptions& options);
 CommandResult run_curl(World& world, const ProxyOptions& options);
 CommandResult run_peer_find(World& world, const FindOptions& options);

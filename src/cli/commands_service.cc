@@ -166,6 +166,32 @@ CommandResult run_service_remove(World& world, const ServiceNameOptions& options
   return change_deployment(world, node::RemoveServiceRequest{options.name}, options.name + " is wanted no longer; machines that run it are told.");
 }
 
+static std::string time_of_ms(uint64_t ms) {
+  return fmt::format("{:02}:{:02}:{:02}.{:03}", ms / 3'600'000 % 24, ms / 60'000 % 60, ms / 1000 % 60, ms % 1000);
+}
+
+CommandResult run_service_logs(World& world, const ServiceLogsOptions& options) {
+  const Interrupt interrupt;
+  const auto client = TRY(Client::connect(world.home, &interrupt));
+  constexpr int kLookEveryMs = 500;
+  for (uint64_t after = 0;;) {
+    const Json answer = TRY(client->ask_json(node::ServiceLogsRequest{options.name, after}));
+    const auto logs = TRY(read_answer<node::ServiceLogsAnswer>(answer));
+    for (size_t i = 0; i < logs.lines.size(); ++i) {
+      const node::ServiceLogsAnswer::Line& line = logs.lines[i];
+      world.terminal.record(answer.at("lines").item(i).dump());
+      world.terminal.line(fmt::format("{}  {}  {}", time_of_ms(line.at_ms), line.node.brief(), printable(line.text)));
+      after = line.number;
+    }
+    if (!options.follow) {
+      if (after == 0) world.terminal.remark("Nothing yet: what its programs write to standard error is here two seconds later.");
+      return kExitOk;
+    }
+    TRY(world.terminal.finish());
+    if (!interrupt.pause(kLookEveryMs).ok()) return kExitOk;
+  }
+}
+
 CommandResult run_service_why(World& world, const ServiceNameOptions& options) {
   const auto client = TRY(Client::connect(world.home, nullptr));
   const Json answer = TRY(client->ask_json(node::ServiceListRequest{}));

@@ -139,6 +139,26 @@ struct RemoveServiceRequest {
   std::string name;
   template <class V> void visit(V& v) { v("name", name); }
 };
+/// What the programs of a deployed service wrote to standard error, on all machines, as far as it is kept here: in memory, the newest lines.
+struct ServiceLogsAnswer {
+  struct Line {
+    uint64_t number = 0;           // from 1, by when it came here
+    uint64_t at_ms = 0;            // Unix milliseconds, by the machine's clock
+    crypto::PublicKey node;
+    std::string text;
+    template <class V> void visit(V& v) { v("number", number); v("at_ms", at_ms); v("node", node); v("text", text); }
+  };
+  std::vector<Line> lines;
+  uint64_t next = 1;               // number of the line that comes next
+  template <class V> void visit(V& v) { v("lines", lines); v("next", next); }
+};
+struct ServiceLogsRequest {
+  static constexpr const char* kMethod = "service.logs";
+  using Answer = ServiceLogsAnswer;
+  std::string name;
+  uint64_t after = 0;              // only lines with later numbers
+  template <class V> void visit(V& v) { v("name", name); v("after", after); }
+};
 struct ServiceListRequest {
   static constexpr const char* kMethod = "service.list";
   using Answer = ServiceListAnswer;

@@ -24,6 +24,17 @@ Status Authority::add_received(object::Signed<object::Grant> grant) {
   return ok();
 }
 
+std::vector<object::Signed<object::Grant>> Authority::drop_ended(Instant now) {
+  std::vector<object::Signed<object::Grant>> out;
+  std::erase_if(received_, [&](const auto& each) {
+    const object::Grant& grant = each.second.body;
+    if (grant.classes != object::kCompute || grant.expires + kEndedGrantKeptSeconds > now.unix_seconds()) return false;
+    out.push_back(each.second);
+    return true;
+  });
+  return out;
+}
+
 Status Authority::add_policy(object::Signed<object::ZonePolicy> policy) {
   auto it = policies_.find(policy.body.zone);
   if (it == policies_.end() && policies_.size() >= kPoliciesMax) return fail(Errc::kLimit, "too many zones are known");

@@ -14,6 +14,8 @@ namespace selvedge::node {
 
 constexpr size_t kGrantsMax = 4096;
 constexpr size_t kGrantsPerOwnerMax = 64;
+/// A received grant is known for so long after its end, so that what still asks is told why not.
+constexpr uint64_t kEndedGrantKeptSeconds = 3600;
 constexpr size_t kPoliciesMax = 4096;
 constexpr size_t kHeadsMax = 4096;
 
@@ -32,6 +34,8 @@ class Authority {
   Status add_given(object::Signed<object::Grant> grant);
   /// A grant that another machine's owner gave to this node's owner. Errors: kUnauthorized, kLimit.
   Status add_received(object::Signed<object::Grant> grant);
+  /// Forgets grants to compute that ended a while ago, and names them: machines that come and go leave many.
+  std::vector<object::Signed<object::Grant>> drop_ended(Instant now);
   /// Keeps the policy with the highest serial of each zone. Errors: kUnauthorized, kLimit, kExists (an older one).
   Status add_policy(object::Signed<object::ZonePolicy> policy);
   /// Keeps the newest statement of each owner. The caller has seen that its issuer speaks for that owner. Errors: kLimit, kExists.

@@ -149,6 +149,7 @@ Result<DeploymentInfo> Deployer::remove(Turn& turn, const RemoveServiceRequest& 
 // ---- what is seen
 
 void Deployer::on_message(Turn& turn, const NodeKey& from, const HostingMessages::Message& message) {
+  if (const auto* log = std::get_if<ServiceLog>(&message)) return on_log(from, *log);
   const auto* state = std::get_if<ServiceState>(&message);
   if (state == nullptr || state->stage > uint8_t(work::InstanceStage::kLast) || core_.sessions.find(from) == nullptr) return;
   const auto known = placements_.find({state->service, from});
@@ -171,6 +172,29 @@ void Deployer::on_message(Turn& turn, const NodeKey& from, const HostingMessages
   placement.due = placement.stage == work::InstanceStage::kServing ? Instant::never()
                   : turn.now + (placement.stage == work::InstanceStage::kRefused ? kPlaceRest : kPlaceGatherMax);
   refresh(turn);
+}
+
+void Deployer::on_log(const NodeKey& from, const ServiceLog& log) {
+  if (!intents_.contains(log.service) || !placements_.contains({log.service, from}) || log.lines.size() > kLogLinesPerMessageMax) return;
+  Log& kept = logs_[log.service];
+  const auto add = [&](uint64_t at_ms, std::string text) {
+    kept.lines.push_back({kept.next++, at_ms, from, std::move(text)});
+    if (kept.lines.size() > kServiceLogLinesMax) kept.lines.pop_front();
+  };
+  for (const LogLine& line : log.lines) add(line.at_ms, line.text.substr(0, kLogLineBytesMax));
+  if (log.left_out > 0) add(log.lines.empty() ? 0 : log.lines.back().at_ms, std::to_string(log.left_out) + " more lines were left out");
+}
+
+Result<ServiceLogsAnswer> Deployer::logs(const ServiceLogsRequest& request) const {
+  const crypto::PublicKey service = TRY(named(request.name));
+  ServiceLogsAnswer out;
+  const auto kept = logs_.find(service);
+  if (kept == logs_.end()) return out;
+  out.next = kept->second.next;
+  for (const ServiceLogsAnswer::Line& line : kept->second.lines) {
+    if (line.number > request.after) out.lines.push_back(line);
+  }
+  return out;
 }
 
 void Deployer::on_peer_down(const NodeKey& peer) {
@@ -294,6 +318,7 @@ void Deployer::forget_removed(Turn& turn) {
   }
   for (const crypto::PublicKey& service : over) {
     intents_.erase(service);
+    logs_.erase(service);
     core_.erase_record(turn, Record::kIntent, service, [](Turn&, const Status&) {});
   }
 }

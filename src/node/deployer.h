@@ -4,6 +4,7 @@
 // to do, and it is done: a program offered as for a task, with what the service signs for that machine for an hour; renewed while it is wanted.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@
 namespace selvedge::node {
 
 constexpr size_t kIntentsMax = 256;
+/// What is kept here of what its machines' programs wrote, for each service.
+constexpr size_t kServiceLogLinesMax = 2000;
 constexpr uint64_t kRequestFuelDefault = 2'000'000'000;
 /// A machine that has not answered, or has not got the program, by then counts as having refused.
 constexpr Duration kPlaceAnswerMax = seconds(15), kPlaceGatherMax = seconds(120);
@@ -57,6 +60,8 @@ class Deployer {
   Result<DeploymentInfo> scale(Turn& turn, const ScaleRequest& request);
   Result<DeploymentInfo> suspend(Turn& turn, const SuspendRequest& request);
   Result<DeploymentInfo> remove(Turn& turn, const RemoveServiceRequest& request);
+  /// Errors: kNotFound.
+  Result<ServiceLogsAnswer> logs(const ServiceLogsRequest& request) const;
   std::vector<DeploymentInfo> list(Instant now) const;
   /// Which machines run it now, in whatever version.
   std::vector<NodeKey> machines_of(const crypto::PublicKey& service) const;
@@ -79,6 +84,11 @@ class Deployer {
     uint64_t proof_expires = 0;             // Unix seconds; 0: nothing was signed in this life of the process
   };
   using Name = std::pair<crypto::PublicKey, NodeKey>;
+  struct Log {
+    uint64_t next = 1;
+    std::deque<ServiceLogsAnswer::Line> lines;
+  };
+  void on_log(const NodeKey& from, const ServiceLog& log);
 
   Result<Intent> intent_of(const DeployRequest& request) const;
   void stored(Turn& turn, RequestId id, Intent intent, const DeployRequest& request, PutOutcome put);
@@ -100,6 +110,7 @@ class Deployer {
   Contractor& contractor_;
   std::map<crypto::PublicKey, Intent> intents_;
   std::map<Name, Placement> placements_;
+  std::map<crypto::PublicKey, Log> logs_;
   std::map<RequestId, crypto::PublicKey> waiting_;
   std::map<crypto::PublicKey, std::string> reported_;   // what was told last
 };

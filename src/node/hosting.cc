@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/cbor.h"
 #include "codec/multibase.h"
 #include "crypto/hash.h"
 
@@ -155,6 +156,9 @@ void Hosting::on_deadline(Turn& turn) {
     if (hosted.tell_at <= turn.now) {
       hosted.tell_at = Instant::never();
       tell(turn, service);
+      ServiceLog log = std::exchange(hosted.log, {});
+      log.service = service;
+      if (!log.lines.empty()) send_origin(turn, hosted, HostingMessages::encode(log));
     }
     if (!hosted.running || hosted.proof_expires > turn.now.unix_seconds()) continue;
     hosted.refusal = "its origin did not renew what the service signed";
@@ -197,7 +201,10 @@ ServiceState Hosting::state_of(const crypto::PublicKey& service, const Hosted& h
 
 void Hosting::tell(Turn& turn, const crypto::PublicKey& service) {
   const Hosted& hosted = hosted_.at(service);
-  const Bytes message = HostingMessages::encode(state_of(service, hosted));
+  send_origin(turn, hosted, HostingMessages::encode(state_of(service, hosted)));
+}
+
+void Hosting::send_origin(Turn& turn, const Hosted& hosted, const Bytes& message) {
   if (hosted.origin == core_.owner()) core_.send(turn, core_.self(), Bytes(message));
   for (const auto& [key, peer] : core_.sessions.peers()) {
     if (core_.sessions.up(key) && peer.record && peer.record->body.owner == hosted.origin) core_.send(turn, key, Bytes(message));
@@ -286,12 +293,40 @@ Failure failure_of(object::Outcome outcome) {
 
 }  // namespace
 
+// Text that travels: what is no UTF-8, or was cut within a character, loses what nobody could read.
+static std::string plain_text(std::string_view text) {
+  std::string out(text);
+  if (codec::is_utf8(out)) return out;
+  for (char& c : out) c = uint8_t(c) < 0x80 ? c : '?';
+  return out;
+}
+
+// What a program says on its standard error, line by line, and why it failed where it did.
+void Hosting::note(Turn& turn, Hosted& hosted, const work::DomainResult& result) {
+  const auto add = [&](std::string_view text) {
+    if (text.empty()) return;
+    if (hosted.log.lines.size() >= kLogLinesPerMessageMax) {
+      ++hosted.log.left_out;
+      return;
+    }
+    hosted.log.lines.push_back({turn.now.unix_ms(), plain_text(text.substr(0, kLogLineBytesMax))});
+    if (hosted.tell_at == Instant::never()) hosted.tell_at = turn.now + kCountsEvery;
+  };
+  for (std::string_view rest = result.errors; !rest.empty();) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    add(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (result.outcome != object::Outcome::kOk && !result.message.empty()) add("a request failed: " + result.message);
+}
+
 void Hosting::on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, const work::DomainResult& result) {
   const Request request = requests_.at(task);
   requests_.erase(task);
   by_http_.erase(request.http);
   const auto it = hosted_.find(request.service);
   if (it != hosted_.end() && it->second.under_way > 0) --it->second.under_way;
+  if (it != hosted_.end()) note(turn, it->second, result);
   const Status counts = workshop_.request_done(turn, request.grant, task, lease_cap, result);
   Result<work::HttpReply> response = fail(Errc::kInvalid, "");
   Failure failure{503, "The service was stopped."};

@@ -73,7 +73,8 @@ class Hosting {
     uint64_t refused_serial = 0;
     size_t under_way = 0;
     uint64_t requests = 0, failed = 0;
-    Instant tell_at = Instant::never();   // their number
+    Instant tell_at = Instant::never();   // their number, and what they wrote
+    ServiceLog log;                       // not told yet
   };
   struct Request {
     uint64_t http = 0;
@@ -84,6 +85,9 @@ class Hosting {
   Result<object::Signed<object::IngressSet>> open_proof(Turn& turn, const crypto::PublicKey& origin, const crypto::PublicKey& service, ByteView bytes) const;
   void end(Turn& turn, const crypto::PublicKey& service);
   void tell(Turn& turn, const crypto::PublicKey& service);
+  /// To the nodes of its origin that are here.
+  void send_origin(Turn& turn, const Hosted& hosted, const Bytes& message);
+  void note(Turn& turn, Hosted& hosted, const work::DomainResult& result);
   ServiceState state_of(const crypto::PublicKey& service, const Hosted& hosted) const;
   void reply(Turn& turn, uint64_t http, unsigned status, const std::string& text);
   std::optional<crypto::PublicKey> owner_of(const NodeKey& node) const;

@@ -47,6 +47,23 @@ struct ServiceState {
   template <class V> void visit(V& v) { v("service", service); v("serial", serial); v("stage", stage); v("message", message); v("requests", requests); v("failed", failed); }
 };
 
-using HostingMessages = codec::MessageSet<HostService, RenewService, EndService, ServiceState>;
+/// A line that a service's program wrote to its standard error, or why a request of it failed.
+struct LogLine {
+  uint64_t at_ms = 0;                     // Unix milliseconds, by the machine's clock
+  std::string text;
+  template <class V> void visit(V& v) { v("at_ms", at_ms); v("text", text); }
+};
+/// What was written since the last one; told to the nodes of its origin that are connected.
+struct ServiceLog {
+  static constexpr uint8_t kType = 137;
+  crypto::PublicKey service;
+  std::vector<LogLine> lines;
+  uint64_t left_out = 0;                  // lines that were too many
+  template <class V> void visit(V& v) { v("service", service); v("lines", lines); v("left_out", left_out); }
+};
+constexpr size_t kLogLinesPerMessageMax = 256;
+constexpr size_t kLogLineBytesMax = 1000;
+
+using HostingMessages = codec::MessageSet<HostService, RenewService, EndService, ServiceState, ServiceLog>;
 
 }  // namespace selvedge::node

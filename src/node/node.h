@@ -161,6 +161,7 @@ class Node {
   /// A signed object of this owner's from the copy of the index.
   void take_own_record(Turn& turn, const Bytes& bytes);
   void on_grant(Turn& turn, const NodeKey& from, const Bytes& bytes);
+  void forget_ended_grants(Turn& turn);
   void on_grant_received(Turn& turn, const NodeKey& from, object::Signed<object::Grant> grant);
   void on_revocation(Turn& turn, const NodeKey& from, const Bytes& bytes);
   void on_policy(Turn& turn, const NodeKey& from, const Bytes& bytes);
@@ -253,6 +254,7 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const DeployRequest& request) { deployer_.deploy(turn, id, request); }
   void answer_to(Turn& turn, RequestId id, const ScaleRequest& request) { answer_or_refuse(turn, id, deployer_.scale(turn, request)); }
   void answer_to(Turn& turn, RequestId id, const SuspendRequest& request) { answer_or_refuse(turn, id, deployer_.suspend(turn, request)); }
+  void answer_to(Turn& turn, RequestId id, const ServiceLogsRequest& request) { answer_or_refuse(turn, id, deployer_.logs(request)); }
   void answer_to(Turn& turn, RequestId id, const RemoveServiceRequest& request) { answer_or_refuse(turn, id, deployer_.remove(turn, request)); }
   /// Who could do this owner's work has changed.
   void refresh_work(Turn& turn);

@@ -95,11 +95,19 @@ void Node::on_grant(Turn& turn, const NodeKey& from, const Bytes& bytes) {
   if (from_machine || device) on_grant_received(turn, from, std::move(grant).value());
 }
 
+void Node::forget_ended_grants(Turn& turn) {
+  for (const object::Signed<object::Grant>& grant : core_.authority.drop_ended(turn.now)) {
+    core_.erase_record(turn, Record::kGrantReceived, grant.id, [](Turn&, const Status&) {});
+    if (!core_.authority.knows_grant_of(grant.body.node)) core_.erase_record(turn, Record::kHostZones, grant.body.node, [](Turn&, const Status&) {});
+  }
+}
+
 void Node::on_grant_received(Turn& turn, const NodeKey& from, object::Signed<object::Grant> grant) {
   const object::ObjectId id = grant.id;
   const bool from_machine = grant.body.node == from;
   const Bytes bytes = grant.bytes;
   const bool known = core_.authority.received(id) != nullptr;
+  if (!known) forget_ended_grants(turn);
   const Status added = known ? ok() : core_.authority.add_received(std::move(grant));
   if (!added.ok()) {
     core_.trace(turn, "a grant from " + from.brief() + " was not taken: " + added.error().message);

@@ -61,6 +61,7 @@ struct DomainResult {
   object::Outcome outcome = object::Outcome::kInconclusive;
   Bytes output;
   std::string message;
+  std::string errors;                // standard error, its first bytes
   uint64_t fuel = 0;
   uint64_t cpu_ns = 0;
   uint64_t wall_ns = 0;              // while it ran, waiting for its turn not counted

@@ -91,6 +91,33 @@ class Hosting(FabricTest):
         self.assertIn(count(), (b"1\n", b"2\n"))
         self.assertEqual(self.deployed(origin)["machines"][0]["stage"], "serving")
 
+    # req: F3
+    def test_what_its_programs_write_comes_to_whom_it_belongs(self):
+        origin, hosts = self.fabric(hosts=2)
+        shop = self.deploy(origin, "--replicas", "2", program=os.path.join(GUESTS, "counter.wasm"))
+        self.expect(origin.run("service", "logs", "nothing"), NOT_FOUND)
+        self.assertEqual(origin.run("service", "logs", "shop").stdout, b"")
+        follow = subprocess.Popen([COMMAND, "--home", origin.home, "service", "logs", "shop", "-f"], stdout=subprocess.PIPE)
+        at = self.proxy(origin, shop["address"])
+        for name in ("anna", "boris"):
+            self.assertEqual(self.say(at, "GET", f"/say?{name}").status, 200)
+            self.assertEqual(self.say(at, "GET", "/trap").status, 502)
+        lines = lambda: origin.ask("service.logs", name="shop")["lines"]
+        self.until("the logs", lambda: len(lines()) == 4)
+        self.assertEqual(sorted(each["text"] for each in lines())[2:], ["somebody said anna", "somebody said boris"])
+        self.assertEqual(sum(each["text"].startswith("a request failed: trap: ") for each in lines()), 2)
+        self.assertLessEqual({each["node"] for each in lines()}, {host.key for host in hosts})
+        self.assertEqual(len(origin.ask("service.logs", name="shop", after=3)["lines"]), 1)
+        told = [follow.stdout.readline().decode() for _ in range(4)]
+        self.assertEqual(sum("somebody said" in each for each in told), 2, told)
+        follow.terminate()
+        self.assertEqual(follow.wait(timeout=DEADLINE_SECONDS), 0)
+        follow.stdout.close()
+        # Many lines are not all kept under way; how many were left out is said.
+        for i in range(300):
+            self.say(at, "GET", f"/say?{i}")
+        self.until("the last line", lambda: any("299" in each["text"] or "left out" in each["text"] for each in lines()))
+
     # req: F2
     def test_a_program_that_fails_is_an_error_of_http_and_no_more(self):
         origin, hosts = self.fabric(hosts=1)

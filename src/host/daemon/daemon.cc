@@ -434,6 +434,7 @@ void Daemon::perform(node::StartTask& effect) {
     result.outcome = outcome_of(outcome);
     result.output = std::move(outcome.output);
     result.message = outcome.message;
+    result.errors = std::move(outcome.errors);
     result.fuel = outcome.fuel;
     result.cpu_ns = outcome.cpu_ns;
     result.wall_ns = outcome.wall_ns;
@@ -442,7 +443,7 @@ void Daemon::perform(node::StartTask& effect) {
     result.wakeups = outcome.wakeups;
     result.frozen_ns = outcome.frozen_ns;
     result.trace = outcome.trace;
-    if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + outcome.errors);
+    if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + result.errors);
     if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
     object::Handle lease_cap;
     lease_cap.bytes = outcome.handle.bytes;
