@@ -24,11 +24,14 @@ Status Authority::add_received(object::Signed<object::Grant> grant) {
   return ok();
 }
 
+bool Authority::long_over(const object::Grant& grant, Instant now) {
+  return grant.classes == object::kCompute && grant.expires + kEndedGrantKeptSeconds <= now.unix_seconds();
+}
+
 std::vector<object::Signed<object::Grant>> Authority::drop_ended(Instant now) {
   std::vector<object::Signed<object::Grant>> out;
   std::erase_if(received_, [&](const auto& each) {
-    const object::Grant& grant = each.second.body;
-    if (grant.classes != object::kCompute || grant.expires + kEndedGrantKeptSeconds > now.unix_seconds()) return false;
+    if (!long_over(each.second.body, now)) return false;
     out.push_back(each.second);
     return true;
   });

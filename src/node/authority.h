@@ -34,7 +34,9 @@ class Authority {
   Status add_given(object::Signed<object::Grant> grant);
   /// A grant that another machine's owner gave to this node's owner. Errors: kUnauthorized, kLimit.
   Status add_received(object::Signed<object::Grant> grant);
-  /// Forgets grants to compute that ended a while ago, and names them: machines that come and go leave many.
+  /// Of a grant to compute whether it ended a while ago, so that nothing asks for it any more.
+  static bool long_over(const object::Grant& grant, Instant now);
+  /// Forgets those, and names them: machines that come and go leave many.
   std::vector<object::Signed<object::Grant>> drop_ended(Instant now);
   /// Keeps the policy with the highest serial of each zone. Errors: kUnauthorized, kLimit, kExists (an older one).
   Status add_policy(object::Signed<object::ZonePolicy> policy);

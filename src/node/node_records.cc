@@ -107,6 +107,7 @@ void Node::on_grant_received(Turn& turn, const NodeKey& from, object::Signed<obj
   const bool from_machine = grant.body.node == from;
   const Bytes bytes = grant.bytes;
   const bool known = core_.authority.received(id) != nullptr;
+  if (!known && Authority::long_over(grant.body, turn.now)) return;   // machines tell all that they ever gave
   if (!known) forget_ended_grants(turn);
   const Status added = known ? ok() : core_.authority.add_received(std::move(grant));
   if (!added.ok()) {

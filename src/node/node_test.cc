@@ -543,6 +543,34 @@ TEST_F(NodeTest, AQuotaIsKept) {
   EXPECT_EQ(group_.answer(origin_, PutRequest{{group_.file(origin_, "/large")}}), "refused: quota");
 }
 
+// Machines that come and go, like pages of visitors, each leave a grant: those are not kept for ever. What holds data is not forgotten.
+TEST_F(NodeTest, GrantsToComputeThatEndedAreForgotten) {
+  const auto known = [&] {
+    const std::string list = group_.answer(origin_, GrantListRequest{});
+    size_t count = 0;
+    for (size_t at = list.find("{\"id\""); at != std::string::npos; at = list.find("{\"id\"", at + 1)) ++count;
+    return count;
+  };
+  GrantGiveRequest brief;
+  brief.seconds = 60;
+  brief.cpu_permille = 500;
+  brief.memory_bytes = 1 << 20;
+  (void)group_.grant(host_, origin_, brief);
+  GrantGiveRequest storage;
+  storage.seconds = 60;
+  storage.storage_bytes = 1 << 20;
+  (void)group_.grant(host_, origin_, storage);
+  EXPECT_EQ(known(), 2u) << group_.answer(origin_, GrantListRequest{});
+  group_.pass(seconds(kEndedGrantKeptSeconds / 2));
+  (void)group_.grant(second_, origin_, brief);
+  EXPECT_EQ(known(), 3u) << "it may still be asked for";
+  group_.pass(seconds(kEndedGrantKeptSeconds / 2 + 100));
+  (void)group_.grant(second_, origin_, brief);
+  EXPECT_EQ(known(), 3u) << "the first one to compute is gone, the one to store is not";
+  ASSERT_TRUE(group_.start(origin_).ok());
+  EXPECT_EQ(known(), 3u) << "and does not come back";
+}
+
 TEST_F(NodeTest, AnExpiredGrantEndsByItself) {
   GrantGiveRequest brief;
   brief.seconds = 120;
