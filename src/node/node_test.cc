@@ -553,12 +553,11 @@ TEST_F(NodeTest, GrantsToComputeThatEndedAreForgotten) {
   };
   GrantGiveRequest brief;
   brief.seconds = 60;
-  brief.cpu_permille = 500;
-  brief.memory_bytes = 1 << 20;
+  brief.storage_bytes = 0;
   (void)group_.grant(host_, origin_, brief);
   GrantGiveRequest storage;
   storage.seconds = 60;
-  storage.storage_bytes = 1 << 20;
+  storage.cpu_permille = 0;
   (void)group_.grant(host_, origin_, storage);
   EXPECT_EQ(known(), 2u) << group_.answer(origin_, GrantListRequest{});
   group_.pass(seconds(kEndedGrantKeptSeconds / 2));
