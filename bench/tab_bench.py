@@ -200,7 +200,7 @@ class Bench(FabricTest):
 
 
 def main():
-    why = browser.missing()
+    why = browser.missing_node()
     if why:
         print("SKIP " + why)
         return

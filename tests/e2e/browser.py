@@ -20,6 +20,16 @@ def missing():
     return None
 
 
+def missing_node():
+    """Why there is no browser here, or no node for it; None where there are both."""
+    why = missing()
+    reason = os.path.join(ROOT, "build", "tab", "missing")
+    if why is None and os.path.exists(reason):
+        with open(reason, encoding="utf-8") as file:
+            return file.readline().strip()
+    return why
+
+
 class Browser:
     """Each command of browser.mjs is a method: browser.click(name="Pause")."""
 

@@ -311,7 +311,7 @@ class Tab(FabricTest):
 
 
 if __name__ == "__main__":
-    why = browser.missing()
+    why = browser.missing_node()
     if why:
         print("SKIP " + why)
     else:

@@ -240,7 +240,7 @@ class WebFabric(FabricTest):
 
 
 if __name__ == "__main__":
-    why = browser.missing()
+    why = browser.missing_node()
     if why:
         print("SKIP " + why)
     else:
