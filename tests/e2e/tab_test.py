@@ -226,6 +226,16 @@ class Tab(FabricTest):
         self.assertEqual([urllib.parse.urlparse(url).path for url in self.browser.requests()], ["/", "/sdk/edge.js"] * 2)
         self.assertEqual(self.origin.ask("grant.list")["grants"], [])
 
+    def test_a_node_that_is_not_there_is_said(self):
+        self.fabric_with_door(hosts=0)
+        site = Site(self.origin.owner, [self.origin.ready["web"], "http://127.0.0.1:9"])
+        self.sites.append(site)
+        self.browser.fresh()
+        self.browser.go(url=site.url)
+        self.browser.click(name="Yes, lend it")
+        self.until("the failure", lambda: self.js("window.state ?? ''") == "Error: there is no node at http://127.0.0.1:9: it is the address of selvedge up --web")
+        self.assertEqual(self.origin.ask("grant.list")["grants"], [])
+
     # req: G2
     def test_a_yes_lends_and_stop_takes_back(self):
         self.fabric_with_door(hosts=0)

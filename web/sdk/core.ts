@@ -4,7 +4,7 @@ import { type Bytes, fromUtf8, readBigEndian, toHex, utf8 } from '../src/bytes.j
 import { keyText } from '../src/names.js';
 import { NodeModule } from './module.js';
 import { workerFrom } from './workers.js';
-import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type Ran, type Run, readRun, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeRan } from './wire.js';
+import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type LoadCore, type Ran, type Run, readRun, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeRan } from './wire.js';
 
 const REDIAL_MIN_MS = 500, REDIAL_MAX_MS = 30_000;
 const OUTCOMES = ['exited', 'trap', 'fuel', 'memory', 'output', 'forbidden', 'stopped', 'crashed', 'refused'];
@@ -18,7 +18,9 @@ const now = (): number => performance.timeOrigin + performance.now();
 
 class Core {
   #node: NodeModule | null = null;
-  #start: StartCore;
+  readonly #load: LoadCore;
+  readonly #module: Promise<NodeModule>;
+  #start!: StartCore;
   #began = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sockets = new Map<number, WebSocket>();
@@ -30,17 +32,24 @@ class Core {
   #ending = false;
   #lent = false;
 
-  constructor(start: StartCore) {
-    this.#start = start;
+  constructor(load: LoadCore) {
+    this.#load = load;
+    this.#spare = this.#runner(); // ready before the first program comes
+    this.#module = fetch(load.module).then((answer) => {
+      if (!answer.ok) throw new Error(`the node cannot be fetched: ${answer.status} from ${load.module}`);
+      return NodeModule.load(answer, (kind, number, bytes) => this.#told(kind, number, bytes));
+    });
+    this.#module.catch(() => undefined); // start() says so
   }
 
-  async run(): Promise<void> {
-    const answer = await fetch(this.#start.module);
-    if (!answer.ok) throw new Error(`the node cannot be fetched: ${answer.status} from ${this.#start.module}`);
-    this.#spare = this.#runner(); // ready before the first program comes
-    const node = await NodeModule.load(answer, (kind, number, bytes) => this.#told(kind, number, bytes));
-    this.#node = node;
-    node.start(now(), crypto.getRandomValues(new Uint8Array(32)), this.#start.owner);
+  async start(start: StartCore): Promise<void> {
+    this.#start = start;
+    try {
+      this.#node = await this.#module;
+      this.#node.start(now(), crypto.getRandomValues(new Uint8Array(32)), start.owner);
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   #take(kind: number, number: number, bytes: Uint8Array): void {
@@ -132,8 +141,8 @@ class Core {
   // ---- programs
 
   #runner(): Worker {
-    const worker = workerFrom(this.#start.runner);
-    worker.postMessage({ type: 'begin', module: this.#start.runnerModule } satisfies ToRunner);
+    const worker = workerFrom(this.#load.runner);
+    worker.postMessage({ type: 'begin', module: this.#load.runnerModule } satisfies ToRunner);
     return worker;
   }
 
@@ -258,7 +267,7 @@ class Core {
 
 let core: Core | null = null;
 onmessage = ({ data }: MessageEvent<ToCore>): void => {
-  if (data.type !== 'start') return core?.take(data);
-  core = new Core(data);
-  core.run().catch((error: unknown) => tell({ type: 'failed', why: error instanceof Error ? error.message : String(error) }));
+  if (data.type === 'load') core = new Core(data);
+  else if (data.type !== 'start') core?.take(data);
+  else void core?.start(data);
 };

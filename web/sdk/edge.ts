@@ -7,7 +7,6 @@
 //
 // The visitor is asked first. After a yes, their tab is a machine that works for the owner named by `siteId`, and for nobody else.
 
-import type { Bytes } from '../src/bytes.js';
 import { keyText, parseKey } from '../src/names.js';
 import { agreedUntil, type Asked, consent, forget, Mark } from './consent.js';
 import { forgetIdentity, identity } from './identity.js';
@@ -49,18 +48,19 @@ const BASE = (() => {
   return classic?.src || import.meta.url;
 })();
 
-async function doors(options: InitOptions): Promise<{ list: Door[]; origin: Bytes }> {
-  const origin = parseKey(options.siteId);
-  const list: Door[] = [];
-  for (const url of options.relays) {
-    const address = url.replace(/\/+$/, '');
-    const answer = await fetch(`${address}/node`);
-    // Whose nodes they are makes no difference: each proves its key, and to whom the tab is lent, the visitor signs. Those that store for the owner save it a way.
-    const about = (await answer.json()) as { node: string };
-    list.push({ url: address, node: parseKey(about.node) });
-  }
-  if (list.length === 0) throw new Error('relays: name one node at least');
-  return { list, origin };
+/** Whose nodes they are makes no difference: each proves its key, and to whom the tab is lent, the visitor signs. Those that store for the owner save it a way. */
+async function doors(options: InitOptions): Promise<Door[]> {
+  if (options.relays.length === 0) throw new Error('relays: name one node at least');
+  return Promise.all(options.relays.map(async (relay) => {
+    const url = relay.replace(/\/+$/, '');
+    let about: { node: string };
+    try {
+      about = (await (await fetch(`${url}/node`)).json()) as { node: string };
+    } catch {
+      throw new Error(`there is no node at ${url}: it is the address of selvedge up --web`);
+    }
+    return { url, node: parseKey(about.node) };
+  }));
 }
 
 export class EdgeNode extends EventTarget {
@@ -77,8 +77,9 @@ export class EdgeNode extends EventTarget {
   #frame = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #ready: () => void = () => undefined;
-  readonly ready = new Promise<void>((resolve) => {
-    this.#ready = resolve;
+  #unready: (why: Error) => void = () => undefined;
+  readonly ready = new Promise<void>((resolve, reject) => {
+    [this.#ready, this.#unready] = [resolve, reject];
   });
 
   /** Not to be called by pages: EdgeNet.init() asks first. */
@@ -140,6 +141,7 @@ export class EdgeNode extends EventTarget {
   }
 
   #fail(error: Error): void {
+    this.#unready(error); // nothing, once it has started
     this.#options.onError?.(error);
     this.#emit('error', error);
   }
@@ -250,14 +252,18 @@ async function init(options: InitOptions): Promise<EdgeNode> {
     memoryMegabytes: Math.round(memoryLimit / (1 << 20)), ms: days * 86_400_000,
   };
   if (!(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
-  const { list, origin } = await doors(options);
-  const { keys, owner } = await identity();
   const url = (name: string): string => new URL(name, BASE).href;
-  const start: StartCore = {
-    type: 'start', module: url('node.wasm'), runner: url('runner.js'), runnerModule: url('runner.wasm'), doors: list, origin, cpuPermille: asked.cpuPercent * 10,
-    memoryBytes: memoryLimit, until: agreedUntil(asked), keys, owner,
-  };
-  const node = new EdgeNode(options, workerFrom(url('core.js')), start);
+  const worker = workerFrom(url('core.js'));
+  worker.postMessage({ type: 'load', module: url('node.wasm'), runner: url('runner.js'), runnerModule: url('runner.wasm') } satisfies ToCore);
+  let start: StartCore;
+  try {
+    const [list, { keys, owner }] = await Promise.all([doors(options), identity()]);
+    start = { type: 'start', doors: list, origin: parseKey(options.siteId), cpuPermille: asked.cpuPercent * 10, memoryBytes: memoryLimit, until: agreedUntil(asked), keys, owner };
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  const node = new EdgeNode(options, worker, start);
   await node.ready;
   return node;
 }

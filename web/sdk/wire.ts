@@ -35,11 +35,13 @@ export const writeAsk = (method: string, params: Bytes): Bytes => encodeFields({
 // ---- between the page and its worker
 
 export interface Door { url: string; node: Bytes }
+/** Where everything lies: it is fetched while the page finds out the rest. */
+export interface LoadCore { type: 'load'; module: string; runner: string; runnerModule: string }
 export interface StartCore {
-  type: 'start'; module: string; runner: string; runnerModule: string; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; until: number;
+  type: 'start'; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; until: number;
   keys: CryptoKeyPair; owner: Bytes;
 }
-export type ToCore = StartCore | { type: 'share'; permille: number } | { type: 'hold'; rests: boolean } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
+export type ToCore = LoadCore | StartCore | { type: 'share'; permille: number } | { type: 'hold'; rests: boolean } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
 export type FromCore =
   | { type: 'ready'; node: string; ms: number }
   | { type: 'connected'; doors: number }

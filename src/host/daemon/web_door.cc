@@ -28,7 +28,9 @@ Result<std::unique_ptr<WebDoor>> WebDoor::listen(Loop& loop, WebDoorOptions opti
   http.address = options.address;
   http.body_bytes_max = 0;
   http.connections_max = kWebConnectionsMax;
-  http.connections_per_client_max = kWebConnectionsPerClientMax;
+  // Who comes over the loopback comes through a proxy that everybody shares.
+  const bool behind_a_proxy = options.address.starts_with("127.") || options.address.starts_with("[::1]");
+  http.connections_per_client_max = behind_a_proxy ? 0 : kWebConnectionsPerClientMax;
   std::unique_ptr<WebDoor> door(new WebDoor(loop, std::move(options), std::move(events)));
   HttpServer::Events of_http;
   of_http.request = [self = door.get()](const HttpRequest& request) { self->on_request(request); };
