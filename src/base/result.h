@@ -124,5 +124,6 @@ inline Status ok() { return {}; }
     if (!name.ok()) [[unlikely]] return std::move(name).error(); \
     std::move(name).value();                                \
   })
-/// Evaluates to the value of a Result, or returns its Error from the enclosing function.
+/// Evaluates to the value of a Result, or returns its Error from the enclosing function. What the same expression made before it is not destroyed then: a
+/// TRY comes first in its expression, or stands alone.
 #define TRY(expr) SELVEDGE_TRY(SELVEDGE_CONCAT(try_result_, __COUNTER__), expr)

@@ -106,7 +106,8 @@ Result<Node::Bridge> Node::plan_bridge(Instant now, const ZoneBridgeRequest& req
   if (!blob.provenance.empty()) before.emplace(TRY(object::open_object<object::Provenance>(blob.provenance, core_.authority.verifier())));
   const object::Provenance provenance =
       TRY(object::cross(*cid, before ? &before->body : nullptr, *from_policy, *to_policy, core_.self(), now));
-  return Bridge{blob, to, TRY(object::sign_object(*core_.config.node, provenance))};
+  auto signed_way = TRY(object::sign_object(*core_.config.node, provenance));
+  return Bridge{blob, to, std::move(signed_way)};
 }
 
 void Node::answer_to(Turn& turn, RequestId id, const ZoneBridgeRequest& request) {

@@ -16,7 +16,8 @@ Result<std::vector<OracleWish>> Oracles::parse(const std::vector<std::string>& t
       const size_t end = std::min(text.find('|', at), text.size());
       const std::string one = text.substr(at, end - at);
       const size_t cut = one.find('@');
-      wish.push_back({one.substr(0, cut), cut == std::string::npos ? core_.self() : TRY(core_.find_node(one.substr(cut + 1)))});
+      const NodeKey node = cut == std::string::npos ? core_.self() : TRY(core_.find_node(one.substr(cut + 1)));
+      wish.push_back({one.substr(0, cut), node});
       at = end + 1;
     }
     const auto empty = [](const OracleSource& source) { return source.name.empty(); };

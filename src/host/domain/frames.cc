@@ -127,8 +127,8 @@ Result<TaskFrame> decode_task(ByteView body) {
   const uint32_t files = TRY(in.u32());
   if (files > kDomainFilesMax) return fail(Errc::kLimit, "too many files");
   for (uint32_t i = 0; i < files; ++i) {
-    const ByteView path = TRY(in.blob(wasi::kPathBytesMax));
-    out.files.push_back({to_string(path), to_bytes(TRY(in.blob(kDomainInputMax)))});
+    const ByteView path = TRY(in.blob(wasi::kPathBytesMax)), content = TRY(in.blob(kDomainInputMax));
+    out.files.push_back({to_string(path), to_bytes(content)});
   }
   out.resume = to_bytes(TRY(in.blob(kDomainCheckpointMax)));
   TRY(in.end());
