@@ -34,13 +34,17 @@ try {{
 </script></html>"""
 
 
+CLASSIC = PAGE.replace('<script type="module">\nimport {{ EdgeNet }} from "{sdk}/sdk/edge.js";', '<script src="{sdk}/sdk/edge.classic.js"></script><script>(async () => {{').replace(
+    "</script></html>", "}})();</script></html>")
+
+
 class Site:
     """A page on a server of its own, which is another origin than the nodes'. `falsify`: (pattern, with what) in the runner, which then is the site's own copy."""
 
-    def __init__(self, owner, doors, contribution="{}", falsify=None):
+    def __init__(self, owner, doors, contribution="{}", falsify=None, page=PAGE):
         options = (f'{{ siteId: "{owner}", siteName: "A site", relays: {json.dumps(doors)}, contribution: {contribution}, '
                    'onTask: (t) => { tasks.push({ ...t, fuel: String(t.fuel) }); if (t.state === "done") window.firstDone ??= performance.now(); }, onError: (e) => said.push(e.message), onLog: (t) => window.log?.push(t) }')
-        page = PAGE.format(sdk="" if falsify else doors[0], options=options).encode()
+        page = page.format(sdk="" if falsify else doors[0], options=options).encode()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):  # pylint: disable=invalid-name
@@ -253,6 +257,14 @@ class Tab(FabricTest):
         self.until("the end of the grant", lambda: self.granted(self.origin) == 0)
         self.until("the end", lambda: self.connected(self.origin) == 0)
         self.assertEqual(self.origin.ask("grant.list")["grants"][0]["state"], "revoked")
+
+    def test_a_page_without_modules(self):
+        self.fabric_with_door(hosts=0)
+        self.browser.fresh()
+        self.lend(self.site(self.origin, page=CLASSIC), granted=1)
+        self.js("node.disconnect()")
+        self.until("the end", lambda: self.granted(self.origin) == 0)
+        self.assertEqual(self.browser.troubles(), [])
 
     # req: G2
     def test_a_page_for_newcomers(self):

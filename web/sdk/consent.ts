@@ -114,7 +114,7 @@ export async function consent(asked: Asked): Promise<boolean> {
     title.id = 'asks';
     const terms = element('ul', '', element('li', `at most ${asked.cpuPercent} % of one processor core, less while you use the page, nothing on a low battery`),
       element('li', `at most ${asked.memoryMegabytes} MB of memory`), element('li', `while this page is open, for ${duration(asked.ms)}; you can stop at any time`));
-    const what = element('p', 'It would run calculations that their site needs, shut away from your files, this page and your other tabs. They learn nothing about you but the results.');
+    const what = element('p', 'It would run calculations that their site needs, shut away from your files, this page and your other tabs. They get the results, and see your network address, as every site does that you visit.');
     const row = element('div', '', button('No', answer(false)), button('Yes, lend it', answer(true), 'yes'));
     row.className = 'row';
     sheet.append(title, what, terms, element('p', 'Who asks: ', element('code', asked.key)), row);

@@ -171,6 +171,7 @@ export class EdgeNode extends EventTarget {
     };
     this.#frame = requestAnimationFrame((at) => { last = at; this.#frame = requestAnimationFrame(frame); });
     this.#timer = setInterval(() => this.#tell(), SHARE_EVERY_MS);
+    this.#tell();
   }
 
   async #watchBattery(on: (target: EventTarget, names: string, act: () => void) => void): Promise<void> {

@@ -72,8 +72,10 @@ export function createWidget(node: EdgeNode, options: WidgetOptions): () => void
   show();
   place.append(host);
   const timer = setInterval(show, EVERY_MS);
+  for (const name of ['connected', 'task']) node.addEventListener(name, show);
   const end = (): void => {
     clearInterval(timer);
+    for (const name of ['connected', 'task']) node.removeEventListener(name, show);
     host.remove();
   };
   node.addEventListener('ended', end, { once: true });
