@@ -80,6 +80,7 @@ Status Tab::lend(Instant now, const Consent& consent, Out& out) {
   grant.classes = object::kCompute;
   grant.cpu_permille = consent.cpu_permille;
   grant.memory_bytes = consent.memory_bytes;
+  grant.manners.network_kbps = consent.network_kbps;
   grant.issued = now.unix_seconds();
   grant.expires = grant.issued + consent.seconds;
   grant.nonce = drbg_.draw<object::Unique>();

@@ -46,7 +46,10 @@ struct Consent {
   uint32_t cpu_permille = 0;
   uint64_t memory_bytes = 0;
   uint64_t seconds = 0;
-  template <class V> void visit(V& v) { v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("seconds", seconds); }
+  uint32_t network_kbps = 0;      // 0: no bound of its own
+  template <class V> void visit(V& v) {
+    v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("seconds", seconds); v("network_kbps", network_kbps);
+  }
 };
 
 class Tab {

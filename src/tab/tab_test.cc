@@ -43,7 +43,7 @@ struct Browser {
   }
   Status lend(const crypto::PublicKey& origin) {
     Tab::Out out;
-    const Status lent = tab->lend(kNow, {origin, 300, 64u << 20, 3600}, out);
+    const Status lent = tab->lend(kNow, {origin, 300, 64u << 20, 3600, 800}, out);
     take(out);
     return lent;
   }
@@ -78,6 +78,7 @@ TEST(Tab, LendsWhatItsVisitorSignedAndNoMore) {
   EXPECT_EQ(browser.leases().find("\"state\""), std::string::npos) << browser.leases();
   ASSERT_TRUE(browser.lend(site.public_key()).ok());
   EXPECT_NE(browser.leases().find("active"), std::string::npos) << browser.leases();
+  EXPECT_NE(browser.leases().find("\"network_kbps\":800"), std::string::npos) << browser.leases();
 
   Tab::Out out;
   EXPECT_EQ(browser.tab->take_back(kNow, crypto::Ed25519Signer(seed_of(4)).public_key(), out).code(), Errc::kNotFound);

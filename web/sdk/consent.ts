@@ -7,11 +7,12 @@ export interface Asked {
   key: string;              // and as the network does
   cpuPercent: number;
   memoryMegabytes: number;
+  kilobytesPerSecond?: number;   // of the network; without it there is none
   ms: number;               // for how long
   whole?: boolean;          // an earlier yes counts only if it reaches to the end of that
 }
 
-interface Remembered { yes: boolean; cpuPercent: number; memoryMegabytes: number; until: number }
+interface Remembered { yes: boolean; cpuPercent: number; memoryMegabytes: number; kilobytesPerSecond: number; until: number }
 const REMEMBERED = 'selvedge.consent.';
 const NO_DAYS = 30;
 
@@ -62,7 +63,7 @@ function kept(asked: Asked, now: number): Remembered | null {
     const answer = JSON.parse(localStorage.getItem(REMEMBERED + asked.key) ?? 'null') as Remembered | null;
     if (answer === null || answer.until <= now) return null;
     if (answer.yes && asked.whole && answer.until < now + asked.ms) return null;
-    if (answer.yes && (answer.cpuPercent < asked.cpuPercent || answer.memoryMegabytes < asked.memoryMegabytes)) return null;
+    if (answer.yes && (answer.cpuPercent < asked.cpuPercent || answer.memoryMegabytes < asked.memoryMegabytes || answer.kilobytesPerSecond < (asked.kilobytesPerSecond ?? 0))) return null;
     return answer;
   } catch {
     return null;
@@ -92,7 +93,7 @@ function duration(ms: number): string {
 
 function remember(asked: Asked, yes: boolean, now: number): void {
   const until = now + (yes ? asked.ms : NO_DAYS * DAY_MS);
-  const answer: Remembered = { yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, until };
+  const answer: Remembered = { yes, cpuPercent: asked.cpuPercent, memoryMegabytes: asked.memoryMegabytes, kilobytesPerSecond: asked.kilobytesPerSecond ?? 0, until };
   localStorage.setItem(REMEMBERED + asked.key, JSON.stringify(answer));
 }
 
@@ -113,7 +114,7 @@ export async function consent(asked: Asked): Promise<boolean> {
     const title = element('h2', `May ${asked.site} use a part of this device?`);
     title.id = 'asks';
     const terms = element('ul', '', element('li', `at most ${asked.cpuPercent} % of one processor core, less while you use the page, nothing on a low battery`),
-      element('li', `at most ${asked.memoryMegabytes} MB of memory`), element('li', `while this page is open, for ${duration(asked.ms)}; you can stop at any time`));
+      element('li', `at most ${asked.memoryMegabytes} MB of memory` + (asked.kilobytesPerSecond === undefined ? ', and nothing of the network' : `, and ${asked.kilobytesPerSecond} kB/s of the network`)), element('li', `while this page is open, for ${duration(asked.ms)}; you can stop at any time`));
     const what = element('p', 'It would run calculations that their site needs, shut away from your files, this page and your other tabs. They get the results, and see your network address, as every site does that you visit.');
     const row = element('div', '', button('No', answer(false)), button('Yes, lend it', answer(true), 'yes'));
     row.className = 'row';

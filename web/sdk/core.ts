@@ -108,10 +108,10 @@ class Core {
 
   /** Lends for an hour at most and again before that is over: a page that is closed says nothing, and what it lent should not be waited for. */
   #lend(): void {
-    const { origin, cpuPermille, memoryBytes, until } = this.#start;
+    const { origin, cpuPermille, memoryBytes, networkKbps, until } = this.#start;
     const left = Math.floor((until - Date.now()) / 1000);
     if (left <= 0) return this.take({ type: 'end' });
-    this.#take(Input.lend, 0, writeConsent(origin, cpuPermille, memoryBytes, Math.min(left, LENT_SECONDS)));
+    this.#take(Input.lend, 0, writeConsent(origin, cpuPermille, memoryBytes, Math.min(left, LENT_SECONDS), networkKbps));
     setTimeout(() => this.#ending || this.#lend(), Math.min(left, LENT_SECONDS - LENT_AGAIN_BEFORE) * 1000);
   }
 

@@ -25,7 +25,8 @@ export interface InitOptions {
   siteName?: string;
   /** Where `selvedge up --web` listens: a node of that owner, and nodes that store for it. */
   relays: string[];
-  contribution?: { cpuLimit?: number; memoryLimit?: number; days?: number };
+  /** Of one core, 0 to 1; bytes; bytes a second; how long a yes is good for. */
+  contribution?: { cpuLimit?: number; memoryLimit?: number; bandwidthLimit?: number; days?: number };
   idle?: { focusRequired?: boolean; minIdleTime?: number; respectBattery?: boolean };
   onTask?: (task: Task) => void;
   onError?: (error: Error) => void;
@@ -39,7 +40,7 @@ export class ConsentDenied extends Error {
 
 type Events = { task: Task; error: Error; connected: number; ended: undefined };
 
-const DEFAULTS = { cpuLimit: 0.3, memoryLimit: 256 * 1024 * 1024, days: 7, minIdleTime: 5000 };
+const DEFAULTS = { cpuLimit: 0.3, memoryLimit: 256 * 1024 * 1024, bandwidthLimit: 1024 * 1024, days: 7, minIdleTime: 5000 };
 const SHARE_EVERY_MS = 100;
 
 /** Where this script is from: the rest of it lies beside. */
@@ -247,10 +248,10 @@ export class EdgeNode extends EventTarget {
 }
 
 async function init(options: InitOptions): Promise<EdgeNode> {
-  const { cpuLimit, memoryLimit, days } = { ...DEFAULTS, ...options.contribution };
+  const { cpuLimit, memoryLimit, bandwidthLimit, days } = { ...DEFAULTS, ...options.contribution };
   const asked: Asked = {
     site: options.siteName ?? location.host, key: keyText(parseKey(options.siteId)), cpuPercent: Math.round(Math.min(1, cpuLimit) * 100),
-    memoryMegabytes: Math.round(memoryLimit / (1 << 20)), ms: days * 86_400_000,
+    memoryMegabytes: Math.round(memoryLimit / (1 << 20)), kilobytesPerSecond: Math.round(bandwidthLimit / 1024), ms: days * 86_400_000,
   };
   if (!(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
   const url = (name: string): string => new URL(name, BASE).href;
@@ -259,7 +260,7 @@ async function init(options: InitOptions): Promise<EdgeNode> {
   let start: StartCore;
   try {
     const [list, { keys, owner }] = await Promise.all([doors(options), identity()]);
-    start = { type: 'start', doors: list, origin: parseKey(options.siteId), cpuPermille: asked.cpuPercent * 10, memoryBytes: memoryLimit, until: agreedUntil(asked), keys, owner };
+    start = { type: 'start', doors: list, origin: parseKey(options.siteId), cpuPermille: asked.cpuPercent * 10, memoryBytes: memoryLimit, networkKbps: Math.ceil((bandwidthLimit * 8) / 1000), until: agreedUntil(asked), keys, owner };
   } catch (error) {
     worker.terminate();
     throw error;

@@ -23,13 +23,13 @@ export const END_KILLED = 6, END_CRASHED = 7;
 const RUN = parseDescription('{task:bytes32,lease:u64,identity:bytes32,module:bytes,has_start:bool,needs_fresh_instance:bool,pages_min:u32,args:[text],environment:[text],' +
   'input:bytes,files:[{path:text,content:bytes}],seed:u64,fuel_limit:u64,memory_bytes:u64,output_bytes_max:u64,wall_ms:u64,resume:bytes}');
 const RAN = parseDescription('{task:bytes32,end:enum0..8,exit_code:i32,comparable:bool,output:bytes,message:text,fuel:u64,cpu_ns:u64,wall_ns:u64,memory_bytes:u64,trace:bytes32}');
-const CONSENT = parseDescription('{origin:bytes32,cpu_permille:u32,memory_bytes:u64,seconds:u64}');
+const CONSENT = parseDescription('{origin:bytes32,cpu_permille:u32,memory_bytes:u64,seconds:u64,network_kbps:u32}');
 const ASK = parseDescription('{method:text,params:bytes}');
 
 export const readRun = (bytes: Bytes): Run => decodeFields(bytes, RUN) as unknown as Run;
 export const writeRan = (ran: Ran): Bytes => encodeFields(ran as unknown as FieldValue, RAN);
-export const writeConsent = (origin: Bytes, cpuPermille: number, memoryBytes: number, seconds: number): Bytes =>
-  encodeFields({ origin, cpu_permille: cpuPermille, memory_bytes: BigInt(memoryBytes), seconds: BigInt(seconds) }, CONSENT);
+export const writeConsent = (origin: Bytes, cpuPermille: number, memoryBytes: number, seconds: number, networkKbps: number): Bytes =>
+  encodeFields({ origin, cpu_permille: cpuPermille, memory_bytes: BigInt(memoryBytes), seconds: BigInt(seconds), network_kbps: networkKbps }, CONSENT);
 export const writeAsk = (method: string, params: Bytes): Bytes => encodeFields({ method, params }, ASK);
 
 // ---- between the page and its worker
@@ -38,7 +38,7 @@ export interface Door { url: string; node: Bytes }
 /** Where everything lies: it is fetched while the page finds out the rest. */
 export interface LoadCore { type: 'load'; module: string; runner: string; runnerModule: string }
 export interface StartCore {
-  type: 'start'; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; until: number;
+  type: 'start'; doors: Door[]; origin: Bytes; cpuPermille: number; memoryBytes: number; networkKbps: number; until: number;
   keys: CryptoKeyPair; owner: Bytes;
 }
 export type ToCore = LoadCore | StartCore | { type: 'share'; permille: number } | { type: 'hold'; rests: boolean } | { type: 'ask'; id: number; method: string; params: Bytes } | { type: 'end' };
