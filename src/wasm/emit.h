@@ -58,9 +58,9 @@ class TypePool {
   std::map<std::pair<std::vector<ValType>, std::vector<ValType>>, uint32_t> places_;
 };
 
-/// The body of a defined function, without its length.
-Result<Bytes> emit_function(const Module& module, uint32_t defined_index, const FunctionPlan& plan, const Layout& layout,
-                            TypePool& types);
+/// The body of a defined function, without its length, in place of what `out` held.
+Status emit_function(const Module& module, uint32_t defined_index, const FunctionPlan& plan, const Layout& layout, TypePool& types,
+                     CodeWriter& out);
 
 /// Bodies of the helper functions, in the order in which Layout numbers them from slow_function on.
 std::vector<Bytes> emit_helpers(const Module& module, const Layout& layout);

@@ -7,24 +7,26 @@ namespace {
 
 class FunctionEmitter {
  public:
-  FunctionEmitter(const Module& module, uint32_t defined, const FunctionPlan& plan, const Layout& layout, TypePool& types)
+  FunctionEmitter(const Module& module, uint32_t defined, const FunctionPlan& plan, const Layout& layout, TypePool& types, CodeWriter& out)
       : module_(module),
         plan_(plan),
         layout_(layout),
         types_(types),
         type_(module.types[module.functions[defined]]),
-        in_(module.bytes, module.bodies[defined].begin, module.bodies[defined].end),
-        w_(out_) {}
+        begin_(module.bodies[defined].begin),
+        end_(module.bodies[defined].end),
+        w_(out) {}
 
-  Result<Bytes> emit() {
+  Status emit() {
     TRY(locals());
     if (plan_.counts_depth) enter_depth();
     labels_.push_back({open_, !type_.results.empty()});
-    while (!finished_) TRY(instruction(TRY(read_instruction(in_, UINT32_MAX))));
-    const bool done = next_charge_ == plan_.charges.size() && next_canonical_ == plan_.canonical.size() &&
+    at_ = plan_.code_at;
+    while (!finished_ && next_mark_ < plan_.marks.size()) TRY(mark());
+    const bool done = finished_ && next_mark_ == plan_.marks.size() && next_charge_ == plan_.charges.size() && next_canonical_ == plan_.canonical.size() &&
                       next_opaque_ == plan_.opaque.size() && next_loop_ == plan_.loops.size();
     if (!done) return fail(Errc::kInternal, "the rewriter lost its place; report this module");
-    return std::move(out_);
+    return ok();
   }
 
  private:
@@ -45,16 +47,17 @@ class FunctionEmitter {
   };
 
   Status locals() {
-    const uint32_t groups = TRY(in_.u32());
+    Reader in(module_.bytes, begin_, plan_.code_at);
+    const uint32_t groups = TRY(in.u32());
     bool needs[4] = {false, false, false, false};
     bool hides[kSavedTypes] = {};
     for (const Opaque& opaque : plan_.opaque) hides[saved_type(opaque.type)] = true;
-    for (const Canonical& canonical : plan_.canonical) needs[size_t(canonical.shape)] |= !canonical.is_read;
+    for (const Canonical& canonical : plan_.canonical) needs[size_t(canonical.shape)] |= canonical.local == Canonical::kNoLocal;
     const bool needs_vector = needs[size_t(NanShape::kF32x4)] || needs[size_t(NanShape::kF64x2)];
     w_.u32(groups + 1 + uint32_t(plan_.counts_depth) + uint32_t(std::count(hides, hides + kSavedTypes, true)) + uint32_t(needs[0]) + uint32_t(needs[1]) + uint32_t(needs_vector));
     for (uint32_t i = 0; i < groups; ++i) {
-      w_.u32(TRY(in_.u32()));
-      w_.byte(TRY(in_.byte()));
+      w_.u32(TRY(in.u32()));
+      w_.byte(TRY(in.byte()));
     }
     uint32_t next = uint32_t(plan_.locals.size());
     const auto add = [&](ValType type) {
@@ -101,14 +104,40 @@ class FunctionEmitter {
 
   // --- instructions ----------------------------------------------------------------------------------------------
 
+  /// The code up to the next mark, and what becomes of the instruction there.
+  Status mark() {
+    const uint32_t start = plan_.marks[next_mark_++];
+    copy_to(start);
+    Reader in(module_.bytes, start, end_);
+    Instruction at;
+    if (!read_usual(in, at)) TRY(read_instruction(in, UINT32_MAX, at));
+    at_ = at.end;
+    return instruction(at);
+  }
+
+  /// Most code stays as it is, but for what is charged, hidden and made canonical in it.
+  void copy_to(uint32_t to) {
+    while (!dead_) {
+      const uint32_t canonical = next_canonical_ < plan_.canonical.size() ? plan_.canonical[next_canonical_].after : UINT32_MAX;
+      const uint32_t charged = next_charge_ < plan_.charges.size() ? plan_.charges[next_charge_].at : UINT32_MAX;
+      const uint32_t opaque = next_opaque_ < plan_.opaque.size() ? plan_.opaque[next_opaque_].offset : UINT32_MAX;
+      const uint32_t stop = std::min({canonical, charged, opaque, to});
+      w_.raw(module_.bytes.subspan(at_, stop - at_));
+      at_ = stop;
+      if (canonical == stop) make_canonical(plan_.canonical[next_canonical_++]);
+      else if (stop == to) break;
+      else if (charged == stop) charge_next();
+      else hide_constant(plan_.opaque[next_opaque_++]);
+    }
+    at_ = to;
+  }
+
   Status instruction(const Instruction& at) {
     if (dead_) {
       skip_dead(at);
       if (dead_) return ok();
     }
-    if (next_charge_ < plan_.charges.size() && plan_.charges[next_charge_].at == at.start) {
-      charge(plan_.charges[next_charge_++], at.start == plan_.code_at);
-    }
+    if (next_charge_ < plan_.charges.size() && plan_.charges[next_charge_].at == at.start) charge_next();
     switch (at.op) {
       case kLoop: return loop(at);
       case kBlock: case kIf:
@@ -141,11 +170,7 @@ class FunctionEmitter {
         copy(at);
         fuel_at_ = Fuel::kGlobalOnly;
         return ok();
-      default:
-        hide_constant(at);
-        copy(at);
-        canonical(at);
-        return ok();
+      default: return fail(Errc::kInternal, "the rewriter marked what it does not know");
     }
     arm_was_dead_ = false;
     return ok();
@@ -337,7 +362,7 @@ class FunctionEmitter {
   ///               block: loop { pay for all copies, or leave; copy; copy; ...; again }
   ///               take that back but for one turn; again }
   Status copied_loop(const Instruction& at, const LoopPlan& plan, uint64_t cost) {
-    const size_t charges = next_charge_, canonical = next_canonical_, opaque = next_opaque_;
+    const size_t charges = next_charge_, canonical = next_canonical_, opaque = next_opaque_, marks = next_mark_;
     uint64_t inner = 0;  // what one turn may cost besides
     for (size_t i = charges; i < plan_.charges.size() && plan_.charges[i].at < plan.end; ++i) inner += plan_.charges[i].cost;
     const uint64_t turn = plan.refundable ? cost + common_cost(plan) : 0;  // paid ahead for each copy
@@ -356,6 +381,7 @@ class FunctionEmitter {
       next_charge_ = charges;
       next_canonical_ = canonical;
       next_opaque_ = opaque;
+      next_mark_ = marks;
       copy.cost = plan.refundable ? 0 : cost;
       copy.common = plan.refundable ? turn - cost : 0;
       copy.refund = plan.refundable ? left * turn - cost : 0;
@@ -370,8 +396,8 @@ class FunctionEmitter {
     end_asking(plan);
     w_.byte(kUnreachable);
     close_label();
-    TRY(in_.bytes(plan.end - in_.offset()));
-    TRY(read_instruction(in_, 0));  // its end
+    ++next_mark_;  // its end
+    at_ = plan.end + 1;
     fuel_at_ = Fuel::kLocalOnly;
     return ok();
   }
@@ -404,8 +430,9 @@ class FunctionEmitter {
     copy_ = copy;
     fuel_at_ = Fuel::kLocalOnly;
     if (copy.cost > 0) subtract(int64_t(copy.cost)), w_.byte(kLocalSet).u32(fuel_);
-    Reader body(module_.bytes, plan.begin, plan.end);
-    while (!body.done()) TRY(instruction(TRY(read_instruction(body, UINT32_MAX))));
+    at_ = plan.begin;
+    while (next_mark_ < plan_.marks.size() && plan_.marks[next_mark_] < plan.end) TRY(mark());
+    copy_to(plan.end);
     if (!dead_) {
       refund();
       need_local();
@@ -454,7 +481,9 @@ class FunctionEmitter {
     w_.byte(kLocalGet).u32(fuel_).byte(kCall).u32(layout_.slow_function).byte(kLocalSet).u32(fuel_).byte(kEnd);
   }
 
-  void charge(const Charge& charge, bool at_entry) {
+  void charge_next() {
+    const Charge& charge = plan_.charges[next_charge_++];
+    const bool at_entry = charge.at == plan_.code_at;
     const int64_t cost = int64_t(charge.cost) - int64_t(charge.goes_back ? copy_.common : 0);
     if (cost == 0) return;
     subtract(cost);
@@ -488,18 +517,16 @@ class FunctionEmitter {
   // --- constants and NaN -----------------------------------------------------------------------------------------
 
   /// Carries the last operand through a local, so that no engine takes it for a constant.
-  void hide_constant(const Instruction& at) {
-    if (next_opaque_ == plan_.opaque.size() || plan_.opaque[next_opaque_].offset != at.start) return;
-    const uint32_t local = hidden_[saved_type(plan_.opaque[next_opaque_++].type)];
+  void hide_constant(const Opaque& what) {
+    const uint32_t local = hidden_[saved_type(what.type)];
     w_.byte(kLocalSet).u32(local).byte(kLocalGet).u32(local);
   }
 
   /// Gives a NaN its one representation where someone can see it.
-  void canonical(const Instruction& at) {
-    if (next_canonical_ == plan_.canonical.size() || plan_.canonical[next_canonical_].offset != at.start) return;
-    const Canonical& what = plan_.canonical[next_canonical_++];
-    const uint32_t local = what.is_read ? at.index : nan_[size_t(what.shape)];
-    if (!what.is_read) w_.byte(kLocalTee).u32(local);
+  void make_canonical(const Canonical& what) {
+    const bool is_read = what.local != Canonical::kNoLocal;
+    const uint32_t local = is_read ? what.local : nan_[size_t(what.shape)];
+    if (!is_read) w_.byte(kLocalTee).u32(local);
     const bool single = what.shape == NanShape::kF32 || what.shape == NanShape::kF32x4;
     const ByteView nan = single ? ByteView(kNanF32) : ByteView(kNanF64);
     const bool is_vector = what.shape == NanShape::kF32x4 || what.shape == NanShape::kF64x2;
@@ -526,14 +553,14 @@ class FunctionEmitter {
   const Layout& layout_;
   TypePool& types_;
   const FunctionType& type_;
-  Reader in_;
-  Bytes out_;
-  Writer w_;
+  const uint32_t begin_, end_;  // of the body in the module
+  uint32_t at_ = 0;             // up to where it is done
+  CodeWriter& w_;
   uint32_t fuel_ = 0, depth_ = 0, nan_[4] = {}, hidden_[kSavedTypes] = {};  // locals
   Fuel fuel_at_ = Fuel::kGlobalOnly;
   uint32_t open_ = 0;  // labels open in the output
   std::vector<Label> labels_;
-  size_t next_charge_ = 0, next_canonical_ = 0, next_opaque_ = 0, next_loop_ = 0;
+  size_t next_charge_ = 0, next_canonical_ = 0, next_opaque_ = 0, next_loop_ = 0, next_mark_ = 0;
   size_t copy_label_ = 0;  // where the label of the body that is being copied stands in labels_
   Copy copy_;
   uint32_t loops_without_calls_ = 0;
@@ -544,9 +571,10 @@ class FunctionEmitter {
 
 }  // namespace
 
-Result<Bytes> emit_function(const Module& module, uint32_t defined_index, const FunctionPlan& plan,
-                            const Layout& layout, TypePool& types) {
-  return FunctionEmitter(module, defined_index, plan, layout, types).emit();
+Status emit_function(const Module& module, uint32_t defined_index, const FunctionPlan& plan, const Layout& layout, TypePool& types,
+                     CodeWriter& out) {
+  out.clear();
+  return FunctionEmitter(module, defined_index, plan, layout, types, out).emit();
 }
 
 }  // namespace selvedge::wasm

@@ -134,6 +134,7 @@ class Assembler {
   Result<Bytes> assemble() {
     lay_out();
     code_ = TRY(code());  // first, because bodies may add types
+    out_.reserve(code_.size() + module_.bytes.size());
     append(out_, Bytes{0, 'a', 's', 'm', 1, 0, 0, 0});
     types();
     imports();
@@ -200,12 +201,14 @@ class Assembler {
     Writer w(body);
     const std::vector<Bytes> helpers = emit_helpers(module_, at_);
     w.u32(uint32_t(module_.bodies.size() + helpers.size()));
+    body.reserve(3 * module_.bytes.size());
+    CodeWriter function;
     for (uint32_t i = 0; i < module_.bodies.size(); ++i) {
-      const Bytes function = TRY(emit_function(module_, i, plans_[i], at_, types_));
-      if (function.size() > limits_.rewritten_function_bytes_max || body.size() > limits_.rewritten_bytes_max) {
+      TRY(emit_function(module_, i, plans_[i], at_, types_, function));
+      if (function.view().size() > limits_.rewritten_function_bytes_max || body.size() > limits_.rewritten_bytes_max) {
         return fail(Errc::kLimit, "function " + std::to_string(module_.imports.size() + i) + " is too large once it is metered");
       }
-      w.sized(function);
+      w.sized(function.view());
     }
     for (const Bytes& helper : helpers) w.sized(helper);
     return body;

@@ -5,22 +5,23 @@
 namespace selvedge::wasm {
 
 std::vector<Charge> Meter::take() {
-  std::sort(charges_.begin(), charges_.end(), [](const Charge& a, const Charge& b) { return a.at < b.at; });
-  std::vector<Charge> out;
+  const auto earlier = [](const Charge& a, const Charge& b) { return a.at < b.at; };
+  std::sort(charges_.begin(), charges_.end(), earlier);
+  size_t kept = 0;
   for (const Charge& charge : charges_) {
-    if (out.empty() || out.back().at != charge.at) {
-      out.push_back(charge);
+    if (kept == 0 || charges_[kept - 1].at != charge.at) {
+      charges_[kept++] = charge;
       continue;
     }
-    out.back().cost += charge.cost;
-    out.back().goes_back |= charge.goes_back;
+    charges_[kept - 1].cost += charge.cost;
+    charges_[kept - 1].goes_back |= charge.goes_back;
   }
-  std::sort(loop_heads_.begin(), loop_heads_.end());
-  for (Charge& charge : out) {
-    charge.is_loop_head = std::binary_search(loop_heads_.begin(), loop_heads_.end(), charge.at);
+  charges_.resize(kept);
+  for (const uint32_t head : loop_heads_) {
+    const auto found = std::lower_bound(charges_.begin(), charges_.end(), Charge{head}, earlier);
+    if (found != charges_.end() && found->at == head) found->is_loop_head = true;
   }
-  charges_.clear();
-  return out;
+  return charges_;
 }
 
 }  // namespace selvedge::wasm

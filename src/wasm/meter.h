@@ -8,7 +8,7 @@
 // The first block of a loop's body runs once whenever the loop is entered, so that turn is paid with the block in which the loop stands;
 // each further turn is paid for when the loop is begun again.
 //
-// Fed by the validator with live code only; one Meter per function.
+// Fed by the validator with live code only.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,12 @@ struct Charge {
 
 class Meter {
  public:
-  /// `at`: offset of the function's first instruction; `entry_cost`: of being called.
-  Meter(uint32_t at, uint64_t entry_cost) { frames_.push_back({0, {at, entry_cost, false}, false, 0, 0}); }
+  /// Begins a function. `at`: offset of its first instruction; `entry_cost`: of being called.
+  void begin(uint32_t at, uint64_t entry_cost) {
+    charges_.clear();
+    loop_heads_.clear();
+    frames_.assign(1, {0, {at, entry_cost, false}, false, 0, 0});
+  }
 
   void add(uint64_t cost) { frames_.back().active.cost += cost; }
   /// A block goes on with the metered block it stands in, until something branches.

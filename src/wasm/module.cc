@@ -226,7 +226,8 @@ class Parser {
   /// A constant of `type` and its end. Anything else a constant expression may hold is outside the profile.
   Result<ByteView> constant(Reader& in, ValType type) {
     const size_t start = in.offset();
-    const Instruction instruction = TRY(read_instruction(in, 0));
+    Instruction instruction;
+    TRY(read_instruction(in, 0, instruction));
     const bool fits = (instruction.op == kI32Const && type == ValType::kI32) ||
                       (instruction.op == kI64Const && type == ValType::kI64) ||
                       (instruction.op == kF32Const && type == ValType::kF32) ||

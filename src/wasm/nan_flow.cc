@@ -2,6 +2,11 @@
 
 namespace selvedge::wasm {
 
+void NanFlow::make_locals() {
+  locals_.resize(local_count_);
+  for (uint32_t i = 0; i < params_; ++i) locals_[i].has_defined_bits = true;
+}
+
 /// What is taken as another shape than it was made in is seen. Shapes spread from local to local, and there are four, so each
 /// copy is looked at a few times at most: a stranger's module decides how long the chains are.
 void NanFlow::find_shapes() {
@@ -79,6 +84,8 @@ void NanFlow::choose_lazy() {
 }
 
 std::vector<Canonical> NanFlow::finish() {
+  if (nodes_.empty()) return {};
+  if (locals_.empty()) make_locals();
   find_shapes();
   spread();
   choose_lazy();
@@ -89,8 +96,8 @@ std::vector<Canonical> NanFlow::finish() {
   std::vector<Canonical> out;
   for (const Value& value : nodes_) {
     if (!value.seen) continue;
-    if (value.local == kNoLocal) out.push_back({value.offset, value.shape, false});
-    else if (locals_[value.local].lazy) out.push_back({value.offset, locals_[value.local].shape, true});
+    if (value.local == kNoLocal) out.push_back({value.after, value.shape});
+    else if (locals_[value.local].lazy) out.push_back({value.after, locals_[value.local].shape, value.local});
   }
   return out;
 }

@@ -9,7 +9,7 @@
 // Lanes are the same with one more rule: bits that one shape does not tell apart are plain to see in the other.
 // The argument that this is enough is in docs/spec/metering.md, "NaN".
 //
-// Fed by the validator with live code only; one NanFlow per function.
+// Fed by the validator with live code only.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,12 @@ namespace selvedge::wasm {
 /// What a NaN stands in: a number, or the lanes of a vector.
 enum class NanShape : uint8_t { kF32, kF64, kF32x4, kF64x2 };
 
-/// The value on top of the stack after the instruction at this offset is to be made canonical.
+/// The value on top of the stack is to be made canonical.
 struct Canonical {
-  uint32_t offset = 0;
+  static constexpr uint32_t kNoLocal = UINT32_MAX;
+  uint32_t after = 0;  // where the instruction ends that made it
   NanShape shape = NanShape::kF32;
-  bool is_read = false;  // the instruction is a local.get
+  uint32_t local = kNoLocal;  // from which it was read just now
 };
 
 class NanFlow {
@@ -35,15 +36,18 @@ class NanFlow {
   using Node = uint32_t;
   static constexpr Node kNowhere = UINT32_MAX, kNumber = UINT32_MAX - 1;
 
-  /// The first `params` of the locals hold what callers pass.
-  NanFlow(uint32_t params, uint32_t locals) : locals_(locals) {
-    for (uint32_t i = 0; i < params; ++i) locals_[i].has_defined_bits = true;
+  /// Begins a function with so many locals, the first `params` of which hold what callers pass.
+  void begin(uint32_t params, uint32_t locals) {
+    nodes_.clear();
+    locals_.clear();
+    params_ = params;
+    local_count_ = locals;
   }
 
-  /// The result of the instruction at `offset`, which makes a NaN of that shape, under so many loops.
-  Node result(uint32_t offset, NanShape shape, uint32_t loops) { return add({offset, kNoLocal, weight(loops), shape, 0, false}); }
-  /// A local of a type that can hold floats is read at `offset`.
-  Node read(uint32_t offset, uint32_t local, uint32_t loops) { return add({offset, local, weight(loops), NanShape::kF32, 0, false}); }
+  /// The result of the instruction that ends at `after`, which makes a NaN of that shape, under so many loops.
+  Node result(uint32_t after, NanShape shape, uint32_t loops) { return add({after, kNoLocal, weight(loops), shape, 0, false}); }
+  /// A local of a type that can hold floats is read by the instruction that ends at `after`.
+  Node read(uint32_t after, uint32_t local, uint32_t loops) { return add({after, local, weight(loops), NanShape::kF32, 0, false}); }
   /// Something that can tell NaNs apart takes the operand.
   void see(Node from) {
     if (from < kNumber) nodes_[from].seen = true;
@@ -54,17 +58,17 @@ class NanFlow {
   }
   /// The operand is written to a local.
   void store(Node from, uint32_t local) {
-    if (from == kNowhere) locals_[local].has_defined_bits = true;
-    else if (from != kNumber) locals_[local].sources.push_back(from);
+    if (from == kNowhere) local_at(local).has_defined_bits = true;
+    else if (from != kNumber) local_at(local).sources.push_back(from);
   }
 
   /// The places to make canonical, by offset.
   std::vector<Canonical> finish();
 
  private:
-  static constexpr uint32_t kNoLocal = UINT32_MAX;
+  static constexpr uint32_t kNoLocal = Canonical::kNoLocal;
   struct Value {  // made by an instruction, or read from a local
-    uint32_t offset;
+    uint32_t after;
     uint32_t local;  // kNoLocal: made
     uint32_t weight;
     NanShape shape;  // of what is made
@@ -92,6 +96,14 @@ class NanFlow {
   bool may_be_lazy(Local& local) const;
   void choose_lazy();
 
+  /// Most functions have nothing to do with floats.
+  void make_locals();
+  Local& local_at(uint32_t local) {
+    if (locals_.empty()) make_locals();
+    return locals_[local];
+  }
+
+  uint32_t params_ = 0, local_count_ = 0;
   std::vector<Local> locals_;
   std::vector<Value> nodes_;
 };

@@ -133,6 +133,29 @@ constexpr SimpleRow kSaturatingRows[] = {
 
 constexpr uint8_t kMemoryAccessCost = 2;
 
+constexpr ValType letter_type(char letter) {
+  switch (letter) {
+    case 'i': return ValType::kI32;
+    case 'l': return ValType::kI64;
+    case 'f': return ValType::kF32;
+    case 'v': return ValType::kV128;
+    default: return ValType::kF64;
+  }
+}
+
+constexpr void spell_out(OpInfo& info) {
+  const char* arrow = info.types;
+  if (arrow == nullptr) return;
+  while (*arrow != '>') ++arrow;
+  for (const char* p = arrow; p != info.types; --p) info.takes[info.takes_count++] = letter_type(p[-1]);
+  if (arrow[1] != '\0') info.gives = letter_type(arrow[1]);
+}
+
+/// What ends a metered block or synchronises fuel.
+constexpr bool is_mark(uint16_t op) {
+  return (op >= kBlock && op <= kCallIndirect) || op == kUnreachable || op == kMemoryGrow || is_bulk(op);
+}
+
 constexpr Table make_table() {
   Table table{};
   for (const Entry& entry : kControl) table[entry.op] = entry.info;
@@ -149,10 +172,19 @@ constexpr Table make_table() {
   for (const SimdRow& row : kSimdRows) {
     table[kPrefixFd + row.op] = {row.name, row.immediate, row.types, row.cost, row.align, row.nan, row.lanes};
   }
+  for (op = 0; op < kOpCount; ++op) {
+    spell_out(table[op]);
+    table[op].is_mark = is_mark(op);
+  }
   return table;
 }
 
-constexpr Table kTable = make_table();
+
+}  // namespace
+
+constinit const Table kOpTable = make_table();
+
+namespace {
 
 /// Names the family of a refused opcode, so that its author knows which compiler flag to drop.
 std::string refused_name(uint8_t first, uint32_t second) {
@@ -182,7 +214,7 @@ Result<uint16_t> read_opcode(Reader& in) {
     if (first == 0xFC && second < kPrefixFd - kPrefixFc) op = kPrefixFc + second;
     if (first == 0xFD && second < kOpCount - kPrefixFd) op = kPrefixFd + second;
   }
-  if (op < kOpCount && kTable[op].immediate != Immediate::kRefused) return uint16_t(op);
+  if (op < kOpCount && kOpTable[op].immediate != Immediate::kRefused) return uint16_t(op);
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string code = {'0', 'x', kDigits[first >> 4], kDigits[first & 15]};
   if (first >= 0xFB && first <= 0xFE) code += " " + std::to_string(second);
@@ -191,11 +223,11 @@ Result<uint16_t> read_opcode(Reader& in) {
                               ") is not in the profile; docs/spec/metering.md says what is");
 }
 
-Result<Instruction> read_labels(Reader& in, Instruction out, uint32_t labels_max) {
+Status read_labels(Reader& in, Instruction& out, uint32_t labels_max) {
   out.index = TRY(in.count(labels_max, "br_table targets"));
   out.labels_at = uint32_t(in.offset());
   for (uint32_t i = 0; i <= out.index; ++i) TRY(in.u32());
-  return out;
+  return ok();
 }
 
 /// The index of the one memory or table.
@@ -226,7 +258,7 @@ Status read_lanes(Reader& in, Instruction& out, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     const size_t start = in.offset();
     out.index = TRY(in.byte());
-    if (out.index >= kTable[out.op].lanes) return Reader::error_at(start, Errc::kInvalid, "there is no such lane");
+    if (out.index >= kOpTable[out.op].lanes) return Reader::error_at(start, Errc::kInvalid, "there is no such lane");
   }
   return ok();
 }
@@ -249,22 +281,13 @@ Status read_select_types(Reader& in, Instruction& out) {
   return ok();
 }
 
-}  // namespace
-
-const OpInfo& op_info(uint16_t op) {
-  CHECK(op < kOpCount);
-  return kTable[op];
-}
-
-Result<Instruction> read_instruction(Reader& in, uint32_t labels_max) {
-  Instruction out;
-  out.start = uint32_t(in.offset());
+Status read_any(Reader& in, uint32_t labels_max, Instruction& out) {
   out.op = TRY(read_opcode(in));
-  switch (kTable[out.op].immediate) {
+  switch (kOpTable[out.op].immediate) {
     case Immediate::kRefused: return in.error(Errc::kInternal, "a refused opcode was decoded");
     case Immediate::kNone: break;
     case Immediate::kBlock: TRY(read_block_type(in, out)); break;
-    case Immediate::kLabels: out = TRY(read_labels(in, out, labels_max)); break;
+    case Immediate::kLabels: TRY(read_labels(in, out, labels_max)); break;
     case Immediate::kLabel:
     case Immediate::kFunction:
     case Immediate::kLocal:
@@ -289,7 +312,88 @@ Result<Instruction> read_instruction(Reader& in, uint32_t labels_max) {
     case Immediate::kF64: TRY(in.bytes(8)); break;
   }
   out.end = uint32_t(in.offset());
-  return out;
+  return ok();
+}
+
+/// How many bytes a number has that is so short that none of its bits can be too much; 0 when it is longer.
+template <size_t kMax>
+size_t short_number(const uint8_t* p) {
+  for (size_t i = 0; i < kMax; ++i) {
+    if (p[i] < 0x80) return i + 1;
+  }
+  return 0;
+}
+size_t short_index(const uint8_t* p, uint32_t& out) {
+  if (p[0] < 0x80) {
+    out = p[0];
+    return 1;
+  }
+  const size_t size = short_number<4>(p);
+  out = 0;
+  for (size_t i = 0; i < size; ++i) out |= uint32_t(p[i] & 0x7F) << (7 * i);
+  return size;
+}
+
+/// The size of the immediates at p when they are spelled in the usual way, else 0. Looks at no more than kLongestUsual bytes.
+constexpr size_t kLongestUsual = 20;
+size_t usual_immediates(const uint8_t* p, Immediate immediate, Instruction& out) {
+  switch (immediate) {
+    case Immediate::kLabel: case Immediate::kFunction: case Immediate::kLocal: case Immediate::kGlobal: return short_index(p, out.index);
+    case Immediate::kCallIndirect: {
+      const size_t type = short_index(p, out.index);
+      return type > 0 && p[type] == 0 ? type + 1 : 0;
+    }
+    case Immediate::kMemArg: {
+      out.align = p[0];
+      const size_t offset = short_number<4>(p + 1);
+      return out.align < 32 && offset > 0 ? 1 + offset : 0;
+    }
+    case Immediate::kI32: return short_number<4>(p);
+    case Immediate::kI64: return short_number<9>(p);
+    case Immediate::kF32: return 4;
+    case Immediate::kF64: return 8;
+    case Immediate::kV128: return 16;
+    case Immediate::kBlock:
+      out.block_type = int64_t(p[0]) - 0x80;
+      return p[0] == 0x40 || is_val_type(p[0]) ? 1 : 0;
+    default: return 0;
+  }
+}
+
+/// The number of a vector instruction, and in `size` how long it is; kOpCount when that has to be looked at closely.
+uint16_t usual_vector(const uint8_t* p, size_t& size) {
+  size = p[1] < 0x80 ? 2 : 3;
+  const uint32_t number = size == 2 ? p[1] : (p[1] & 0x7Fu) | uint32_t(p[2]) << 7;
+  return number < kOpCount - kPrefixFd ? uint16_t(kPrefixFd + number) : kOpCount;
+}
+
+}  // namespace
+
+bool read_usual(Reader& in, Instruction& out) {
+  const ByteView ahead = in.ahead();
+  if (ahead.size() < 3 + kLongestUsual) return false;
+  const uint8_t* const p = ahead.data();
+  size_t size = 1;
+  const uint16_t op = p[0] == 0xFD ? usual_vector(p, size) : p[0];
+  if (op == kOpCount) return false;
+  const Immediate immediate = kOpTable[op].immediate;
+  if (immediate != Immediate::kNone) {
+    const size_t more = usual_immediates(p + size, immediate, out);
+    if (more == 0) return false;
+    size += more;
+  }
+  if (size > in.left()) return false;
+  out.op = op;
+  out.start = uint32_t(in.offset());
+  out.end = uint32_t(in.offset() + size);
+  in.skip(size);
+  return true;
+}
+
+Status read_instruction(Reader& in, uint32_t labels_max, Instruction& out) {
+  out = Instruction();
+  out.start = uint32_t(in.offset());
+  return read_usual(in, out) ? ok() : read_any(in, labels_max, out);
 }
 
 }  // namespace selvedge::wasm

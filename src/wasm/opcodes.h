@@ -68,6 +68,10 @@ struct OpInfo {
   uint8_t align_max = 0;        // log2, for kMemArg
   Nan nan = Nan::kNone;
   uint8_t lanes = 0;            // how many a kLane, kMemLane or kShuffle may choose from
+  // What `types` says: the operands, the last first, and the result, kUnknown when there is none.
+  uint8_t takes_count = 0;
+  ValType takes[3] = {}, gives = ValType::kUnknown;
+  bool is_mark = false;         // the emitter does more than copy it
 };
 
 /// Opcodes behind the prefixes 0xFC and 0xFD are numbered from here.
@@ -89,11 +93,15 @@ enum Op : uint16_t {
   kV128Const = kPrefixFd + 0x0C, kF32x4Eq = kPrefixFd + 0x41, kF64x2Eq = kPrefixFd + 0x47, kBitselect = kPrefixFd + 0x52,
 };
 /// Instructions that move an amount the program chooses, which is on top of the stack.
-inline bool is_bulk(uint16_t op) {
+constexpr bool is_bulk(uint16_t op) {
   return op == kMemoryInit || op == kMemoryCopy || op == kMemoryFill || op == kTableInit || op == kTableCopy;
 }
 
-const OpInfo& op_info(uint16_t op);
+extern const std::array<OpInfo, kOpCount> kOpTable;
+inline const OpInfo& op_info(uint16_t op) {
+  CHECK(op < kOpCount);
+  return kOpTable[op];
+}
 
 /// One instruction, decoded. Everything between start and end is its bytes.
 struct Instruction {
@@ -108,6 +116,10 @@ struct Instruction {
 
 /// Decodes the next instruction and checks the form of its immediates, not their meaning.
 /// Errors: kUnsupported for an opcode outside the profile, kInvalid, kLimit for a br_table over `labels_max`.
-Result<Instruction> read_instruction(Reader& in, uint32_t labels_max);
+Status read_instruction(Reader& in, uint32_t labels_max, Instruction& out);
+
+/// The same for what is spelled in the usual way, which is nearly everything; false, and nothing read, when read_instruction() has to look. Of `out` it
+/// sets what the instruction has, and leaves the rest.
+bool read_usual(Reader& in, Instruction& out);
 
 }  // namespace selvedge::wasm

@@ -56,16 +56,7 @@ crypto::Digest cost_table_digest() {
 
 Result<Rewritten> rewrite(ByteView module, const RewriteLimits& limits) {
   const Module parsed = TRY(parse_module(module, limits));
-  std::vector<FunctionPlan> plans;
-  plans.reserve(parsed.bodies.size());
-  size_t locals = 0;
-  for (uint32_t i = 0; i < parsed.bodies.size(); ++i) {
-    plans.push_back(TRY(validate_function(parsed, i, limits)));
-    locals += plans.back().locals.size();
-    if (locals > limits.locals_total_max) {
-      return fail(Errc::kLimit, "more than " + std::to_string(limits.locals_total_max) + " locals in all functions");
-    }
-  }
+  std::vector<FunctionPlan> plans = TRY(validate_functions(parsed, limits));
   TRY(plan_entries(parsed, plans));
   plan_loops(parsed, plans);
   Rewritten out;

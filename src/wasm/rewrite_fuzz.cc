@@ -24,8 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   wide.imports_max += 8;
   const auto parsed = wasm::parse_module(out->module, wide, wasm::Names::kRewritten);
   if (!parsed.ok()) std::abort();
-  for (uint32_t i = 0; i < parsed->bodies.size(); ++i) {
-    if (!wasm::validate_function(*parsed, i, wide).ok()) std::abort();
-  }
+  if (!wasm::validate_functions(*parsed, wide).ok()) std::abort();
   return 0;
 }

@@ -37,10 +37,8 @@ void expect_valid_to_us(const Bytes& module) {
   const RewriteLimits limits;
   const auto parsed = parse_module(module, limits, Names::kRewritten);
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
-  for (uint32_t i = 0; i < parsed->bodies.size(); ++i) {
-    const auto plan = validate_function(*parsed, i, limits);
-    EXPECT_TRUE(plan.ok()) << plan.error().message;
-  }
+  const auto plans = validate_functions(*parsed, limits);
+  EXPECT_TRUE(plans.ok()) << plans.error().message;
 }
 
 Rewritten accepted(const TestModule& module) {
@@ -73,11 +71,12 @@ std::vector<std::pair<uint32_t, uint64_t>> charges_of(const TestModule& module) 
   const RewriteLimits limits;
   const auto parsed = parse_module(bytes, limits);
   EXPECT_TRUE(parsed.ok()) << parsed.error().message;
-  const auto plan = validate_function(*parsed, 0, limits);
-  EXPECT_TRUE(plan.ok()) << plan.error().message;
+  const auto plans = validate_functions(*parsed, limits);
+  EXPECT_TRUE(plans.ok()) << plans.error().message;
+  const FunctionPlan& plan = plans->front();
   expect_valid(bytes);
   std::vector<std::pair<uint32_t, uint64_t>> out;
-  for (const Charge& charge : plan->charges) out.push_back({charge.at - plan->code_at, charge.cost});
+  for (const Charge& charge : plan.charges) out.push_back({charge.at - plan.code_at, charge.cost});
   return out;
 }
 using Charges = std::vector<std::pair<uint32_t, uint64_t>>;
@@ -554,8 +553,7 @@ std::vector<FunctionPlan> plans_of(const TestModule& module) {
   const RewriteLimits limits;
   const auto parsed = parse_module(bytes, limits);
   EXPECT_TRUE(parsed.ok()) << parsed.error().message;
-  std::vector<FunctionPlan> plans;
-  for (uint32_t i = 0; i < parsed->bodies.size(); ++i) plans.push_back(validate_function(*parsed, i, limits).value());
+  std::vector<FunctionPlan> plans = validate_functions(*parsed, limits).value();
   EXPECT_TRUE(plan_entries(*parsed, plans).ok());
   return plans;
 }

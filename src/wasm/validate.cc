@@ -7,16 +7,6 @@
 namespace selvedge::wasm {
 namespace {
 
-ValType letter_type(char letter) {
-  switch (letter) {
-    case 'i': return ValType::kI32;
-    case 'l': return ValType::kI64;
-    case 'f': return ValType::kF32;
-    case 'v': return ValType::kV128;
-    default: return ValType::kF64;
-  }
-}
-
 const char* type_name(ValType type) {
   switch (type) {
     case ValType::kI32: return "i32";
@@ -32,8 +22,8 @@ const char* type_name(ValType type) {
 using Types = std::span<const ValType>;
 
 struct Operand {
-  ValType type = ValType::kUnknown;
   NanFlow::Node from = NanFlow::kNowhere;
+  ValType type = ValType::kUnknown;
   bool is_constant = false;  // an engine may know its value
 };
 
@@ -48,31 +38,23 @@ struct Frame {
 
 class Validator {
  public:
-  Validator(const Module& module, uint32_t defined, const RewriteLimits& limits)
-      : module_(module),
-        limits_(limits),
-        function_(uint32_t(module.imports.size()) + defined),
-        type_(module.types[module.functions[defined]]),
-        in_(module.bytes, module.bodies[defined].begin, module.bodies[defined].end),
-        meter_(0, 0),
-        flow_(0, 0) {}
+  Validator(const Module& module, const RewriteLimits& limits) : module_(module), limits_(limits) {}
 
-  Result<FunctionPlan> run() {
-    Status status = read_locals();
+  Result<FunctionPlan> run(uint32_t defined) {
+    function_ = uint32_t(module_.imports.size()) + defined;
+    type_ = &module_.types[module_.functions[defined]];
+    in_ = Reader(module_.bytes, module_.bodies[defined].begin, module_.bodies[defined].end);
+    Status status = begin();
     if (!status.ok()) return named(std::move(status).error());
-    plan_.code_at = uint32_t(in_.offset());
-    flow_ = NanFlow(uint32_t(type_.params.size()), uint32_t(locals_.size()));
-    meter_ = Meter(plan_.code_at, kCostEntry + (locals_.size() >> kCostLocalsShift));
-    plan_.cost_total = kCostEntry + (locals_.size() >> kCostLocalsShift);
-    frames_.push_back({kEnd, false, true, 0, 0});
     while (!frames_.empty()) {
-      auto instruction = read_instruction(in_, limits_.br_table_targets_max);
-      if (!instruction.ok()) return named(std::move(instruction).error());
-      at_ = *instruction;
-      status = step();
-      if (!status.ok()) return named(std::move(status).error());
+      if (!read_usual(in_, at_)) {
+        status = read_instruction(in_, limits_.br_table_targets_max, at_);
+        if (!status.ok()) return named(std::move(status).error());
+      }
+      if (!step()) return named(std::move(refusal_));
     }
     if (!in_.done()) return named(in_.error(Errc::kInvalid, "code after the function's end"));
+    plan_.marks = marks_;
     plan_.charges = meter_.take();
     plan_.canonical = flow_.finish();
     return std::move(plan_);
@@ -83,12 +65,29 @@ class Validator {
     error.message = "function " + std::to_string(function_) + ": " + error.message;
     return error;
   }
-  Error error(const std::string& what) const {
-    return Reader::error_at(at_.start, Errc::kInvalid, std::string(op_info(at_.op).name) + ": " + what);
+  /// False, as all that refuses below is: a Result for each operand would be most of the work.
+  bool refuse(const std::string& what, Errc code = Errc::kInvalid) {
+    refusal_ = Reader::error_at(at_.start, code, std::string(op_info(at_.op).name) + ": " + what);
+    return false;
+  }
+
+  Status begin() {
+    plan_ = FunctionPlan();
+    marks_.clear();
+    stack_.clear();
+    loops_ = 0;
+    TRY(read_locals());
+    used_in_.assign(locals_.size(), LoopPlan::kNoLoop);
+    plan_.code_at = uint32_t(in_.offset());
+    plan_.cost_total = kCostEntry + (locals_.size() >> kCostLocalsShift);
+    flow_.begin(uint32_t(type_->params.size()), uint32_t(locals_.size()));
+    meter_.begin(plan_.code_at, plan_.cost_total);
+    frames_.assign(1, {kEnd, false, true, 0, -64});
+    return ok();
   }
 
   Status read_locals() {
-    locals_ = type_.params;
+    locals_ = type_->params;
     const uint32_t groups = TRY(in_.count(limits_.locals_max, "groups of locals"));
     for (uint32_t i = 0; i < groups; ++i) {
       const uint32_t n = TRY(in_.u32());
@@ -110,7 +109,7 @@ class Validator {
     return module_.types[size_t(frame.block_type)].params;
   }
   Types results_of(const Frame& frame) const {
-    if (&frame == &frames_.front()) return type_.results;
+    if (&frame == &frames_.front()) return type_->results;
     if (frame.block_type >= 0) return module_.types[size_t(frame.block_type)].results;
     static constexpr ValType kSingle[] = {ValType::kI32, ValType::kI64, ValType::kF32, ValType::kF64, ValType::kV128};
     if (frame.block_type == -64) return {};
@@ -121,47 +120,52 @@ class Validator {
   // --- operands --------------------------------------------------------------------------------------------------
 
   void push(ValType type, NanFlow::Node from = NanFlow::kNowhere, bool is_constant = false) {
-    stack_.push_back({type, from, is_constant});
+    stack_.push_back({from, type, is_constant});
     if (stack_.size() > plan_.height_max) plan_.height_max = uint32_t(stack_.size());
   }
   void push_all(Types types, bool are_constant = false) {
     for (const ValType type : types) push(type, NanFlow::kNowhere, are_constant);
   }
-  Result<Operand> take_any() {
+  bool take_any(Operand& out) {
     const Frame& frame = frames_.back();
     if (stack_.size() == frame.height) {
-      if (frame.unreachable) return Operand();
-      return error("an operand is missing");
+      out = Operand();
+      return frame.unreachable || refuse("an operand is missing");
     }
-    const Operand operand = stack_.back();
+    out = stack_.back();
     stack_.pop_back();
-    return operand;
+    return true;
   }
-  Result<Operand> take(ValType expected) {
-    Operand operand = TRY(take_any());
-    if (operand.type == ValType::kUnknown) operand.type = expected;
-    if (operand.type != expected && expected != ValType::kUnknown) {
-      return error(std::string("expected ") + type_name(expected) + ", found " + type_name(operand.type));
-    }
-    return operand;
+  bool take(ValType expected, Operand& out) {
+    if (!take_any(out)) return false;
+    if (out.type == ValType::kUnknown) out.type = expected;
+    if (out.type == expected || expected == ValType::kUnknown) return true;
+    return refuse(std::string("expected ") + type_name(expected) + ", found " + type_name(out.type));
   }
   /// Takes an operand for something that could tell one NaN from another: the default for whatever is not known not to.
-  Result<ValType> pop(ValType expected) {
-    const Operand operand = TRY(take(expected));
+  bool pop(ValType expected, ValType* type = nullptr) {
+    Operand operand;
+    if (!take(expected, operand)) return false;
     flow_.see(operand.from);
-    return operand.type;
+    if (type != nullptr) *type = operand.type;
+    return true;
   }
-  Status pop_all(Types types) {
-    for (size_t i = types.size(); i > 0; --i) TRY(pop(types[i - 1]));
-    return ok();
+  bool pop_all(Types types) {
+    for (size_t i = types.size(); i > 0; --i) {
+      if (!pop(types[i - 1])) return false;
+    }
+    return true;
   }
   LoopPlan* innermost_loop() {
     const uint32_t loop = frames_.back().loop;
     return loop == LoopPlan::kNoLoop ? nullptr : &plan_.loops[loop];
   }
-  static void use(LoopPlan& loop, LoopPlan::Use use) {
+  void use(uint32_t loop, LoopPlan::Use use) {
+    if (used_in_[use.local] == loop) return;
+    used_in_[use.local] = loop;
+    std::vector<LoopPlan::Use>& uses = plan_.loops[loop].uses;
     const auto same = [&](const LoopPlan::Use& known) { return known.local == use.local; };
-    if (loop.uses.size() < kLoopUsesMax && std::none_of(loop.uses.begin(), loop.uses.end(), same)) loop.uses.push_back(use);
+    if (uses.size() < kLoopUsesMax && std::none_of(uses.begin(), uses.end(), same)) uses.push_back(use);
   }
   /// Something that synchronises fuel runs here.
   void note_call() {
@@ -176,9 +180,16 @@ class Validator {
 
   // --- instructions ----------------------------------------------------------------------------------------------
 
-  Status step() {
+  bool step() {
     const OpInfo& info = op_info(at_.op);
+    if (!info.is_mark) {
+      run_cost_ += info.cost;
+      ++run_length_;
+      return plain(info);
+    }
+    end_run();
     plan_.cost_total += info.cost;
+    marks_.push_back(at_.start);
     switch (at_.op) {
       case kBlock: case kLoop: case kIf: return open();
       case kElse: return else_arm();
@@ -189,43 +200,57 @@ class Validator {
       meter_.add(info.cost);
       if (LoopPlan* loop = innermost_loop()) ++loop->instructions;
     }
-    if (info.types != nullptr) return simple(info);
-    switch (info.immediate) {
-      case Immediate::kLabel: case Immediate::kLabels: return branch();
-      case Immediate::kFunction: case Immediate::kCallIndirect: return call();
-      case Immediate::kLocal: return local();
-      case Immediate::kGlobal: return global();
-      default: break;
-    }
     switch (at_.op) {
       case kUnreachable: return stop({});
-      case kReturn: return stop(type_.results);
-      case kDrop: TRY(take_any()); return ok();
-      case kSelect: return select(ValType::kUnknown);
-      case kSelectTyped: return select(ValType(at_.index));
-      default: return error("not understood");
+      case kReturn: return stop(type_->results);
+      case kBr: case kBrIf: case kBrTable: return branch();
+      case kCall: case kCallIndirect: return call();
+      default:
+        note_call();
+        return simple(info);
     }
   }
 
-  Status simple(const OpInfo& info) {
-    if (at_.op == kMemoryGrow || is_bulk(at_.op)) note_call();
-    TRY(segments());
-    if (info.immediate == Immediate::kMemArg && at_.align > info.align_max) return error("aligned more than its size");
-    const char* arrow = info.types;
-    while (*arrow != '>') ++arrow;
+  /// Between two marks all is reached, or nothing, and equally often.
+  void end_run() {
+    plan_.cost_total += run_cost_;
+    if (live()) {
+      meter_.add(run_cost_);
+      if (LoopPlan* loop = innermost_loop()) loop->instructions += run_length_;
+    }
+    run_cost_ = run_length_ = 0;
+  }
+
+  bool plain(const OpInfo& info) {
+    if (info.immediate == Immediate::kLocal) return local();
+    if (info.types != nullptr) return simple(info);
+    if (info.immediate == Immediate::kGlobal) return global();
+    switch (at_.op) {
+      case kDrop: return drop();
+      case kSelect: return select(ValType::kUnknown);
+      case kSelectTyped: return select(ValType(at_.index));
+      default: return refuse("not understood");
+    }
+  }
+
+  bool simple(const OpInfo& info) {
+    if (at_.op >= kPrefixFc && at_.op < kPrefixFd && !segments()) return false;
+    const bool is_aligned = info.immediate == Immediate::kMemArg || info.immediate == Immediate::kMemLane;
+    if (is_aligned && at_.align > info.align_max) return refuse("aligned more than its size");
     bool constants[3] = {true, true, true};  // from the last operand on
-    for (const char* p = arrow; p != info.types; --p) {
-      const Operand operand = TRY(take(letter_type(p[-1])));
-      constants[arrow - p] = operand.is_constant;
-      if (const auto shape = ignores(info.nan)) flow_.take(operand.from, *shape);
-      else if (info.nan == Nan::kNone || info.nan == Nan::kNumber) flow_.see(operand.from);
+    for (size_t i = 0; i < info.takes_count; ++i) {
+      Operand operand;
+      if (!take(info.takes[i], operand)) return false;
+      constants[i] = operand.is_constant;
+      if (info.nan == Nan::kNone || info.nan == Nan::kNumber) flow_.see(operand.from);
+      else if (const auto shape = ignores(info.nan)) flow_.take(operand.from, *shape);
     }
     const bool all = constants[0] && constants[1] && constants[2];
-    if (live() && (copies_sign(at_.op) ? constants[0] : all && is_misread(at_.op))) plan_.opaque.push_back({at_.start, letter_type(arrow[-1])});
-    if (arrow[1] == '\0') return ok();
-    push(letter_type(arrow[1]), live() ? origin(info) : NanFlow::kNowhere, all);
-    return ok();
+    if (constants[0] && live() && (copies_sign(at_.op) || (all && is_misread(at_.op)))) plan_.opaque.push_back({at_.start, info.takes[0]});
+    if (info.gives != ValType::kUnknown) push(info.gives, gives_float(info) && live() ? origin(info) : NanFlow::kNowhere, all);
+    return true;
   }
+  static bool gives_float(const OpInfo& info) { return info.gives <= ValType::kF32; }
 
   /// What JavaScriptCore's first compiler gets wrong when it knows the operands. spec: docs/spec/metering.md, "Mistakes of engines".
   static bool is_misread(uint16_t op) {
@@ -248,26 +273,26 @@ class Validator {
   }
 
   /// Segments that an instruction names exist.
-  Status segments() {
+  bool segments() {
     const Immediate what = op_info(at_.op).immediate;
     const bool data = what == Immediate::kData || what == Immediate::kDataMemory;
     const bool element = what == Immediate::kElement || what == Immediate::kElementTable;
-    if (data && (!module_.has_data_count || at_.index >= module_.data_count)) return error("there is no such data segment");
-    if (element && at_.index >= module_.elements.size()) return error("there is no such element segment");
-    if ((what == Immediate::kElementTable || what == Immediate::kTableTwo) && !module_.has_table) return error("there is no table");
+    if (data && (!module_.has_data_count || at_.index >= module_.data_count)) return refuse("there is no such data segment");
+    if (element && at_.index >= module_.elements.size()) return refuse("there is no such element segment");
+    if ((what == Immediate::kElementTable || what == Immediate::kTableTwo) && !module_.has_table) return refuse("there is no table");
     plan_.changes_instance |= live() && (at_.op == kDataDrop || element || at_.op == kTableCopy);
-    return ok();
+    return true;
   }
 
   /// Where the result of a simple instruction comes from, as far as NaNs are concerned.
   NanFlow::Node origin(const OpInfo& info) {
     switch (info.nan) {
-      case Nan::kMakesF32: return flow_.result(at_.start, NanShape::kF32, loops_);
-      case Nan::kMakesF64: return flow_.result(at_.start, NanShape::kF64, loops_);
+      case Nan::kMakesF32: return flow_.result(at_.end, NanShape::kF32, loops_);
+      case Nan::kMakesF64: return flow_.result(at_.end, NanShape::kF64, loops_);
       case Nan::kMakesF32x4:
-      case Nan::kDemotesF64x2: return flow_.result(at_.start, NanShape::kF32x4, loops_);
+      case Nan::kDemotesF64x2: return flow_.result(at_.end, NanShape::kF32x4, loops_);
       case Nan::kMakesF64x2:
-      case Nan::kPromotesF32x4: return flow_.result(at_.start, NanShape::kF64x2, loops_);
+      case Nan::kPromotesF32x4: return flow_.result(at_.end, NanShape::kF64x2, loops_);
       case Nan::kNumber: return NanFlow::kNumber;
       default: break;
     }
@@ -285,11 +310,11 @@ class Validator {
     return is_constant && f32 == f32 && f64 == f64 ? NanFlow::kNumber : NanFlow::kNowhere;
   }
 
-  Status open() {
+  bool open() {
     if (frames_.size() > limits_.nesting_max) {
-      return Reader::error_at(at_.start, Errc::kLimit, "blocks nested deeper than " + std::to_string(limits_.nesting_max));
+      return refuse("blocks nested deeper than " + std::to_string(limits_.nesting_max), Errc::kLimit);
     }
-    if (at_.block_type >= int64_t(module_.types.size())) return error("there is no such type");
+    if (at_.block_type >= int64_t(module_.types.size())) return refuse("there is no such type");
     const bool was_live = live();
     if (was_live) {
       const uint64_t cost = op_info(at_.op).cost;
@@ -297,10 +322,10 @@ class Validator {
       if (at_.op == kBlock) meter_.add(cost), meter_.open_block();
       if (at_.op == kLoop) meter_.open_loop(at_.end, cost);
     }
-    if (at_.op == kIf) TRY(pop(ValType::kI32));
+    if (at_.op == kIf) if (!pop(ValType::kI32)) return false;
     Frame frame{at_.op, false, was_live, 0, at_.block_type, frames_.back().loop};
     const Types params = at_.block_type >= 0 ? Types(module_.types[size_t(at_.block_type)].params) : Types();
-    TRY(pop_all(params));
+    if (!pop_all(params)) return false;
     frame.height = stack_.size();
     if (at_.op == kLoop && was_live) {
       if (LoopPlan* outer = innermost_loop()) outer->innermost = false;
@@ -314,44 +339,44 @@ class Validator {
     }
     frames_.push_back(frame);
     push_all(params);
-    return ok();
+    return true;
   }
 
   /// What both `else` and `end` ask of the arm they end.
-  Status arm_ends() {
+  bool arm_ends() {
     const Frame& frame = frames_.back();
-    TRY(pop_all(results_of(frame)));
-    if (stack_.size() != frame.height) return error("operands are left over");
-    return ok();
+    if (!pop_all(results_of(frame))) return false;
+    if (stack_.size() != frame.height) return refuse("operands are left over");
+    return true;
   }
 
-  Status else_arm() {
-    if (frames_.back().op != kIf) return error("without an if");
-    TRY(arm_ends());
+  bool else_arm() {
+    if (frames_.back().op != kIf) return refuse("without an if");
+    if (!arm_ends()) return false;
     Frame& frame = frames_.back();
     if (frame.live) meter_.else_arm(at_.end);
     frame.op = kElse;
     frame.unreachable = false;
     push_all(params_of(frame));
-    return ok();
+    return true;
   }
 
-  Status close() {
-    TRY(arm_ends());
+  bool close() {
+    if (!arm_ends()) return false;
     const Frame frame = frames_.back();
     const bool outermost = frames_.size() == 1;
     const Types results = results_of(frames_.back());
     if (frame.op == kIf) {
       const Types params = params_of(frames_.back());
       if (!std::equal(params.begin(), params.end(), results.begin(), results.end())) {
-        return error("an if without else must give what it takes");
+        return refuse("an if without else must give what it takes");
       }
     }
     if (frame.live) meter_.close(at_.end);
     frames_.pop_back();
     if (frame.op == kLoop && frame.live) close_loop(frame);
     if (!outermost) push_all(results);
-    return ok();
+    return true;
   }
 
   /// What is in the inner loop is in the outer one.
@@ -362,12 +387,12 @@ class Validator {
     if (outer == nullptr) return;
     outer->calls |= plan_.loops[frame.loop].calls;
     outer->instructions += plan_.loops[frame.loop].instructions;
-    for (const LoopPlan::Use& inner : plan_.loops[frame.loop].uses) use(*outer, inner);
+    for (const LoopPlan::Use& inner : plan_.loops[frame.loop].uses) use(frames_.back().loop, inner);
   }
 
-  Status branch_to(uint32_t depth) {
-    if (depth >= frames_.size()) return error("there is no such label");
-    if (!live()) return ok();
+  bool branch_to(uint32_t depth) {
+    if (depth >= frames_.size()) return refuse("there is no such label");
+    if (!live()) return true;
     const size_t target = frames_.size() - 1 - depth;
     meter_.branch(uint32_t(target));
     // A conditional branch that takes operands along leaves no place for a refund, nor does a table of them.
@@ -379,58 +404,61 @@ class Validator {
       else loop->turns_by_br = false;
     }
     if (!stays && (at_.op == kBrTable || (at_.op == kBrIf && !label_types(frames_[target]).empty()))) loop->refundable = false;
-    return ok();
+    return true;
   }
 
-  Status branch() {
+  bool branch() {
     if (at_.op == kBrTable) return branch_table();
-    TRY(branch_to(at_.index));
+    if (!branch_to(at_.index)) return false;
     const bool was_live = live();
-    if (at_.op == kBrIf) TRY(pop(ValType::kI32));
+    if (at_.op == kBrIf) if (!pop(ValType::kI32)) return false;
     const Types types = label_types(frames_[frames_.size() - 1 - at_.index]);
-    TRY(pop_all(types));
+    if (!pop_all(types)) return false;
     if (was_live) meter_.branched(at_.end);
     if (at_.op == kBrIf) push_all(types, true);
     else set_unreachable();
-    return ok();
+    return true;
   }
 
-  Status branch_table() {
+  bool branch_table() {
     const bool was_live = live();
-    TRY(pop(ValType::kI32));
+    if (!pop(ValType::kI32)) return false;
     Reader labels(module_.bytes, at_.labels_at, at_.end);
     size_t arity = 0;
     std::vector<ValType> popped;
     for (uint32_t i = 0; i <= at_.index; ++i) {
-      const uint32_t depth = TRY(labels.u32());
-      TRY(branch_to(depth));
+      const uint32_t depth = labels.u32().value_or(UINT32_MAX);
+      if (!branch_to(depth)) return false;
       const Types types = label_types(frames_[frames_.size() - 1 - depth]);
       if (i == 0) arity = types.size();
-      if (types.size() != arity) return error("labels that take different numbers of operands");
+      if (types.size() != arity) return refuse("labels that take different numbers of operands");
       popped.clear();
-      for (size_t k = types.size(); k > 0; --k) popped.push_back(TRY(pop(types[k - 1])));
+      for (size_t k = types.size(); k > 0; --k) {
+        popped.emplace_back();
+        if (!pop(types[k - 1], &popped.back())) return false;
+      }
       for (size_t k = popped.size(); k > 0; --k) push(popped[k - 1]);
     }
     if (was_live) meter_.branched(at_.end);
     set_unreachable();
-    return ok();
+    return true;
   }
 
   /// unreachable and return: nothing after them runs.
-  Status stop(Types types) {
+  bool stop(Types types) {
     if (at_.op == kReturn && live()) meter_.branch(0);
     const bool was_live = live();
-    TRY(pop_all(types));
+    if (!pop_all(types)) return false;
     if (was_live) meter_.branched(at_.end);
     set_unreachable();
-    return ok();
+    return true;
   }
 
-  Status call() {
+  bool call() {
     const FunctionType* type = nullptr;
     note_call();
     if (at_.op == kCall) {
-      if (at_.index >= module_.function_count()) return error("there is no such function");
+      if (at_.index >= module_.function_count()) return refuse("there is no such function");
       type = &module_.type_of(at_.index);
       if (at_.index < module_.imports.size()) {
         if (live()) meter_.add(kCostImport);
@@ -440,60 +468,65 @@ class Validator {
         plan_.call_sites.push_back({at_.index - uint32_t(module_.imports.size()), false});
       }
     } else {
-      if (!module_.has_table) return error("there is no table");
-      if (at_.index >= module_.types.size()) return error("there is no such type");
+      if (!module_.has_table) return refuse("there is no table");
+      if (at_.index >= module_.types.size()) return refuse("there is no such type");
       type = &module_.types[at_.index];
       if (live()) {
         plan_.calls = true;
         plan_.call_sites.push_back({at_.index, true});
       }
-      TRY(pop(ValType::kI32));
+      if (!pop(ValType::kI32)) return false;
     }
-    TRY(pop_all(type->params));
+    if (!pop_all(type->params)) return false;
     push_all(type->results);
-    return ok();
+    return true;
   }
 
-  Status local() {
-    if (at_.index >= locals_.size()) return error("there is no such local");
+  bool local() {
+    if (at_.index >= locals_.size()) return refuse("there is no such local");
     const ValType type = locals_[at_.index];
-    if (LoopPlan* loop = innermost_loop(); loop != nullptr && live()) use(*loop, {at_.index, at_.op == kLocalGet});
+    if (const uint32_t loop = frames_.back().loop; loop != LoopPlan::kNoLoop && live()) use(loop, {at_.index, at_.op == kLocalGet});
     const bool is_float = type == ValType::kF32 || type == ValType::kF64 || type == ValType::kV128;
     if (at_.op == kLocalGet) {
-      push(type, is_float && live() ? flow_.read(at_.start, at_.index, loops_) : NanFlow::kNowhere);
-      return ok();
+      push(type, is_float && live() ? flow_.read(at_.end, at_.index, loops_) : NanFlow::kNowhere);
+      return true;
     }
-    const Operand operand = TRY(take(type));
+    Operand operand;
+    if (!take(type, operand)) return false;
     if (is_float && live()) flow_.store(operand.from, at_.index);
     if (at_.op == kLocalTee) push(type, operand.from, operand.is_constant);
-    return ok();
+    return true;
   }
 
-  Status global() {
-    if (at_.index >= module_.globals.size()) return error("there is no such global");
+  bool global() {
+    if (at_.index >= module_.globals.size()) return refuse("there is no such global");
     const Global& global = module_.globals[at_.index];
     if (at_.op == kGlobalGet) {
       push(global.type);
-      return ok();
+      return true;
     }
-    if (!global.is_mutable) return error("the global is constant");
-    TRY(pop(global.type));
-    return ok();
+    if (!global.is_mutable) return refuse("the global is constant");
+    if (!pop(global.type)) return false;
+    return true;
   }
 
-  Status select(ValType type) {
-    TRY(pop(ValType::kI32));
-    const ValType second = TRY(pop(type));
-    const ValType first = TRY(pop(second));
+  bool drop() {
+    Operand operand;
+    return take_any(operand);
+  }
+
+  bool select(ValType type) {
+    ValType first = type, second = type;
+    if (!pop(ValType::kI32) || !pop(type, &second) || !pop(second, &first)) return false;
     push(first == ValType::kUnknown ? second : first, NanFlow::kNowhere, true);
-    return ok();
+    return true;
   }
 
   const Module& module_;
   const RewriteLimits& limits_;
-  const uint32_t function_;
-  const FunctionType& type_;
-  Reader in_;
+  uint32_t function_ = 0;
+  const FunctionType* type_ = nullptr;
+  Reader in_{{}, 0, 0};
   Instruction at_;
   Meter meter_;
   NanFlow flow_;
@@ -501,13 +534,29 @@ class Validator {
   std::vector<Operand> stack_;
   std::vector<Frame> frames_;
   uint32_t loops_ = 0;  // open ones
+  uint64_t run_cost_ = 0;  // of the instructions since the last mark, and
+  uint32_t run_length_ = 0;  // how many they are
+  std::vector<uint32_t> marks_;
+  std::vector<uint32_t> used_in_;  // of each local: one of the loops that have it among their uses
+  Error refusal_;
   FunctionPlan plan_;
 };
 
 }  // namespace
 
-Result<FunctionPlan> validate_function(const Module& module, uint32_t defined_index, const RewriteLimits& limits) {
-  return Validator(module, defined_index, limits).run();
+Result<std::vector<FunctionPlan>> validate_functions(const Module& module, const RewriteLimits& limits) {
+  Validator validator(module, limits);
+  std::vector<FunctionPlan> out;
+  out.reserve(module.bodies.size());
+  size_t locals = 0;
+  for (uint32_t i = 0; i < module.bodies.size(); ++i) {
+    out.push_back(TRY(validator.run(i)));
+    locals += out.back().locals.size();
+    if (locals > limits.locals_total_max) {
+      return fail(Errc::kLimit, "more than " + std::to_string(limits.locals_total_max) + " locals in all functions");
+    }
+  }
+  return out;
 }
 
 }  // namespace selvedge::wasm

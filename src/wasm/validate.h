@@ -56,6 +56,7 @@ struct FunctionPlan {
   std::vector<LoopPlan> loops;  // in the order of their beginnings, unreachable ones left out
   std::vector<CallSite> call_sites;  // reachable ones; host functions left out
   uint32_t code_at = 0;         // offset of the first instruction
+  std::vector<uint32_t> marks;  // offsets of the instructions that the emitter looks at; the others it copies
   std::vector<ValType> locals;  // parameters included
   uint32_t height_max = 0;      // of the operand stack
   bool changes_instance = false;  // drops segments or writes to the table
@@ -70,7 +71,7 @@ struct FunctionPlan {
   bool checks_blocks = false;       // at each metered block and before each call
 };
 
-/// Errors: kInvalid, kUnsupported, kLimit, each with function and offset.
-Result<FunctionPlan> validate_function(const Module& module, uint32_t defined_index, const RewriteLimits& limits);
+/// Of every defined function. Errors: kInvalid, kUnsupported, kLimit, each with function and offset.
+Result<std::vector<FunctionPlan>> validate_functions(const Module& module, const RewriteLimits& limits);
 
 }  // namespace selvedge::wasm

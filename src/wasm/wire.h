@@ -5,6 +5,8 @@
 // source: WebAssembly Core 1.0 and 2.0, section 5.2 (integers at most ceil(N/7) bytes long, unused bits proper).
 #pragma once
 
+#include <cstring>
+#include <memory>
 #include <string>
 
 #include "base/bytes.h"
@@ -21,6 +23,9 @@ class Reader {
   size_t end() const { return end_; }
   size_t left() const { return end_ - at_; }
   bool done() const { return at_ == end_; }
+  /// The bytes from here to the end of the module, which may lie further than the reader's: for a look ahead.
+  ByteView ahead() const { return module_.subspan(at_); }
+  void skip(size_t n) { at_ += n; }
   Error error(Errc code, const std::string& what) const { return error_at(at_, code, what); }
   static Error error_at(size_t offset, Errc code, const std::string& what) {
     return fail(code, what + " (at byte " + std::to_string(offset) + " of the module)");
@@ -124,7 +129,23 @@ inline bool Reader::is_utf8(ByteView text) {
   return true;
 }
 
-/// Appends shortest-form numbers and sections.
+/// Numbers in their shortest form, written at p; returns the end, at most five and ten bytes further.
+inline uint8_t* put_u32(uint8_t* p, uint32_t v) {
+  for (; v >= 0x80; v >>= 7) *p++ = uint8_t(v | 0x80);
+  *p++ = uint8_t(v);
+  return p;
+}
+inline uint8_t* put_s64(uint8_t* p, int64_t v) {
+  for (;;) {
+    const uint8_t low = v & 0x7F;
+    v >>= 7;
+    const bool is_last = (v == 0 && (low & 0x40) == 0) || (v == -1 && (low & 0x40) != 0);
+    *p++ = is_last ? low : uint8_t(low | 0x80);
+    if (is_last) return p;
+  }
+}
+
+/// Appends numbers and sections.
 class Writer {
  public:
   explicit Writer(Bytes& out) : out_(out) {}
@@ -137,30 +158,57 @@ class Writer {
     return *this;
   }
   Writer& u32(uint32_t v) {
-    while (v >= 0x80) {
-      out_.push_back(uint8_t(v | 0x80));
-      v >>= 7;
-    }
-    out_.push_back(uint8_t(v));
-    return *this;
+    uint8_t number[5];
+    return raw({number, put_u32(number, v)});
   }
   Writer& s64(int64_t v) {
-    for (;;) {
-      const uint8_t low = v & 0x7F;
-      v >>= 7;
-      if ((v == 0 && (low & 0x40) == 0) || (v == -1 && (low & 0x40) != 0)) {
-        out_.push_back(low);
-        return *this;
-      }
-      out_.push_back(low | 0x80);
-    }
+    uint8_t number[10];
+    return raw({number, put_s64(number, v)});
   }
   Writer& name(std::string_view text) { return u32(uint32_t(text.size())).raw(view(text)); }
   /// A length-prefixed body: sections and function bodies.
-  Writer& sized(const Bytes& body) { return u32(uint32_t(body.size())).raw(body); }
+  Writer& sized(ByteView body) { return u32(uint32_t(body.size())).raw(body); }
 
  private:
   Bytes& out_;
+};
+
+/// The same for code, whose pieces are a byte or two: into memory of its own, which is kept from one function to the next.
+class CodeWriter {
+ public:
+  CodeWriter& byte(uint8_t b) {
+    *room(1) = b;
+    ++size_;
+    return *this;
+  }
+  CodeWriter& raw(ByteView bytes) {
+    if (!bytes.empty()) std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    size_ += bytes.size();
+    return *this;
+  }
+  CodeWriter& u32(uint32_t v) { return took(put_u32(room(5), v)); }
+  CodeWriter& s64(int64_t v) { return took(put_s64(room(10), v)); }
+  void clear() { size_ = 0; }
+  ByteView view() const { return {memory_.get(), size_}; }
+
+ private:
+  uint8_t* room(size_t n) {
+    if (size_ + n > room_) [[unlikely]] grow(n);
+    return memory_.get() + size_;
+  }
+  void grow(size_t n) {
+    room_ = 2 * (size_ + n) + 1024;
+    auto larger = std::make_unique_for_overwrite<uint8_t[]>(room_);
+    if (size_ > 0) std::memcpy(larger.get(), memory_.get(), size_);
+    memory_ = std::move(larger);
+  }
+  CodeWriter& took(const uint8_t* end) {
+    size_ = size_t(end - memory_.get());
+    return *this;
+  }
+
+  std::unique_ptr<uint8_t[]> memory_;
+  size_t size_ = 0, room_ = 0;
 };
 
 }  // namespace selvedge::wasm
