@@ -598,6 +598,7 @@ void DomainPool::stop(uint64_t lease, std::function<void(Duration)> stopped) {
   runner->stopped_at = impl_->loop.now();
   runner->stopped = std::move(stopped);
   runner->stopped_tasks = std::move(waiting);
+  if (runner->process->halt()) impl_->on_quiet(*runner);
   impl_->retire(std::move(runner));
 }
 

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/domain/confine.h"
@@ -28,6 +29,8 @@ namespace {
 
 constexpr int kRunnerSocket = 3;
 constexpr size_t kReadBytes = 256 * 1024;
+// Threads that run are interrupted at once, others need a moment of a processor to stop. The loop waits this long.
+constexpr int64_t kHaltWaitNs = 1'000'000;
 constexpr int kReadsAtOnce = 8;  // so that a process that never stops talking does not keep the loop
 // What the depth limit of the rewriter was measured against; a smaller inherited limit would end runs early.
 constexpr rlim_t kStackBytes = 8u << 20;
@@ -68,6 +71,12 @@ void enter_background() {
 void hurry(pid_t thread) {
   const sched_param lowest{.sched_priority = 1};
   sched_setscheduler(thread, SCHED_FIFO, &lowest);
+}
+
+int64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
 std::vector<pid_t> threads_of(pid_t pid) {
@@ -247,7 +256,28 @@ void RunnerProcess::kill() {
   if (reaped_) return;
   killed_ = true;
   ::kill(pid_, SIGKILL);
-  for (pid_t thread : threads_of(pid_)) hurry(thread);
+  hurry_threads();
+}
+
+/// SIGSTOP and not SIGKILL, because the kernel says when the last thread has stopped; that a process was killed it says when its memory is gone, and that
+/// takes milliseconds.
+bool RunnerProcess::halt() {
+  if (reaped_) return true;
+  ::kill(pid_, SIGSTOP);
+  hurry_threads();
+  const int64_t late = monotonic_ns() + kHaltWaitNs;
+  for (;;) {
+    siginfo_t state{};
+    if (waitid(P_PIDFD, id_t(pid_fd_), &state, WSTOPPED | WEXITED | WNOHANG | WNOWAIT) == 0 && state.si_pid != 0) return true;
+    if (monotonic_ns() > late) return false;
+    sched_yield();
+  }
+}
+
+void RunnerProcess::hurry_threads() {
+  if (!std::exchange(hurried_, true)) {
+    for (pid_t thread : threads_of(pid_)) hurry(thread);
+  }
 }
 
 void RunnerProcess::freeze() {

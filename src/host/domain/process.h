@@ -24,7 +24,7 @@ class RunnerProcess {
     std::function<void(FrameType type, ByteView body)> frame;
     /// The process said something that is no frame, and should be killed.
     std::function<void(std::string why)> nonsense;
-    /// After kill(): none of its threads runs anything of the guest's any more; the kernel still tidies up. Not always called.
+    /// After kill(), unless halt() said so: none of its threads runs anything of the guest's any more; the kernel still tidies up. Not always called.
     std::function<void()> quiet;
     /// The process is gone and reaped. `status` as of waitpid.
     std::function<void(int status)> gone;
@@ -39,6 +39,9 @@ class RunnerProcess {
 
   void send(Bytes frame);
   void kill();
+  /// Stops all threads where they are, for good: kill() comes next. True when it is certain already that none of them runs, which is known within
+  /// a fraction of a millisecond or, after kHaltWait, not waited for.
+  bool halt();
   /// Stops all of its threads, or lets them go on. Nothing in the process has to agree.
   void freeze();
   void thaw();
@@ -64,13 +67,14 @@ class RunnerProcess {
   void read_some();
   void write_some();
   void on_exit();
+  void hurry_threads();
   void take_frames();
 
   std::unique_ptr<ControlGroup> group_;
   Callbacks callbacks_;
   pid_t pid_;
   int pid_fd_, socket_;
-  bool reaped_ = false, deaf_ = false, killed_ = false;
+  bool reaped_ = false, deaf_ = false, killed_ = false, hurried_ = false;
   std::deque<Bytes> outgoing_;
   size_t sent_ = 0;  // of the first in outgoing_
   Bytes incoming_;
