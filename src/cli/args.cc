@@ -176,6 +176,15 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.group("Programs");
 }
 
+/// Of runs, and not of services: those go on when their owner is away.
+void add_key_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--keys", options.keys, "no machine opens the inputs alone: K of N others have to let it, while the run lasts")->type_name("K/N");
+  app.add_option("--keys-tier", options.keys_tier, "what these N and the executors must prove to run on; software asks for nothing")
+      ->check(CLI::IsMember({"software", "hardware-basic", "hardware-strong"}))->capture_default_str();
+  app.add_option("--endorser", options.endorsers, "with --keys: believe this key when it says that an attestation key lies in a chip; may be repeated")->type_name("KEY");
+  app.add_flag("--believe-unendorsed", options.believe_unendorsed, "with --keys: believe attestation keys that nobody endorsed; any program can make one");
+}
+
 void add_run_verbs(CLI::App& app, Line& line) {
   CLI::App* run = add_verb(app, line.verb, "run", "Run a WebAssembly program on others' machines: standard input in, checked output out.",
                            "  selvedge run textstats.wasm < book.txt > report.txt\n"
@@ -188,6 +197,7 @@ void add_run_verbs(CLI::App& app, Line& line) {
   run->add_option("--input", line.run.input, "a file or content id; without it, standard input")->type_name("FILE|CID");
   run->add_option("--out", line.run.out_dir, "folder for the files that the program left in /out; without it they come out as one tar archive")->type_name("DIR");
   add_run_options(*run, line.run);
+  add_key_options(*run, line.run);
 
   CLI::App* trace = app.add_subcommand("trace", "What a run is committed to.")->require_subcommand(1)->group("Programs");
   CLI::App* verify = add_verb(*trace, line.verb, "verify", "Run a program here, as its executors did, and see whether it leads to the trace that they signed.",
@@ -236,6 +246,7 @@ void add_run_verbs(CLI::App& app, Line& line) {
   map->add_option("-o,--output", line.map.out_dir, "folder for the outputs, named after the inputs")->required()->type_name("DIR");
   map->add_flag("--merge", line.map.merge, "at the end, run it with the argument \"merge\" over all outputs, one after the other");
   add_run_options(*map, line.map);
+  add_key_options(*map, line.map);
 }
 
 int usage(Terminal& terminal, const CLI::App& app, const CLI::ParseError& problem) {

@@ -109,6 +109,10 @@ struct RunOptions {
   std::string entry;                  // of a bundle
   bool yes_dangerous = false;
   std::string isolation = "process";
+  std::string keys;                   // "2/3"
+  std::string keys_tier = "hardware-basic";
+  std::vector<std::string> endorsers;
+  bool believe_unendorsed = false;
   std::vector<std::string> args;
 };
 struct DeployOptions {

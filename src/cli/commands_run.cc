@@ -83,6 +83,22 @@ Result<bool> is_bundle_file(const std::string& path) {
 
 }  // namespace
 
+namespace {
+
+Status add_keys(const RunOptions& options, node::RunRequest& request) {
+  request.keys_tier = options.keys_tier;
+  request.keys_endorsers = options.endorsers;
+  request.keys_believe_unendorsed = options.believe_unendorsed;
+  if (options.keys.empty()) return ok();
+  const bool read = std::sscanf(options.keys.c_str(), "%u/%u", &request.keys_threshold, &request.keys_of) == 2;
+  if (!read || request.keys_threshold < 2 || request.keys_threshold > request.keys_of || request.keys_of > object::kSecretHoldersMax) {
+    return fail(Errc::kInvalid, "--keys is K/N, such as 2/3: K of N machines, K at least 2, N at most " + std::to_string(object::kSecretHoldersMax));
+  }
+  return ok();
+}
+
+}  // namespace
+
 Result<node::RunRequest> program_request(const RunOptions& options, const std::string& scratch, bool serves) {
   node::RunRequest request;
   if (TRY(is_bundle_file(options.module))) TRY(add_bundle(options, scratch, request));
@@ -94,6 +110,7 @@ Result<node::RunRequest> program_request(const RunOptions& options, const std::s
   request.merge = options.merge;
   request.seed = options.seed;
   request.isolation = options.isolation;
+  TRY(add_keys(options, request));
   request.fuel_limit = options.fuel;
   if (!options.memory.empty()) request.memory_bytes = TRY(parse_bytes(options.memory));
   request.environment = options.environment;

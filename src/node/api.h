@@ -123,11 +123,18 @@ struct RunRequest {
   std::string entry;                     // which of its entries
   bool confirmed = false;                // a person said yes to an entry that its publisher calls dangerous
   std::string isolation = "process";     // "microvm": machines that run programs in processes only refuse
+  uint32_t keys_threshold = 0;           // so many
+  uint32_t keys_of = 0;                  // of so many machines have to let an executor have the keys of its task; 0: it gets them
+  std::string keys_tier = "hardware-basic";  // which these machines and the executors have to prove (identity.md); "software": nothing
+  std::vector<std::string> keys_endorsers;   // as in identity.check
+  bool keys_believe_unendorsed = false;
   template <class V> void visit(V& v) {
     v("module", module); v("inputs", inputs); v("input_cids", input_cids); v("files", files);
     v("file_cids", file_cids); v("environment", environment); v("oracles", oracles); v("args", args); v("verify", verify);
     v("merge", merge); v("seed", seed); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("out_dir", out_dir); v("zone", zone);
     v("manifest", manifest); v("entry", entry); v("confirmed", confirmed); v("isolation", isolation);
+    v("keys_threshold", keys_threshold); v("keys_of", keys_of); v("keys_tier", keys_tier); v("keys_endorsers", keys_endorsers);
+    v("keys_believe_unendorsed", keys_believe_unendorsed);
   }
 };
 struct ReceiptsRequest { static constexpr const char* kMethod = "receipts"; template <class V> void visit(V&) {} };

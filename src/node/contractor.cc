@@ -141,7 +141,25 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     run.files.emplace_back(text.substr(0, cut), std::move(ref).value());
   }
-  start_tasks(turn, id);
+  if (run.what.keys_of > 0) share_keys(turn, id);
+  else start_tasks(turn, id);
+}
+
+void Contractor::share_keys(Turn& turn, RequestId id) {
+  const RunRequest& what = runs_.at(id).what;
+  const Result<object::IdentityTier> tier = object::identity_tier_from_name(what.keys_tier);
+  if (run_keys == nullptr) return fail_run(turn, id, fail(Errc::kUnsupported, "this node cannot put a run's keys among others"));
+  if (!tier.ok()) return fail_run(turn, id, tier.error());
+  run_keys->share(turn, {what.keys_threshold, what.keys_of, *tier, what.keys_endorsers, what.keys_believe_unendorsed}, [this, id](Turn& t, Result<std::string> shared) {
+    const auto run = runs_.find(id);
+    if (run == runs_.end()) {
+      if (shared.ok()) run_keys->forget(t, *shared);
+      return;
+    }
+    if (!shared.ok()) return fail_run(t, id, shared.error());
+    run->second.secret = *shared;
+    start_tasks(t, id);
+  });
 }
 
 work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const {
@@ -214,6 +232,9 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   if (spec == nullptr) return fail(Errc::kUnavailable, "the task is over");
   OfferOf of{make.task, make.executor, run.zone, *spec, run.manifest ? run.manifest->bytes : Bytes{}, {run.module}};
   for (const object::TaskInput& input : spec->inputs) of.blobs.push_back(TRY(ref_of(run, input.cid)));
+  if (!run.secret.empty()) {
+    of.leave = [&](const std::vector<object::ObjectKey>& keys) { return run_keys->leave(turn, run.secret, make.executor, make.task, keys); };
+  }
   return node::make_offer(turn, core_, library_, std::move(of));
 }
 
@@ -225,6 +246,7 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
   if (!offer.ok()) sent = offer.error();
   else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value(), make.state ? *make.state : Bytes{}, uint8_t(isolation)}))) sent = fail(Errc::kUnavailable, "the executor went away");
   if (sent.ok()) return;
+  core_.trace(turn, "no task is offered to " + make.executor.brief() + ": " + sent.error().message);
   work::Jobs::Out effects;
   jobs_.on_offer_answer(turn.now, make.executor, work::OfferAnswer{make.task, uint8_t(sent.code()), sent.error().message}, effects);
   route(turn, effects);
@@ -259,6 +281,7 @@ void Contractor::refresh(Turn& turn) {
 void Contractor::on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message) {
   work::Jobs::Out effects;
   if (const auto* answer = std::get_if<work::OfferAnswer>(&message)) {
+    if (answer->error != 0) core_.trace(turn, "node " + from.brief() + " took no task: " + answer->message.substr(0, 300));
     jobs_.on_offer_answer(turn.now, from, *answer, effects);
   } else if (const auto* state = std::get_if<work::TaskState>(&message)) {
     jobs_.on_state(turn.now, from, *state);
@@ -416,6 +439,7 @@ void Contractor::write_outputs(Turn& turn, RequestId id) {
 void Contractor::finish(Turn& turn, RequestId id) {
   Run run = std::move(runs_.at(id));
   runs_.erase(id);
+  if (!run.secret.empty()) run_keys->forget(turn, run.secret);
   report(turn, run, true);
   run.answer.module = run.module.cid;
   run.answer.outputs = std::move(run.outputs);
@@ -426,7 +450,9 @@ void Contractor::finish(Turn& turn, RequestId id) {
 void Contractor::fail_run(Turn& turn, RequestId id, const Error& error) {
   const uint64_t job = runs_.at(id).job;
   const Error why = error;  // may lie in the run that goes
+  const std::string secret = std::move(runs_.at(id).secret);
   runs_.erase(id);
+  if (!secret.empty()) run_keys->forget(turn, secret);
   turn.out.push(Refuse{id, why});
   if (job == 0) return;
   work::Jobs::Out effects;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "node/library.h"
+#include "node/run_keys.h"
 #include "work/jobs.h"
 
 namespace selvedge::node {
@@ -28,6 +29,9 @@ class Contractor {
 
   /// Asks the oracles of a program that is about to run (Oracles::ask); whoever composes the node plugs it in.
   std::function<void(Turn&, const std::vector<std::string>&, std::function<void(Turn&, Result<Bytes>)>)> ask_oracles;
+
+  /// Where a run's keys are to be among others; whoever composes the node plugs it in, or there are no such runs.
+  RunKeys* run_keys = nullptr;
 
   void run(Turn& turn, RequestId request, RunRequest run);
   void cancel(Turn& turn, RequestId request);
@@ -53,6 +57,7 @@ class Contractor {
     std::vector<object::BlobRef> inputs;
     std::vector<std::string> names;
     std::vector<std::pair<std::string, object::BlobRef>> files;
+    std::string secret;        // whose keys are among others: the name of what they share
     uint64_t job = 0;
     bool merging = false;
     std::vector<RunOutput> outputs;
@@ -70,6 +75,7 @@ class Contractor {
   void stored(Turn& turn, RequestId id, PutOutcome put);
   Result<object::Signed<object::Manifest>> open_manifest(const RunRequest& what) const;
   Result<object::BlobRef> ref_of(const Run& run, const codec::Cid& cid) const;
+  void share_keys(Turn& turn, RequestId id);
   void start_tasks(Turn& turn, RequestId id);
   work::TaskUnit unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const;
   void offer(Turn& turn, const work::MakeOffer& make);

@@ -6,6 +6,7 @@
 #include "node/index_messages.h"
 #include "node/audit_messages.h"
 #include "node/hosting_messages.h"
+#include "node/identity_messages.h"
 #include "node/secret_messages.h"
 #include "mesh/relay.h"
 #include "mesh/rendezvous.h"
@@ -32,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<work::WorkMessages>({data, size});
   round_trip<node::IndexMessages>({data, size});
   round_trip<node::SecretMessages>({data, size});
+  round_trip<node::IdentityMessages>({data, size});
   round_trip<node::AuditMessages>({data, size});
   round_trip<node::HostingMessages>({data, size});
   round_trip<mesh::RendezvousMessages>({data, size});

@@ -31,6 +31,7 @@ Node::Node(NodeConfig config)
       vault_(core_),
       secrets_(core_),
       registrar_(core_),
+      run_keys_(core_, secrets_, registrar_),
       meetings_(core_),
       discovery_(core_),
       services_(core_),
@@ -60,6 +61,8 @@ void Node::wire() {
 void Node::wire_services() {
   workshop_.on_lease_stage = [this](Turn& turn, const object::ObjectId& grant) { hosting_.on_lease_stage(turn, grant); };
   workshop_.on_program = [this](Turn& turn, const work::TaskId& task, Result<work::Program> program) { hosting_.on_program(turn, task, std::move(program)); };
+  contractor_.run_keys = &run_keys_;
+  workshop_.open_keys = [this](Turn& turn, const object::KeyLeave& leave, const work::TaskId& task, auto then) { run_keys_.open(turn, leave, task, std::move(then)); };
   services_.deployed_at = [this](const crypto::PublicKey& service) { return deployer_.machines_of(service); };
   core_.on_dial = [this](Turn& turn, const mesh::Dial& dial) {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
@@ -410,6 +413,10 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     const Result<OracleMessages::Message> parsed = OracleMessages::decode(message);
     if (parsed.ok()) return oracles_.on_message(turn, from, *parsed);
     turn.out.push(ClosePeer{link, parsed.error().message});
+  } else if (kWholeNode && IdentityMessages::knows(type)) {
+    const Result<IdentityMessages::Message> parsed = IdentityMessages::decode(message);
+    if (parsed.ok()) return run_keys_.on_message(turn, from, *parsed);
+    turn.out.push(ClosePeer{link, parsed.error().message});
   } else if (AuditMessages::knows(type)) {
     const Result<AuditMessages::Message> parsed = AuditMessages::decode(message);
     if (parsed.ok()) return auditor_.on_message(turn, from, *parsed);
@@ -574,6 +581,7 @@ void Node::on_deadline(Instant now, Out& out) {
     consent_.on_deadline(turn);
     vault_.on_deadline(turn);
     secrets_.on_deadline(turn);
+    run_keys_.on_deadline(turn);
     devices_.on_deadline(turn);
     index_.on_deadline(turn);
     copy_.on_deadline(turn);
@@ -592,7 +600,7 @@ Instant Node::next_deadline() const {
   const Instant small = std::min({core_.sessions.next_deadline(), core_.fetcher.next_deadline(), core_.spreader.next_deadline(), keeper_.next_deadline(), workshop_.next_deadline(),
                                   library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), auditor_.next_deadline(), head_due()});
   if constexpr (!kWholeNode) return small;
-  return std::min({small, devices_.next_deadline(), index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), vault_.next_deadline(), secrets_.next_deadline(),
+  return std::min({small, devices_.next_deadline(), index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), vault_.next_deadline(), secrets_.next_deadline(), run_keys_.next_deadline(),
                    oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline()});
 }
 

@@ -25,6 +25,7 @@
 #include "node/meetings.h"
 #include "node/oracles.h"
 #include "node/registrar.h"
+#include "node/run_keys.h"
 #include "node/secrets.h"
 #include "node/services.h"
 #include "node/vault.h"
@@ -292,6 +293,7 @@ class Node {
   Vault vault_;
   Secrets secrets_;
   Registrar registrar_;
+  RunKeys run_keys_;
   Meetings meetings_;
   Discovery discovery_;
   Services services_;

@@ -49,7 +49,8 @@ Result<Bytes> make_offer(Turn& turn, Core& core, const Library& library, OfferOf
   }
   std::sort(leave.objects.begin(), leave.objects.end());
   offer.holders = hints_of(core, holders, of.executor);
-  offer.sealed_keys = TRY(object::seal_object_keys(keys, of.task, peer->record->body.seal_key, core.drbg));
+  if (of.leave) offer.sealed_keys = TRY(object::seal_key_leave(TRY(of.leave(keys)), of.task, peer->record->body.seal_key, core.drbg));
+  else offer.sealed_keys = TRY(object::seal_object_keys(keys, of.task, peer->record->body.seal_key, core.drbg));
   offer.issued = turn.now.unix_seconds();
   offer.expires = offer.issued + kOfferTtlSeconds;
   if (!leave.objects.empty()) {

@@ -2,6 +2,8 @@
 // machine, and a capability to read just those. Used for tasks (contractor.h) and for services (deployer.h).
 #pragma once
 
+#include <functional>
+
 #include "node/library.h"
 
 namespace selvedge::node {
@@ -15,6 +17,8 @@ struct OfferOf {
   object::TaskSpec spec;
   Bytes manifest{};                      // the signed Manifest of spec.bundle, or empty
   std::vector<object::BlobRef> blobs;    // the module and each input
+  /// Where the executor does not get the keys but leave to ask for them (run_keys.h).
+  std::function<Result<object::KeyLeave>(const std::vector<object::ObjectKey>&)> leave{};
 };
 
 /// A signed TaskOffer. Errors: kUnavailable (the machine is not connected, or granted nothing), or why an object's key is not to be had.

@@ -7,6 +7,7 @@
 #include "mesh/streams.h"
 #include "node/audit_messages.h"
 #include "node/hosting_messages.h"
+#include "node/identity_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
 #include "node/secret_messages.h"
@@ -46,13 +47,14 @@ mesh::Priority message_priority(ByteView message) {
     case mesh::RendezvousAnswer::kType:
     case mesh::RendezvousMembers::kType:
     case ServiceState::kType:
-    case OracleReply::kType: return Priority::kResponse;
+    case OracleReply::kType:
+    case IdentityGiven::kType: return Priority::kResponse;
     default: break;
   }
   if (AuditMessages::knows(type)) return Priority::kAudit;
   if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
   const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type) || mesh::StreamMessages::knows(type);
-  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || HostingMessages::knows(type);
+  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || IdentityMessages::knows(type) || HostingMessages::knows(type);
   return known ? Priority::kRequest : Priority::kEvent;
 }
 

@@ -1,7 +1,7 @@
 // Secrets: the owner's and the asker's side of shared secrets; vault.h is the holders'.
 //
 // A node keeps the manifests of its owner's secrets, brings shares to holders, refreshes them and moves them to other holders, and
-// gathers releases. It handles no secret and no share in the clear. A new generation comes into force in two steps: every holder
+// gathers releases. It handles no secret and no share in the clear, but for those that belong to runs (run_keys.h). A new generation comes into force in two steps: every holder
 // has its share on disk; then the manifest is written down here; then each holder is told to erase what came before, again and again until it
 // has said so. So a crash at any point leaves k shares of one generation, and it is known which.
 #pragma once
@@ -11,6 +11,7 @@
 #include "node/api_secret.h"
 #include "node/core.h"
 #include "node/secret_messages.h"
+#include "object/zone_keys.h"
 
 namespace selvedge::node {
 
@@ -72,6 +73,14 @@ class Secrets {
   void remove(Turn& turn, const std::string& name, OnInfo then);
   void allow(Turn& turn, const SecretAllowRequest& request, OnLeave then);
   void deny(Turn& turn, const SecretDenyRequest& request, OnLeave then);
+  // ---- secrets of runs, which the node itself makes and opens (secrets_run.cc)
+  /// Shares `plain` among these nodes, under a name of this owner. Errors as prepare() and store().
+  void keep(Turn& turn, const std::string& name, ByteView plain, uint32_t threshold, const std::vector<NodeKey>& holders, uint64_t seconds, OnInfo then);
+  /// The manifest of that secret, and leave for another node to ask its holders until the secret's end. Nothing is written down: it falls with the secret.
+  Result<object::KeyLeave> leave_for(Instant now, const std::string& name, const NodeKey& node);
+  /// With leave that another owner's offer brought: asks as many holders as it takes, and combines what they give.
+  void open(Turn& turn, const object::KeyLeave& leave, const std::string& purpose, std::function<void(Turn&, Result<crypto::LockedBytes>)> then);
+
   /// Capabilities by which that node may ask for secrets of this owner.
   std::vector<object::ObjectId> leaves_of(const NodeKey& node) const;
   std::vector<SecretInfo> list() const;

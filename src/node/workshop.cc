@@ -37,29 +37,63 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
 }
 
-Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose) {
+/// Everything that may speak against an offer, and the lease it falls under.
+Result<work::LeaseEntry*> Workshop::lease_for(Turn& turn, const NodeKey& from, const object::Signed<object::TaskOffer>& offer, std::vector<object::ObjectId>& chain) {
   const mesh::Peer* peer = core_.sessions.find(from);
   if (peer == nullptr || !peer->record) return fail(Errc::kUnauthorized, "no session");
-  if (state.size() > work::kTaskStateBytesMax) return fail(Errc::kLimit, "the state to go on from is too large");
-  const object::Authorization allowed = TRY(core_.authority.may_run(turn.now, *peer->record, offer));
+  chain = TRY(core_.authority.may_run(turn.now, *peer->record, offer)).chain;
   work::LeaseEntry* lease = leases_.find(offer.body.grant);
   if (lease == nullptr) return fail(Errc::kUnauthorized, "there is no lease for this grant");
   if (!lease->usable()) return fail(Errc::kUnavailable, std::string("the lease is ") + work::lease_stage_name(lease->stage));
   TRY(check_cap(turn.now, lease->cap, *lease));
   if (!dtaps_.permits(lease->number)) return fail(Errc::kUnavailable, "the machine is too warm, or not charged enough, for this lease");
+  return lease;
+}
+
+Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose) {
+  if (state.size() > work::kTaskStateBytesMax) return fail(Errc::kLimit, "the state to go on from is too large");
+  std::vector<object::ObjectId> chain;
+  work::LeaseEntry* lease = TRY(lease_for(turn, from, offer, chain));
   if (executor_.knows(offer.body.task)) {
     // Offered again after a broken session: what it gathered stays.
-    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap};
+    work::AcceptedOffer again{std::move(offer), from, core_.owner(), lease->number, std::move(chain), lease->cap};
     work::Executor::Out effects;
     const Status status = executor_.accept(turn.now, std::move(again), effects);
     route(turn, effects);
     return status;
   }
+  object::OfferedKeys keys = TRY(object::open_offered_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
+  if (const auto* leave = std::get_if<object::KeyLeave>(&keys)) {
+    if (purpose == Purpose::kServe) return fail(Errc::kUnsupported, "a service's keys are not among others");
+    return ask_for_keys(turn, from, std::move(offer), std::move(state), *leave);
+  }
+  return take_with(turn, from, std::move(offer), std::move(state), purpose, std::get<std::vector<object::ObjectKey>>(std::move(keys)));
+}
+
+Status Workshop::ask_for_keys(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, const object::KeyLeave& leave) {
+  if (!open_keys) return fail(Errc::kUnsupported, "this machine asks nobody for keys");
+  const work::TaskId task = offer.body.task;
+  if (asking_keys_.count(task) != 0) return ok();  // offered again meanwhile: there will be one answer
+  if (asking_keys_.size() >= kSuppliesMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
+  asking_keys_.insert(task);
+  const auto kept = std::make_shared<std::pair<object::Signed<object::TaskOffer>, Bytes>>(std::move(offer), std::move(state));
+  open_keys(turn, leave, task, [this, from, task, kept](Turn& t, Result<std::vector<object::ObjectKey>> keys) {
+    asking_keys_.erase(task);
+    const Status taken = keys.ok() ? take_with(t, from, std::move(kept->first), std::move(kept->second), Purpose::kRun, std::move(keys).value()) : Status(keys.error());
+    if (!taken.ok()) core_.send(t, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
+  });
+  return ok();
+}
+
+Status Workshop::take_with(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose, std::vector<object::ObjectKey> keys) {
+  // Once more, because asking for the keys takes time in which a lease may end.
+  std::vector<object::ObjectId> chain;
+  work::LeaseEntry* lease = TRY(lease_for(turn, from, offer, chain));
   if (supplies_.size() >= kSuppliesMax) std::erase_if(supplies_, [this](const auto& s) { return !executor_.gathering(s.first); });
   if (supplies_.size() >= kSuppliesMax) return fail(Errc::kLimit, "this machine has enough to do; try again shortly");
   Supply supply;
   supply.lease_number = lease->number;
-  supply.keys = TRY(object::open_object_keys(offer.body.sealed_keys, offer.body.task, *core_.config.seal));
+  supply.keys = std::move(keys);
   supply.blobs = offer.body.blobs;
   if (!offer.body.capability.empty()) supply.capabilities = {offer.body.capability};
   supply.forget_at = turn.now + kSupplyKept;
@@ -71,7 +105,7 @@ Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::Ta
   const std::optional<object::ObjectId> bundle = offer.body.spec.bundle;
   const Bytes manifest = offer.body.manifest;
   supplies_.insert_or_assign(task, std::move(supply));
-  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, allowed.chain, lease->cap, std::move(state), purpose == Purpose::kServe};
+  work::AcceptedOffer accepted{std::move(offer), from, core_.owner(), lease->number, std::move(chain), lease->cap, std::move(state), purpose == Purpose::kServe};
   work::Executor::Out effects;
   const Status status = executor_.accept(turn.now, std::move(accepted), effects);
   if (!status.ok()) supplies_.erase(task);

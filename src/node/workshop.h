@@ -51,6 +51,8 @@ class Workshop {
   std::function<void(Turn&, const object::ObjectId& grant)> on_lease_stage;
 
   // ---- tasks
+  /// Has the holders of a run's secret asked (RunKeys::open); whoever composes the node plugs it in, or such offers are refused.
+  std::function<void(Turn&, const object::KeyLeave&, const work::TaskId&, std::function<void(Turn&, Result<std::vector<object::ObjectKey>>)>)> open_keys;
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
@@ -79,6 +81,10 @@ class Workshop {
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   enum class Purpose : uint8_t { kRun, kServe };
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose);
+  Result<work::LeaseEntry*> lease_for(Turn& turn, const NodeKey& from, const object::Signed<object::TaskOffer>& offer, std::vector<object::ObjectId>& chain);
+  Status take_with(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose, std::vector<object::ObjectKey> keys);
+  /// The keys are to be asked for; what is then said goes to `from`.
+  Status ask_for_keys(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, const object::KeyLeave& leave);
   Status check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap);
   void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
   void route(Turn& turn, work::Executor::Out& effects);
@@ -121,6 +127,7 @@ class Workshop {
   work::Executor executor_;
   object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
+  std::set<work::TaskId> asking_keys_;
   std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
   work::Dtaps dtaps_;
   /// What the domain of a lease has to do: tasks given to it, and what befell since the one that runs was its turn.

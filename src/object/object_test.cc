@@ -455,6 +455,37 @@ TEST(ZoneKeysTest, ExecutorsGetObjectKeysForOneTask) {
   EXPECT_TRUE(opened[1].key().equals(wanted[1].key()));
   EXPECT_EQ(open_object_keys(sealed, task, other).code(), Errc::kUnauthorized);
   EXPECT_EQ(open_object_keys(sealed, TaskId{}, executor).code(), Errc::kIntegrity) << "another task";
+  EXPECT_EQ(std::get<std::vector<ObjectKey>>(open_offered_keys(sealed, task, executor).value()).size(), 2u);
+}
+
+// req: D12
+TEST(ZoneKeysTest, LockedKeysOpenWithTheSecretOfTheirRunForTheirTaskAndExecutor) {
+  crypto::Drbg drbg(seed_of("drbg"));
+  const crypto::SealKeyPair executor(seed_of("executor"));
+  const crypto::Secret<32> run = drbg.seed(), another = drbg.seed();
+  ZoneKeys keys(zone_id(PublicKey{}, "z"));
+  add_next(keys, drbg);
+  std::vector<ObjectKey> wanted;
+  wanted.push_back(keys.object_key(1, object_id(keys.zone(), SchemaId{}, view("a")), 100, 0).value());
+  TaskId task, other_task;
+  task.bytes[0] = 1;
+  PublicKey machine, other_machine;
+  machine.bytes[0] = 2;
+  const Bytes locked = lock_object_keys(wanted, run, task, machine, drbg).value();
+  EXPECT_NE(locked, lock_object_keys(wanted, run, task, machine, drbg).value()) << "each under a key of its own";
+  const std::vector<ObjectKey> opened = unlock_object_keys(locked, run, task, machine).value();
+  ASSERT_EQ(opened.size(), 1u);
+  EXPECT_TRUE(opened[0].key().equals(wanted[0].key()));
+  EXPECT_EQ(unlock_object_keys(locked, another, task, machine).code(), Errc::kIntegrity);
+  EXPECT_EQ(unlock_object_keys(locked, run, other_task, machine).code(), Errc::kIntegrity);
+  EXPECT_EQ(unlock_object_keys(locked, run, task, other_machine).code(), Errc::kIntegrity);
+  EXPECT_EQ(unlock_object_keys(ByteView(locked).first(40), run, task, machine).code(), Errc::kInvalid);
+
+  const KeyLeave leave{to_bytes(view("manifest")), to_bytes(view("capability")), locked};
+  const Bytes sealed = seal_key_leave(leave, task, executor.public_key(), drbg).value();
+  EXPECT_EQ(std::get<KeyLeave>(open_offered_keys(sealed, task, executor).value()).locked, locked);
+  EXPECT_FALSE(open_object_keys(sealed, task, executor).ok()) << "leave is no key";
+  EXPECT_FALSE(open_offered_keys(sealed, other_task, executor).ok());
 }
 
 // req: A6

@@ -1,5 +1,6 @@
 #include "object/zone_keys.h"
 
+#include "codec/schema.h"
 #include "crypto/hash.h"
 #include "object/sealed.h"
 #include "object/validate.h"
@@ -48,6 +49,7 @@ Bytes epoch_aad(const ZoneId& zone, uint64_t epoch) {
 }
 
 Bytes task_aad(const TaskId& task) { return info_of("selvedge task keys v1", task); }
+Bytes leave_aad(const TaskId& task) { return info_of("selvedge task key leave v1", task); }
 
 constexpr size_t kSealedKeySize = 32 + 8 + 4 + 32;  // object, object size, symbol size, key
 
@@ -128,8 +130,9 @@ Status open_symbol(const ObjectKey& key, const SymbolPlace& place, std::span<uin
   return crypto::aead_open(key.key(), nonce_of(place), symbol_aad(key.object(), place), symbol, tag);
 }
 
-Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId& task, const SealPublicKey& executor,
-                               crypto::Drbg& drbg) {
+namespace {
+
+Result<Bytes> write_keys(const std::vector<ObjectKey>& keys) {
   if (keys.size() > kSealedKeysMax) return fail(Errc::kLimit, "a task needs the keys of more than " + std::to_string(kSealedKeysMax) + " objects");
   Bytes plain;
   plain.reserve(keys.size() * kSealedKeySize);
@@ -139,14 +142,11 @@ Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId&
     append_u32(plain, key.symbol_bytes());
     append(plain, key.key().view());
   }
-  Result<Bytes> sealed = seal_to(executor, plain, task_aad(task), drbg);
-  crypto::wipe(plain);
-  return sealed;
+  return plain;
 }
 
-Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor) {
-  if (sealed.size() > kSealedKeysMax * kSealedKeySize + 256) return fail(Errc::kLimit, "the sealed keys are too many");
-  Bytes plain = TRY(open_sealed(executor, sealed, task_aad(task)));
+/// Wipes what it reads.
+Result<std::vector<ObjectKey>> read_keys(Bytes plain) {
   std::vector<ObjectKey> keys;
   const bool whole = plain.size() % kSealedKeySize == 0;
   for (size_t at = 0; whole && at < plain.size(); at += kSealedKeySize) {
@@ -157,6 +157,62 @@ Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& t
   crypto::wipe(plain);
   if (!whole) return fail(Errc::kInvalid, "the sealed keys have a length that no list of keys has");
   return keys;
+}
+
+/// Each list is under a key of its own: nobody who has the run's secret can open what was locked for another task or machine without having got it.
+crypto::AeadKey lock_key(const crypto::Secret<32>& run, ByteView salt, const TaskId& task, const PublicKey& executor) {
+  Bytes info = info_of("selvedge task key lock v1", task);
+  append(info, executor);
+  return crypto::hkdf_sha256_key(run.view(), salt, info);
+}
+
+constexpr size_t kLockSaltSize = 32, kLockTagSize = 16;
+
+}  // namespace
+
+Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId& task, const SealPublicKey& executor,
+                               crypto::Drbg& drbg) {
+  Bytes plain = TRY(write_keys(keys));
+  Result<Bytes> sealed = seal_to(executor, plain, task_aad(task), drbg);
+  crypto::wipe(plain);
+  return sealed;
+}
+
+Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor) {
+  if (sealed.size() > kSealedKeysMax * kSealedKeySize + 256) return fail(Errc::kLimit, "the sealed keys are too many");
+  return read_keys(TRY(open_sealed(executor, sealed, task_aad(task))));
+}
+
+Result<Bytes> seal_key_leave(const KeyLeave& leave, const TaskId& task, const SealPublicKey& executor, crypto::Drbg& drbg) {
+  return seal_to(executor, codec::encode(leave), leave_aad(task), drbg);
+}
+
+Result<OfferedKeys> open_offered_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor) {
+  Result<std::vector<ObjectKey>> keys = open_object_keys(sealed, task, executor);
+  if (keys.ok()) return OfferedKeys(std::move(keys).value());
+  const Result<Bytes> leave = open_sealed(executor, sealed, leave_aad(task));
+  if (!leave.ok()) return keys.error();
+  return OfferedKeys(TRY(codec::decode<KeyLeave>(*leave)));
+}
+
+Result<Bytes> lock_object_keys(const std::vector<ObjectKey>& keys, const crypto::Secret<32>& run, const TaskId& task, const PublicKey& executor, crypto::Drbg& drbg) {
+  Bytes plain = TRY(write_keys(keys));
+  Bytes out(kLockSaltSize);
+  drbg.fill(out);
+  const crypto::AeadTag tag = crypto::aead_seal(lock_key(run, out, task, executor), crypto::Nonce{}, {}, plain);
+  append(out, plain);
+  append(out, tag);
+  return out;
+}
+
+Result<std::vector<ObjectKey>> unlock_object_keys(ByteView locked, const crypto::Secret<32>& run, const TaskId& task, const PublicKey& executor) {
+  if (locked.size() < kLockSaltSize + kLockTagSize) return fail(Errc::kInvalid, "the locked keys are too short");
+  if (locked.size() > kSealedKeysMax * kSealedKeySize + 256) return fail(Errc::kLimit, "the locked keys are too many");
+  const ByteView salt = locked.first(kLockSaltSize);
+  Bytes plain = to_bytes(locked.subspan(kLockSaltSize, locked.size() - kLockSaltSize - kLockTagSize));
+  const crypto::AeadTag tag = TRY(crypto::AeadTag::from(locked.last(kLockTagSize)));
+  TRY(crypto::aead_open(lock_key(run, salt, task, executor), crypto::Nonce{}, {}, plain, tag));
+  return read_keys(std::move(plain));
 }
 
 }  // namespace selvedge::object

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <variant>
 #include <vector>
 
 #include "crypto/aead.h"
@@ -126,5 +127,29 @@ Result<Bytes> seal_object_keys(const std::vector<ObjectKey>& keys, const TaskId&
                                crypto::Drbg& drbg);
 /// Errors: kUnauthorized (sealed to another node), kIntegrity, kInvalid, kLimit.
 Result<std::vector<ObjectKey>> open_object_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor);
+
+/// What an executor gets in their place when it takes several machines to let it have the keys: a secret's manifest, leave to ask its holders, and the
+/// keys sealed under that secret. docs/spec/confidential.md
+struct KeyLeave {
+  Bytes manifest;    // a signed SecretManifest
+  Bytes capability;  // a signed Capability for the executor
+  Bytes locked;      // lock_object_keys()
+
+  template <class V>
+  void visit(V& v) {
+    v("manifest", manifest);
+    v("capability", capability);
+    v("locked", locked);
+  }
+};
+using OfferedKeys = std::variant<std::vector<ObjectKey>, KeyLeave>;
+/// Errors as seal_object_keys.
+Result<Bytes> seal_key_leave(const KeyLeave& leave, const TaskId& task, const SealPublicKey& executor, crypto::Drbg& drbg);
+/// What either of the two made. Errors as open_object_keys.
+Result<OfferedKeys> open_offered_keys(ByteView sealed, const TaskId& task, const crypto::SealKeyPair& executor);
+/// The keys of a task's objects under the secret of its run, for this executor. Errors: kLimit.
+Result<Bytes> lock_object_keys(const std::vector<ObjectKey>& keys, const crypto::Secret<32>& run, const TaskId& task, const PublicKey& executor, crypto::Drbg& drbg);
+/// Errors: kIntegrity (another secret, task or executor), kInvalid, kLimit.
+Result<std::vector<ObjectKey>> unlock_object_keys(ByteView locked, const crypto::Secret<32>& run, const TaskId& task, const PublicKey& executor);
 
 }  // namespace selvedge::object

@@ -5,7 +5,9 @@ import socket
 import threading
 import unittest
 
+import fabric
 from fabric import FabricTest, guest
+from identity_test import Chip
 
 EVERYTHING = 3  # ETH_P_ALL, in network byte order below
 
@@ -61,8 +63,9 @@ class Confidential(FabricTest):
         stranger.bind(("127.0.0.1", 0))
         stranger.sendto(b"control", stranger.getsockname())
         whole = b"\n".join([secret] * 2000)
-        for content in (secret, whole):  # one that travels whole, one that is coded
-            done = origin.run("run", guest("cat"), "--input", self.path("in", content), "--verify", "2")
+        # One that travels whole, one that is coded, and that with its keys among others.
+        for content, options in ((secret, ()), (whole, ()), (whole, ("--keys", "2/3", "--keys-tier", "software"))):
+            done = origin.run("run", guest("cat"), "--input", self.path("in", content), "--verify", "2", *options)
             self.expect(done, 0)
             self.assertIn(secret, done.stdout)
         for node in (origin, *hosts):
@@ -78,6 +81,35 @@ class Confidential(FabricTest):
                 seen += len(content)
                 self.assertNotIn(secret, content, path)
         self.assertGreater(seen, 2 * len(whole), "the disks are really looked at")
+
+    # req: D12
+    def test_no_machine_opens_an_input_that_others_do_not_let_it(self):
+        origin, _ = self.fabric(hosts=4)
+        content = self.path("in", b"to be kept")
+        run = ("run", guest("cat"), "--input", content, "--verify", "2", "--keys-tier", "software")
+        done = origin.run(*run, "--keys", "2/4")
+        self.expect(done, 0)
+        self.assertEqual(done.stdout, b"to be kept")
+        self.assertEqual(origin.ask("secret.list")["secrets"], [], "the secret of a run ends with it")
+        self.expect(origin.run(*run, "--keys", "4/3"), fabric.INVALID, "K/N")
+        self.expect(origin.run(*run, "--keys", "2/5"), fabric.UNAVAILABLE, "4 are here")
+
+    # req: D12
+    def test_keys_go_among_machines_that_prove_what_they_run_on(self):
+        chips = []
+        for name in ("chip0", "chip1", "chip2"):
+            chips.append(Chip(self.path(name)))
+            self.addCleanup(chips[-1].stop)
+        for chip in chips:
+            self.until("the chip", chip.listens)
+        origin, _ = self.fabric(hosts=4, options=[("--tpm", chip.tcti) for chip in chips])
+        content = self.path("in", b"to be kept")
+        run = ("run", guest("cat"), "--input", content, "--verify", "2", "--believe-unendorsed")
+        done = origin.run(*run, "--keys", "2/3")
+        self.expect(done, 0)
+        self.assertEqual(done.stdout, b"to be kept")
+        self.expect(origin.run(*run, "--keys", "2/4"), fabric.UNAVAILABLE, "3 are here")
+        self.expect(origin.run(*run[:-1], "--keys", "2/3"), fabric.UNAVAILABLE, "0 are here")
 
 
 if __name__ == "__main__":

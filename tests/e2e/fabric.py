@@ -239,10 +239,10 @@ class FabricTest(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, what + " did not come true in time")
             select.select([], [], [], 0.02)
 
-    def fabric(self, hosts=2, cpu_permille=1000, storage_bytes=1 << 30, seconds=3600):
-        """An origin with so many connected hosts, each of which granted it what is named."""
+    def fabric(self, hosts=2, cpu_permille=1000, storage_bytes=1 << 30, seconds=3600, options=()):
+        """An origin with so many connected hosts, each of which granted it what is named; the first ones started with `options`."""
         origin = self.node("origin")
-        lenders = [self.node(f"host{i}") for i in range(hosts)]
+        lenders = [self.node(f"host{i}", *(options[i] if i < len(options) else ())) for i in range(hosts)]
         for host in lenders:
             host.ask("grant.give", origin=origin.owner, cpu_permille=cpu_permille, storage_bytes=storage_bytes, seconds=seconds,
                      memory_bytes=256 << 20)
