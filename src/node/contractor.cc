@@ -243,8 +243,14 @@ void Contractor::offer(Turn& turn, const work::MakeOffer& make) {
   Result<Bytes> offer = run == nullptr ? Result<Bytes>(fail(Errc::kCancelled, "the run is over")) : make_offer(turn, make, *run);
   Status sent;
   const work::Isolation isolation = run != nullptr && run->what.isolation == "microvm" ? work::Isolation::kMachine : work::Isolation::kProcess;
-  if (!offer.ok()) sent = offer.error();
-  else if (!core_.send(turn, make.executor, work::WorkMessages::encode(work::Offer{std::move(offer).value(), make.state ? *make.state : Bytes{}, uint8_t(isolation)}))) sent = fail(Errc::kUnavailable, "the executor went away");
+  if (!offer.ok()) {
+    sent = offer.error();
+  } else {
+    // The same priority, so the state is there before the offer.
+    if (make.state) work::send_state(make.task, 0, *make.state, true, [&](Bytes part) { core_.send(turn, make.executor, std::move(part)); });
+    const work::Offer message{std::move(offer).value(), make.state ? uint32_t(make.state->size()) : 0, uint8_t(isolation)};
+    if (!core_.send(turn, make.executor, work::WorkMessages::encode(message))) sent = fail(Errc::kUnavailable, "the executor went away");
+  }
   if (sent.ok()) return;
   core_.trace(turn, "no task is offered to " + make.executor.brief() + ": " + sent.error().message);
   work::Jobs::Out effects;
@@ -283,8 +289,9 @@ void Contractor::on_message(Turn& turn, const NodeKey& from, const work::WorkMes
   if (const auto* answer = std::get_if<work::OfferAnswer>(&message)) {
     if (answer->error != 0) core_.trace(turn, "node " + from.brief() + " took no task: " + answer->message.substr(0, 300));
     jobs_.on_offer_answer(turn.now, from, *answer, effects);
-  } else if (const auto* state = std::get_if<work::TaskState>(&message)) {
-    jobs_.on_state(turn.now, from, *state);
+  } else if (const auto* state = std::get_if<work::TaskState>(&message); state != nullptr && !state->to_go_on) {
+    if (!jobs_.runs(state->task, from)) return;
+    if (auto whole = states_.take(turn.now, from, *state)) jobs_.on_state(turn.now, from, state->task, state->fuel, std::move(*whole));
   } else if (const auto* commit = std::get_if<work::Commit>(&message)) {
     const auto opened = object::open_object<object::Commitment>(commit->commitment, core_.authority.verifier());
     if (opened.ok() && opened->signer == from) jobs_.on_commitment(turn.now, from, opened->body, effects);

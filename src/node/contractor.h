@@ -8,6 +8,7 @@
 #include "node/library.h"
 #include "node/run_keys.h"
 #include "work/jobs.h"
+#include "work/state_parts.h"
 
 namespace selvedge::node {
 
@@ -97,6 +98,7 @@ class Contractor {
   Library& library_;
   Zones& zones_;
   work::Jobs jobs_;
+  work::StateParts states_;
   std::map<RequestId, Run> runs_;
 };
 

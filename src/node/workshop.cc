@@ -10,6 +10,7 @@ constexpr size_t kSuppliesMax = work::kExecutionsMax;
 constexpr size_t kBundlesNotedMax = 1024;
 constexpr size_t kDelayedMax = 4096;   // beyond it nothing is shaped, rather than lost
 constexpr Duration kSupplyKept = seconds(300);
+constexpr size_t kBegunMax = 4;
 }  // namespace
 
 void Workshop::on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message) {
@@ -17,7 +18,18 @@ void Workshop::on_message(Turn& turn, const NodeKey& from, const work::WorkMessa
   if (const auto* offer = std::get_if<work::Offer>(&message)) on_offer(turn, from, *offer);
   else if (const auto* ask = std::get_if<work::RevealAsk>(&message)) executor_.on_reveal_ask(turn.now, from, ask->task, effects);
   else if (const auto* cancel = std::get_if<work::Cancel>(&message)) executor_.on_cancel(turn.now, from, cancel->task, effects);
+  else if (const auto* state = std::get_if<work::TaskState>(&message); state != nullptr && state->to_go_on) on_state_part(turn, from, *state);
   route(turn, effects);
+}
+
+void Workshop::on_state_part(Turn& turn, const NodeKey& from, const work::TaskState& part) {
+  const mesh::Peer* peer = core_.sessions.find(from);
+  const bool may_offer = from == core_.self() || (peer != nullptr && peer->record && core_.authority.serves(turn.now, peer->record->body.owner, object::kCompute));
+  if (!may_offer) return;
+  std::optional<Bytes> whole = states_.take(turn.now, from, part);
+  if (!whole) return;
+  if (begun_.size() >= kBegunMax) begun_.clear();  // whose offers did not come
+  begun_.insert_or_assign(from, Begun{part.task, std::move(*whole)});
 }
 
 void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& message) {
@@ -27,11 +39,18 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
     return;
   }
   const work::TaskId task = offer->body.task;
+  Bytes state;
+  if (const auto begun = begun_.find(from); begun != begun_.end()) {
+    if (begun->second.task == task) state = std::move(begun->second.state);
+    begun_.erase(begun);
+  }
   Status taken = ok();
-  if (message.isolation > uint8_t(core_.config.isolation)) {
+  if (state.size() != message.state_bytes) {
+    taken = fail(Errc::kUnavailable, "the state to go on from did not come whole");
+  } else if (message.isolation > uint8_t(core_.config.isolation)) {
     taken = fail(Errc::kUnsupported, "this machine runs programs in a " + core_.config.isolation_text + ", and the task asks for more than that (its owner can start it with selvedge up --isolation microvm)");
   } else {
-    taken = take(turn, from, std::move(offer).value(), message.state, Purpose::kRun);
+    taken = take(turn, from, std::move(offer).value(), std::move(state), Purpose::kRun);
   }
   if (taken.ok()) return;
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
@@ -51,7 +70,6 @@ Result<work::LeaseEntry*> Workshop::lease_for(Turn& turn, const NodeKey& from, c
 }
 
 Status Workshop::take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose) {
-  if (state.size() > work::kTaskStateBytesMax) return fail(Errc::kLimit, "the state to go on from is too large");
   std::vector<object::ObjectId> chain;
   work::LeaseEntry* lease = TRY(lease_for(turn, from, offer, chain));
   if (executor_.knows(offer.body.task)) {
@@ -289,7 +307,7 @@ Status Workshop::check_running(Turn& turn, const work::TaskId& task, const objec
 void Workshop::on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state) {
   if (!check_running(turn, task, lease_cap).ok()) return;
   work::Executor::Out effects;
-  executor_.on_state(task, fuel, std::move(state), effects);
+  executor_.on_state(turn.now, task, fuel, state, effects);
   route(turn, effects);
 }
 

@@ -11,6 +11,7 @@
 #include "work/dtaps.h"
 #include "work/leases.h"
 #include "work/shaper.h"
+#include "work/state_parts.h"
 
 namespace selvedge::node {
 
@@ -128,6 +129,11 @@ class Workshop {
   object::HandleTable handles_;
   std::map<work::TaskId, Supply> supplies_;
   std::set<work::TaskId> asking_keys_;
+  work::StateParts states_;
+  /// A state that its offer has not followed yet: one of each origin's node.
+  struct Begun { work::TaskId task; Bytes state; };
+  std::map<NodeKey, Begun> begun_;
+  void on_state_part(Turn& turn, const NodeKey& from, const work::TaskState& part);
   std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
   work::Dtaps dtaps_;
   /// What the domain of a lease has to do: tasks given to it, and what befell since the one that runs was its turn.

@@ -175,11 +175,14 @@ void Executor::on_domain(Instant now, const TaskId& id, DomainResult result, Out
   else if (it->second.stage == Task::kRunning) conclude(now, id, std::move(result), out);
 }
 
-void Executor::on_state(const TaskId& id, uint64_t fuel, Bytes state, Out& out) {
+void Executor::on_state(Instant now, const TaskId& id, uint64_t fuel, const Bytes& state, Out& out) {
   auto it = tasks_.find(id);
-  if (it == tasks_.end() || it->second.stage != Task::kRunning || state.size() > kTaskStateBytesMax) return;
-  it->second.fuel_seen = std::max(it->second.fuel_seen, fuel);
-  out.push(ExecutorSend{it->second.accepted.from, WorkMessages::encode(TaskState{id, fuel, std::move(state)}), it->second.accepted.lease_number});
+  if (it == tasks_.end() || it->second.stage != Task::kRunning || state.empty() || state.size() > kTaskStateBytesMax) return;
+  Task& task = it->second;
+  task.fuel_seen = std::max(task.fuel_seen, fuel);
+  if (now < task.next_state) return;
+  task.next_state = now + Duration{int64_t(state.size()) * (1'000'000'000 / int64_t(kStateBytesPerSecond))};
+  send_state(id, fuel, state, false, [&](Bytes message) { out.push(ExecutorSend{task.accepted.from, std::move(message), task.accepted.lease_number}); });
 }
 
 // Binds this machine to the result: the commitment leaves now, the result only when asked for.

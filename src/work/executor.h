@@ -21,6 +21,7 @@
 #include "object/zone_keys.h"
 #include "wasm/rewrite.h"
 #include "work/messages.h"
+#include "work/state_parts.h"
 
 namespace selvedge::work {
 
@@ -96,6 +97,9 @@ struct KeepReceipt { TaskId task; object::Signed<object::Receipt> receipt; };
 struct CancelDomain { TaskId task; };
 using ExecutorEffect = std::variant<RunDomain, ProgramHere, CancelDomain, NeedBlob, NeedRewrite, ExecutorSend, KeepReceipt>;
 
+/// States of one task are sent no faster, on the average: a large one is worth its way only now and then.
+constexpr uint64_t kStateBytesPerSecond = 4u << 20;
+
 /// One authorised offer.
 struct AcceptedOffer {
   object::Signed<object::TaskOffer> offer;
@@ -120,7 +124,7 @@ class Executor {
   void on_rewritten(Instant now, const codec::Cid& module, Result<wasm::Rewritten> rewritten, Out& out);
   void on_domain(Instant now, const TaskId& task, DomainResult result, Out& out);
   /// The domain wrote down where the task is: its origin keeps that.
-  void on_state(const TaskId& task, uint64_t fuel, Bytes state, Out& out);
+  void on_state(Instant now, const TaskId& task, uint64_t fuel, const Bytes& state, Out& out);
   void on_reveal_ask(Instant now, const NodeKey& from, const TaskId& task, Out& out);
   void on_receipt_kept(Instant now, const TaskId& task, const Status& kept, Out& out);
   /// What runs is stopped, and what it used goes into a receipt, which nobody is shown unasked.
@@ -175,6 +179,7 @@ class Executor {
     bool module_ready = false;
     uint64_t bytes_in = 0;
     uint64_t fuel_before = 0;           // used by others, before it went on here
+    Instant next_state{0};              // no state is sent before
     uint64_t fuel_seen = 0;             // as its newest state said
     Instant forget_at = Instant::never();
     DomainResult result;

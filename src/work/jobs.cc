@@ -175,19 +175,26 @@ size_t Jobs::states_bytes() const {
   return total;
 }
 
-void Jobs::on_state(Instant now, const NodeKey& from, TaskState state) {
+bool Jobs::runs(const TaskId& id, const NodeKey& executor) const {
+  const auto where = where_.find(id);
+  if (where == where_.end()) return false;
+  const Task& task = jobs_.at(where->second.job).tasks.at(where->second.index);
+  return std::any_of(task.attempts.begin(), task.attempts.end(), [&](const Attempt& each) { return each.node == executor && each.stage == Attempt::kOffered; });
+}
+
+void Jobs::on_state(Instant now, const NodeKey& from, const TaskId& task_id, uint64_t fuel, Bytes state) {
   uint64_t id;
   Job* job;
   uint32_t index;
-  Task* task = locate(state.task, id, job, index);
+  Task* task = locate(task_id, id, job, index);
   Attempt* attempt = task == nullptr ? nullptr : task->find(from);
-  if (attempt == nullptr || attempt->stage != Attempt::kOffered || state.state.size() > kTaskStateBytesMax) return;
+  if (attempt == nullptr || attempt->stage != Attempt::kOffered || state.size() > kTaskStateBytesMax) return;
   const uint64_t before = attempt->newest ? attempt->newest->fuel : attempt->begun ? attempt->begun->fuel : 0;
   // Each is a good deal further than the last: so the number of times that a task can be taken up is bounded.
-  if (state.fuel / wasm::kCheckpointFuel <= before / wasm::kCheckpointFuel || state.fuel > task->unit.spec.fuel_limit) return;
+  if (fuel / wasm::kCheckpointFuel <= before / wasm::kCheckpointFuel || fuel > task->unit.spec.fuel_limit) return;
   if (attempt->newest) attempt->newest.reset();
-  if (states_bytes() + state.state.size() > kStatesBytesMax) return;
-  KeptState kept{state.fuel, std::make_shared<const Bytes>(std::move(state.state)), {attempt->owner}, 0};
+  if (states_bytes() + state.size() > kStatesBytesMax) return;
+  KeptState kept{fuel, std::make_shared<const Bytes>(std::move(state)), {attempt->owner}, 0};
   if (attempt->begun) {
     for (const crypto::PublicKey& owner : attempt->begun->owners) {
       if (owner != attempt->owner) kept.owners.push_back(owner);

@@ -130,7 +130,9 @@ class Jobs {
   void on_commitment(Instant now, const NodeKey& from, const object::Commitment& commitment, Out& out);
   void on_reveal(Instant now, const NodeKey& from, const object::Reveal& reveal, const object::Signed<object::Receipt>& receipt,
                  Bytes output, Out& out);
-  void on_state(Instant now, const NodeKey& from, TaskState state);
+  void on_state(Instant now, const NodeKey& from, const TaskId& task, uint64_t fuel, Bytes state);
+  /// Whether that machine runs the task, so that a state of it is of use.
+  bool runs(const TaskId& task, const NodeKey& executor) const;
   /// Takes an execution of the task that begins so in hexadecimal to another machine, where it goes on from its newest state.
   /// Errors: kNotFound (the task or the machine), kInvalid (several tasks begin so; an owner would check himself), kUnavailable (it is done already).
   Status move(Instant now, const std::string& task_prefix, const NodeKey& to, Out& out);

@@ -498,7 +498,7 @@ class JobStatesTest : public JobsTest {
  protected:
   /// A state after so many turns of kCheckpointFuel.
   void state(const Machine& m, const TaskId& task, uint64_t turns, const char* what = "state") {
-    jobs_.on_state(now_, m.key(), TaskState{task, turns * wasm::kCheckpointFuel, to_bytes(view(what))});
+    jobs_.on_state(now_, m.key(), task, turns * wasm::kCheckpointFuel, to_bytes(view(what)));
   }
   Machine& by_key(const NodeKey& key) {
     for (auto& [n, m] : machines_) {
@@ -612,10 +612,10 @@ TEST_F(JobStatesTest, StatesThatBringNothingAreNotCounted) {
   start_long(1);
   const TaskId task = task_of(0);
   state(machine(1), task, 2, "first");
-  jobs_.on_state(now_, machine(1).key(), TaskState{task, 2 * wasm::kCheckpointFuel + 5, to_bytes(view("hardly further"))});
-  jobs_.on_state(now_, machine(1).key(), TaskState{task, wasm::kCheckpointFuel, to_bytes(view("back"))});
-  jobs_.on_state(now_, machine(1).key(), TaskState{task, UINT64_MAX, to_bytes(view("beyond the limit"))});
-  jobs_.on_state(now_, machine(1).key(), TaskState{task, 9 * wasm::kCheckpointFuel, Bytes(kTaskStateBytesMax + 1)});
+  jobs_.on_state(now_, machine(1).key(), task, 2 * wasm::kCheckpointFuel + 5, to_bytes(view("hardly further")));
+  jobs_.on_state(now_, machine(1).key(), task, wasm::kCheckpointFuel, to_bytes(view("back")));
+  jobs_.on_state(now_, machine(1).key(), task, UINT64_MAX, to_bytes(view("beyond the limit")));
+  jobs_.on_state(now_, machine(1).key(), task, 9 * wasm::kCheckpointFuel, Bytes(kTaskStateBytesMax + 1));
   EXPECT_EQ(jobs_.list()[0].fuel, 2 * wasm::kCheckpointFuel);
 }
 

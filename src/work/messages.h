@@ -13,8 +13,9 @@ namespace selvedge::work {
 using NodeKey = crypto::PublicKey;
 using TaskId = object::TaskId;
 
-/// The state of a run travels in one message; a larger one is not kept.
-constexpr size_t kTaskStateBytesMax = 4u << 20;
+/// The state of a run travels in parts; a larger one is not kept.
+constexpr size_t kTaskStateBytesMax = 32u << 20;
+constexpr size_t kTaskStatePartBytes = 1u << 20;
 
 /// What stands between a program and the machine that runs it, the stronger the higher. A machine's word, like all that it says of itself.
 enum class Isolation : uint8_t {
@@ -22,14 +23,14 @@ enum class Isolation : uint8_t {
   kMachine = 1,  // the same in a virtual machine of its own
 };
 
-/// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects. `state`: a checkpoint of this task to go on from,
-/// or empty. Neither it nor `isolation` is part of what is signed, because the result is the same with them and without.
+/// A signed TaskOffer: what to run, on whose behalf, with sealed keys for just its objects. `state_bytes`: so large is the checkpoint of this task, sent
+/// before as TaskStates, to go on from; 0: there is none. Neither it nor `isolation` is part of what is signed, because the result is the same with them and without.
 struct Offer {
   static constexpr uint8_t kType = 32;
   Bytes offer;
-  Bytes state{};
+  uint32_t state_bytes = 0;
   uint8_t isolation = 0;  // an Isolation: at least so much stands between the program and the machine, or the offer is refused
-  template <class V> void visit(V& v) { v("offer", offer); v("state", state); v("isolation", isolation); }
+  template <class V> void visit(V& v) { v("offer", offer); v("state_bytes", state_bytes); v("isolation", isolation); }
 };
 
 /// error 0: taken. Else an Errc: the executor will not run it, and says why.
@@ -70,13 +71,16 @@ struct Cancel {
   template <class V> void visit(V& v) { v("task", task); }
 };
 
-/// Where a running task is, now and then: from here it can be taken up again, on this machine or on another.
+/// A part of where a running task is, now and then: from there it can be taken up again, on this machine or on another.
 struct TaskState {
   static constexpr uint8_t kType = 38;
   TaskId task;
-  uint64_t fuel = 0;  // used so far
-  Bytes state;        // wasm/checkpoint.h
-  template <class V> void visit(V& v) { v("task", task); v("fuel", fuel); v("state", state); }
+  uint64_t fuel = 0;      // used so far
+  uint32_t size = 0;      // of the whole (wasm/checkpoint.h)
+  uint32_t at = 0;        // where in it this part begins
+  Bytes part;
+  bool to_go_on = false;  // from the origin, for the offer that comes next; else from an executor
+  template <class V> void visit(V& v) { v("task", task); v("fuel", fuel); v("size", size); v("at", at); v("part", part); v("to_go_on", to_go_on); }
 };
 
 using WorkMessages = codec::MessageSet<Offer, OfferAnswer, Commit, RevealAsk, RevealAnswer, Cancel, TaskState>;

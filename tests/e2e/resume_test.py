@@ -28,8 +28,8 @@ class Resume(FabricTest):
         self.bundle = self.path("longrun.bundle")
         self.expect(self.origin.run("bundle", "build", self.path("bundle/bundle.toml"), "--resumable", "-o", self.bundle), 0)
 
-    def begin(self):
-        return subprocess.Popen([COMMAND, "--home", self.origin.home, "run", self.bundle, "--verify", "1", "--fuel", "1000000000000", "--", ROUNDS],
+    def begin(self, bundle=None, words=(ROUNDS,)):
+        return subprocess.Popen([COMMAND, "--home", self.origin.home, "run", bundle or self.bundle, "--verify", "1", "--fuel", "1000000000000", "--", *words],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end(self, process):
@@ -69,6 +69,23 @@ class Resume(FabricTest):
         self.assertEqual(again["moves"], 1)
         self.assertGreaterEqual(again["fuel"], task["fuel"])
         self.assertEqual(self.end(running), (whole, first), "as if nothing had happened")
+
+    # req: D6
+    def test_a_large_state_goes_in_parts(self):
+        bundle = self.path("ballast.bundle")
+        self.path("ballast/bundle.toml", BUNDLE.replace("longrun", "ballast").encode())
+        shutil.copy(guest("ballast"), self.path("ballast/ballast.wasm"))
+        self.expect(self.origin.run("bundle", "build", self.path("ballast/bundle.toml"), "--resumable", "-o", bundle), 0)
+        running = self.begin(bundle, ("20", "40"))
+        self.until("a state", self.kept)
+        task = self.task()
+        self.assertGreater(task["state_bytes"], 20 << 20)
+        self.machine(task["node"]).kill()
+        self.until("its return", lambda: self.task() is None or self.task()["node"] != task["node"])
+        self.assertIsNotNone(self.task(), "it went on and did not begin anew")
+        self.end(running)
+        receipt = self.origin.ask("receipts")["receipts"][-1]["receipt"]
+        self.assertGreaterEqual(receipt["fuel_before"], task["fuel"])
 
     # req: D6
     def test_a_person_moves_a_task(self):
