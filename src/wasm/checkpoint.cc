@@ -9,6 +9,7 @@
 namespace selvedge::wasm {
 namespace {
 
+constexpr size_t kStep = 1u << 20;
 constexpr std::string_view kCheckpointMagic = "selvedge checkpoint 1\n";
 
 // All are zero when the first is, and each is what the one before it is; the library compares faster than a loop here would.
@@ -21,26 +22,27 @@ Result<MemoryRun> decode_run(ByteReader& in, uint64_t after, uint64_t memory_byt
   if (run.offset % kCheckpointBlock != 0 || size % kCheckpointBlock != 0 || size == 0) return fail(Errc::kInvalid, "a checkpoint's memory is not in whole blocks");
   if (uint64_t(run.offset) + size > memory_bytes) return fail(Errc::kInvalid, "a checkpoint has more memory than it says");
   if (run.offset < after) return fail(Errc::kNonCanonical, "a checkpoint's memory is not in order");
-  run.bytes = to_bytes(TRY(in.raw(size)));
+  run.bytes = TRY(in.raw(size));
   for (size_t at = 0; at < size; at += kCheckpointBlock) {
-    if (is_zero(ByteView(run.bytes).subspan(at, kCheckpointBlock))) return fail(Errc::kNonCanonical, "a checkpoint spells out zeros");
+    if (is_zero(run.bytes.subspan(at, kCheckpointBlock))) return fail(Errc::kNonCanonical, "a checkpoint spells out zeros");
   }
   return run;
 }
 
 }  // namespace
 
-std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory) {
+std::vector<MemoryRun> memory_runs(ByteView memory, const Between& between) {
   std::vector<MemoryRun> out;
   size_t begin = 0;
   bool in_run = false;
   const auto end_run = [&](size_t end) {
-    if (in_run) out.push_back({uint32_t(begin), Bytes(memory.begin() + ptrdiff_t(begin), memory.begin() + ptrdiff_t(end))});
+    if (in_run) out.push_back({uint32_t(begin), memory.subspan(begin, end - begin)});
     in_run = false;
   };
   size_t at = 0;
   for (; at + kCheckpointBlock <= memory.size(); at += kCheckpointBlock) {
-    if (is_zero(ByteView(memory.data() + at, kCheckpointBlock))) {
+    if (at % kStep == 0) between();
+    if (is_zero(memory.subspan(at, kCheckpointBlock))) {
       end_run(at);
     } else if (!in_run) {
       begin = at;
@@ -51,7 +53,7 @@ std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory) {
   return out;
 }
 
-Bytes encode(const Checkpoint& checkpoint) {
+Bytes encode(const Checkpoint& checkpoint, const Between& between) {
   Bytes out;
   size_t size = 4096 + 40 * checkpoint.segments.size() + 8 * checkpoint.slots.size() + checkpoint.host.size();
   for (const MemoryRun& run : checkpoint.memory) size += 8 + run.bytes.size();
@@ -75,7 +77,10 @@ Bytes encode(const Checkpoint& checkpoint) {
   for (const MemoryRun& run : checkpoint.memory) {
     append_u32(out, run.offset);
     append_u32(out, uint32_t(run.bytes.size()));
-    append(out, run.bytes);
+    for (size_t at = 0; at < run.bytes.size(); at += kStep) {
+      append(out, run.bytes.subspan(at, std::min(kStep, run.bytes.size() - at)));
+      between();
+    }
   }
   append(out, checkpoint.host);
   return out;

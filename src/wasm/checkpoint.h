@@ -7,6 +7,7 @@
 // The bytes are canonical: one state has one encoding, so two machines can compare checkpoints by their hash.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -24,10 +25,13 @@ constexpr size_t kCheckpointSlotsMax = 8192;
 /// Of the area that the program offers for its stack: two pointers and some frames.
 constexpr uint32_t kCheckpointAreaMin = 64;
 
+/// Of a memory, or of a checkpoint that was decoded: whoever has the run keeps that.
 struct MemoryRun {
   uint32_t offset = 0;  // in bytes, a multiple of kCheckpointBlock
-  Bytes bytes;
+  ByteView bytes;
 };
+/// Called after about each MiB of work, because there may be much of it: whoever has promised to yield does it there.
+using Between = std::function<void()>;
 
 struct Checkpoint {
   crypto::Digest task;       // segment_start(): the program, and what it was asked to do
@@ -44,9 +48,9 @@ struct Checkpoint {
 };
 
 /// The blocks of `memory` that are not all zeros, neighbours joined.
-std::vector<MemoryRun> memory_runs(std::span<const uint8_t> memory);
+std::vector<MemoryRun> memory_runs(ByteView memory, const Between& between = [] {});
 
-Bytes encode(const Checkpoint& checkpoint);
+Bytes encode(const Checkpoint& checkpoint, const Between& between = [] {});
 /// Errors: kInvalid (cut off, or bytes left over), kNonCanonical (a longer way to say the same), kLimit (more than `pages_max` of memory).
 Result<Checkpoint> decode_checkpoint(ByteView bytes, uint32_t pages_max);
 /// The fuel that bytes which may be a checkpoint say was used before them; 0 for anything too short to be one.

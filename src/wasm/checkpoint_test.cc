@@ -7,6 +7,15 @@
 namespace selvedge::wasm {
 namespace {
 
+const Bytes& example_memory() {
+  static const Bytes memory = [] {
+    Bytes out(2 * kPageBytes);
+    out[5] = out[kCheckpointBlock] = out[9 * kCheckpointBlock + 17] = 1;
+    return out;
+  }();
+  return memory;
+}
+
 Checkpoint example() {
   Checkpoint out;
   out.task.bytes.fill(2);
@@ -18,9 +27,7 @@ Checkpoint example() {
   out.area = 4096;
   out.slots = {1, UINT64_MAX, 0x7FF8000000000001};
   out.pages = 2;
-  Bytes memory(2 * kPageBytes);
-  memory[5] = memory[kCheckpointBlock] = memory[9 * kCheckpointBlock + 17] = 1;
-  out.memory = memory_runs(memory);
+  out.memory = memory_runs(example_memory());
   out.host = {1, 2, 3};
   return out;
 }
@@ -31,9 +38,10 @@ TEST(Checkpoint, ComesBackAsItWas) {
   ASSERT_EQ(made.memory.size(), 2u) << "blocks side by side are one run";
   EXPECT_EQ(made.memory[0].bytes.size(), 2 * kCheckpointBlock);
   EXPECT_EQ(made.memory[1].offset, 9 * kCheckpointBlock);
-  const auto back = decode_checkpoint(encode(made), 2);
+  const Bytes encoded = encode(made);
+  const auto back = decode_checkpoint(encoded, 2);
   ASSERT_TRUE(back.ok()) << back.error().message;
-  EXPECT_EQ(encode(*back), encode(made));
+  EXPECT_EQ(encode(*back), encoded);
   EXPECT_EQ(back->slots, made.slots);
   EXPECT_EQ(back->host, made.host);
   EXPECT_EQ(decode_checkpoint(encode(made), 1).code(), Errc::kLimit);
@@ -41,11 +49,12 @@ TEST(Checkpoint, ComesBackAsItWas) {
 
 TEST(Checkpoint, OneStateHasOneEncoding) {
   Checkpoint zeros = example();
-  zeros.memory.push_back({20 * kCheckpointBlock, Bytes(kCheckpointBlock)});
+  const Bytes block(kCheckpointBlock);
+  zeros.memory.push_back({20 * kCheckpointBlock, block});
   EXPECT_EQ(decode_checkpoint(encode(zeros), 2).code(), Errc::kNonCanonical);
   Checkpoint split = example();
-  split.memory.insert(split.memory.begin() + 1, {kCheckpointBlock, Bytes(split.memory[0].bytes.begin() + kCheckpointBlock, split.memory[0].bytes.end())});
-  split.memory[0].bytes.resize(kCheckpointBlock);
+  split.memory.insert(split.memory.begin() + 1, {kCheckpointBlock, split.memory[0].bytes.subspan(kCheckpointBlock)});
+  split.memory[0].bytes = split.memory[0].bytes.first(kCheckpointBlock);
   EXPECT_EQ(decode_checkpoint(encode(split), 2).code(), Errc::kNonCanonical);
   Checkpoint swapped = example();
   std::swap(swapped.memory[0], swapped.memory[1]);
@@ -56,6 +65,16 @@ TEST(Checkpoint, OneStateHasOneEncoding) {
   Checkpoint odd = example();
   odd.mark = 5;
   EXPECT_EQ(decode_checkpoint(encode(odd), 2).code(), Errc::kInvalid);
+}
+
+TEST(Checkpoint, ManyBytesAreTakenInSteps) {
+  const Bytes memory(32 * kPageBytes, 1);
+  int pauses = 0;
+  Checkpoint large = example();
+  large.memory = memory_runs(memory, [&] { ++pauses; });
+  EXPECT_EQ(pauses, 2);
+  (void)encode(large, [&] { ++pauses; });
+  EXPECT_EQ(pauses, 4);
 }
 
 TEST(Checkpoint, EveryTruncationIsRefused) {

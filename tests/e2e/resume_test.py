@@ -76,7 +76,7 @@ class Resume(FabricTest):
         self.path("ballast/bundle.toml", BUNDLE.replace("longrun", "ballast").encode())
         shutil.copy(guest("ballast"), self.path("ballast/ballast.wasm"))
         self.expect(self.origin.run("bundle", "build", self.path("ballast/bundle.toml"), "--resumable", "-o", bundle), 0)
-        running = self.begin(bundle, ("20", "40"))
+        running = self.begin(bundle, ("20", "150"))
         self.until("a state", self.kept)
         task = self.task()
         self.assertGreater(task["state_bytes"], 20 << 20)

@@ -27,8 +27,9 @@ class Out {
     for (const std::string& each : v) blob(view(each));
     return *this;
   }
-  Bytes done() {
-    store_u32(bytes_.data(), uint32_t(bytes_.size() - kFrameHeaderBytes));
+  /// So many bytes of the frame follow apart.
+  Bytes done(size_t apart = 0) {
+    store_u32(bytes_.data(), uint32_t(bytes_.size() + apart - kFrameHeaderBytes));
     return std::move(bytes_);
   }
 
@@ -82,7 +83,13 @@ Bytes encode(const ResultFrame& frame) {
 }
 
 Bytes encode(const CheckpointFrame& frame) {
-  return Out(FrameType::kCheckpoint).raw(frame.handle).u64(frame.fuel).blob(frame.checkpoint).done();
+  Bytes out = encode_checkpoint_head(frame.handle, frame.fuel, frame.checkpoint.size());
+  append(out, frame.checkpoint);
+  return out;
+}
+
+Bytes encode_checkpoint_head(const DomainHandle& handle, uint64_t fuel, size_t size) {
+  return Out(FrameType::kCheckpoint).raw(handle).u64(fuel).u32(uint32_t(size)).done(size);
 }
 
 Bytes encode(const PaceFrame& frame) {

@@ -106,6 +106,8 @@ Bytes encode(const ModuleFrame& frame);
 Bytes encode(const TaskFrame& frame);
 Bytes encode(const ResultFrame& frame);
 Bytes encode(const CheckpointFrame& frame);
+/// The same up to where its checkpoint begins, for whoever sends that in pieces.
+Bytes encode_checkpoint_head(const DomainHandle& handle, uint64_t fuel, size_t size);
 Bytes encode(const PaceFrame& frame);
 
 /// Errors: kInvalid for a body that is not exactly one such frame, kLimit for one whose parts are too large.

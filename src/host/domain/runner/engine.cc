@@ -475,12 +475,13 @@ struct Engine::Impl {
     out.segments = segments;
     out.area = area;
     out.slots = slots();
-    const std::span<uint8_t> bytes = memory();
+    const ByteView bytes = memory();
+    const auto yield = [this] { comparable = comparable && between(0) != 0; };
     out.pages = uint32_t(bytes.size() / wasm::kPageBytes);
-    out.memory = wasm::memory_runs(bytes);
+    out.memory = wasm::memory_runs(bytes, yield);
     out.host = calls->save();
-    Bytes encoded = wasm::encode(out);
-    if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, std::move(encoded));
+    const Bytes encoded = wasm::encode(out, yield);
+    if (encoded.size() <= kDomainCheckpointMax) on_checkpoint(out.fuel, encoded);
     const uint64_t done = clock_ns(CLOCK_MONOTONIC);
     next_checkpoint_ns = done + std::max(checkpoint_pause_ns, (done - begun) * kCheckpointShare);
   }
@@ -498,9 +499,7 @@ struct Engine::Impl {
     if (slot(UINT32_MAX) != from.slots.size()) return fail(Errc::kInvalid, "the checkpoint has other globals than the program");
     for (uint32_t i = 0; i < from.slots.size(); ++i) TRY(call_with_bits(wasm::kExportSlotSet, i, from.slots[i]));
     TRY(grow_to(from.pages));
-    const std::span<uint8_t> bytes = memory();
-    std::fill(bytes.begin(), bytes.end(), uint8_t(0));
-    for (const wasm::MemoryRun& run : from.memory) std::copy(run.bytes.begin(), run.bytes.end(), bytes.begin() + ptrdiff_t(run.offset));
+    fill_memory(from.memory);
     area = from.area;
     mark = from.mark;
     granted = from.fuel;
@@ -510,6 +509,22 @@ struct Engine::Impl {
     segments = from.segments;
     if (!segments.empty()) chain = segments.back().digest;
     return call_with_bits(wasm::kExportFuelSet, std::nullopt, 0);
+  }
+
+  /// All memory: these runs, and zeros between them. In steps, like all that may be long.
+  void fill_memory(const std::vector<wasm::MemoryRun>& runs) {
+    constexpr size_t kStep = 1u << 20;
+    const std::span<uint8_t> bytes = memory();
+    const auto in_steps = [&](size_t total, auto write) {
+      for (size_t at = 0; at < total; at += kStep) {
+        write(at, std::min(kStep, total - at));
+        comparable = comparable && between(0) != 0;
+      }
+    };
+    in_steps(bytes.size(), [&](size_t at, size_t size) { std::fill_n(bytes.begin() + ptrdiff_t(at), size, uint8_t(0)); });
+    for (const wasm::MemoryRun& run : runs) {
+      in_steps(run.bytes.size(), [&](size_t at, size_t size) { std::memcpy(bytes.data() + run.offset + at, run.bytes.data() + at, size); });
+    }
   }
 
   Status grow_to(uint32_t pages) {

@@ -18,7 +18,7 @@ namespace selvedge::host::domain {
 using BetweenSlices = std::function<uint64_t(uint64_t ended)>;
 
 /// The run's state at a checkpoint; called only as often as the task asks.
-using OnCheckpoint = std::function<void(uint64_t fuel, Bytes checkpoint)>;
+using OnCheckpoint = std::function<void(uint64_t fuel, const Bytes& checkpoint)>;
 
 class Engine {
  public:
