@@ -51,6 +51,8 @@ class Workshop {
   std::function<void(Turn&, const object::ObjectId& grant)> on_lease_stage;
 
   // ---- tasks
+  /// Which programs run here: by content id, by an entry's name, or by what their origin calls them, with or without ".wasm". Empty: all.
+  std::vector<std::string> takes;
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
@@ -78,6 +80,7 @@ class Workshop {
   void revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   enum class Purpose : uint8_t { kRun, kServe };
+  bool taken_kind(const object::TaskSpec& spec) const;
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose);
   Status check_running(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap);
   void note_bundle(Turn& turn, const object::ObjectId& lease, const object::ObjectId& bundle, const Bytes& manifest);
