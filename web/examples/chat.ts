@@ -12,7 +12,7 @@ const own = new Set<string>();
 function show(said: Said): void {
   const mine = own.has(`${said.name}\n${said.text}`);
   const at = new Date(said.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  talk.append(make('li', mine ? { class: 'own' } : {}, make('b', {}, said.name, make('time', { datetime: new Date(said.at).toISOString() }, at)), said.text));
+  talk.append(make('p', mine ? { class: 'own' } : {}, make('b', {}, said.name, make('time', { datetime: new Date(said.at).toISOString() }, at)), said.text));
   talk.scrollTop = talk.scrollHeight;
 }
 
@@ -49,6 +49,7 @@ find('#say').addEventListener('submit', async (event) => {
   await look();
 });
 
+find<HTMLButtonElement>('#go').disabled = false;
 find('#key').textContent = (await (await fetch('about')).text()).trim();
 await look();
 setInterval(() => void look(), EVERY_MS);

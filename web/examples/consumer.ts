@@ -33,6 +33,7 @@ const { owner } = await about();
 find<HTMLTextAreaElement>('#text').value = TEXT;
 const node = await EdgeNet.init({ siteId: owner, relays, contribution: false });
 const go = find<HTMLButtonElement>('#go');
+go.disabled = false;
 
 find('#ask').addEventListener('submit', async (event) => {
   event.preventDefault();

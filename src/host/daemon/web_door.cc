@@ -12,9 +12,8 @@ std::vector<std::pair<std::string, std::string>> open_to_pages(std::string_view 
           {"Cache-Control", "no-cache"}, {"Content-Type", std::string(type)}};
 }
 
-// Of the pages that the door itself serves: nothing inline, nothing from elsewhere but what other doors say. Workers come as blobs that import what lies here
-// (web/sdk/workers.ts), and inherit this.
-constexpr std::string_view kPagePolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src blob:; style-src 'self'; connect-src 'self' http: https: ws: wss:; "
+// Of the pages that the door itself serves: nothing inline, nothing from elsewhere but what other doors say.
+constexpr std::string_view kPagePolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; connect-src 'self' http: https: ws: wss:; "
                                          "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 }  // namespace
