@@ -53,13 +53,15 @@ class Examples(FabricTest):
         self.assertEqual(self.browser.troubles(), [])
         self.assertEqual({urllib.parse.urlparse(url).hostname for url in self.browser.requests() if url.startswith(("http", "ws"))}, {"127.0.0.1"})
         pictures = os.environ.get("SELVEDGE_SCREENSHOTS")
-        for size, width, height in SIZES:
-            self.browser.resize(width=width, height=height)
-            self.assertLessEqual(self.js("document.documentElement.scrollWidth"), width, f"{name} is wider than {width}")
-            if pictures:
-                self.browser.screenshot(path=os.path.join(pictures, f"{name}-{size}.png"))
+        for dark in (True, False):
+            self.browser.paints(dark=dark)
+            for size, width, height in SIZES:
+                self.browser.resize(width=width, height=height)
+                self.assertLessEqual(self.js("document.documentElement.scrollWidth"), width, f"{name} is wider than {width}")
+                if pictures:
+                    self.browser.screenshot(path=os.path.join(pictures, f"{name}-{size}-{'dark' if dark else 'light'}.png"))
+            self.assertEqual(self.browser.axe(), [])
         self.browser.resize(width=1280, height=900)
-        self.assertEqual(self.browser.axe(), [])
 
     def test_there_is_a_list_and_no_other_example(self):
         listed = fabric.run("example")

@@ -4,8 +4,8 @@ import { EdgeNet, type JobProgress } from '../sdk/edge.js';
 import { about, count, find, make, relays, short, time } from './page.js';
 
 const TEXT = `The edge of a cloth is woven so that it does not come apart: threads of the weft turn back there and hold those of the warp.
-A fabric of machines has such an edge too. Each machine belongs to somebody, each owner says what may be done with theirs, and what one
-machine says counts only when another, which belongs to somebody else, says the same. So the cloth holds where a thread breaks.`;
+
+A fabric of machines has such an edge too. Each machine belongs to somebody, each owner says what may be done with theirs, and what one machine says counts only when another, which belongs to somebody else, says the same. So the cloth holds where a thread breaks.`;
 
 const steps = [...find('#steps').children];
 
