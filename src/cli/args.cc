@@ -302,6 +302,7 @@ int run_command_line(int argc, char** argv, const std::string& version) {
   add_identity_verbs(app, line.verb);
   add_meeting_verbs(app, line.verb);
   add_service_verbs(app, line.verb);
+  add_web_verbs(app, line.verb);
   add_audit_verbs(app, line.verb);
   add_fountain_verbs(app, line.verb);
   SplitLine words = split_line(argc, argv);

@@ -34,6 +34,7 @@ void add_secret_verbs(CLI::App& app, Verb& chosen, const std::vector<std::string
 void add_meeting_verbs(CLI::App& app, Verb& chosen);
 void add_service_verbs(CLI::App& app, Verb& chosen);   // args_meeting.cc: relays and rendezvous
 void add_identity_verbs(CLI::App& app, Verb& chosen);  // args_identity.cc: who this node is to an origin
+void add_web_verbs(CLI::App& app, Verb& chosen);       // args_web.cc: what pages may have done; examples
 void add_audit_verbs(CLI::App& app, Verb& chosen);     // args_audit.cc: the audit log
 void add_fountain_verbs(CLI::App& app, Verb& chosen);  // args_fountain.cc: the codec on plain files
 

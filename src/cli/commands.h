@@ -49,6 +49,19 @@ struct ExposeOptions {
   std::vector<std::string> access;
   uint32_t connections_max = 256;
 };
+struct WebPublishOptions {
+  std::string name;
+  std::string program;
+  node::PageLimits limits;
+  std::string memory = "64M";
+  std::string input = "0";
+  std::string timeout = "1m";
+  std::string zone = "private";
+};
+struct ExampleOptions {
+  std::string name;
+  std::string web = "127.0.0.1:0";
+};
 struct ServiceNameOptions {
   std::string name;
 };
@@ -332,6 +345,10 @@ CommandResult run_key_export(World& world, const KeyExportOptions& options);
 CommandResult run_key_import(World& world, const KeyImportOptions& options);
 CommandResult run_relay_use(World& world, const RelayUseOptions& options);
 CommandResult run_relay_list(World& world);
+CommandResult run_web_publish(World& world, const WebPublishOptions& options);
+CommandResult run_web_list(World& world);
+CommandResult run_web_withdraw(World& world, const ServiceNameOptions& options);
+CommandResult run_example(World& world, const ExampleOptions& options);
 CommandResult run_expose(World& world, const ExposeOptions& options);
 CommandResult run_unexpose(World& world, const ServiceNameOptions& options);
 CommandResult run_service_list(World& world);

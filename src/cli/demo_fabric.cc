@@ -73,6 +73,7 @@ Status Fabric::start(DemoNode& node) {
   const std::string listen = node.address.empty() ? "127.0.0.1:0" : node.address;
   std::vector<const char*> args{program.c_str(), "--home", node.home.c_str(), "--json", "up", "--listen", listen.c_str()};
   if (!node.misbehave.empty()) args.insert(args.end(), {"--misbehave", node.misbehave.c_str()});
+  if (!node.web.empty()) args.insert(args.end(), {"--web", node.web.c_str()});
   args.push_back(nullptr);
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) return fail(Errc::kIo, std::string("cannot make a pipe: ") + strerror(errno));
@@ -92,6 +93,7 @@ Status Fabric::start(DemoNode& node) {
   const Json ready = TRY(Json::parse(TRY(ready_line(node))));
   if (!ready.at("ready").flag() || ready.at("addresses").size() == 0) return fail(Errc::kIo, node.name + " did not say that it is ready");
   node.address = ready.at("addresses").item(0).text();
+  if (!node.web.empty()) node.web = ready.at("web").text();
   node.client = TRY(Client::connect(node.home, &interrupt_));
   return ok();
 }

@@ -23,6 +23,7 @@ struct DemoNode {
   std::string key;
   std::string address;          // where it listens, from its ready line
   std::string misbehave;
+  std::string web;              // where browsers are to come in, and once it runs, its URL; empty: nowhere
   pid_t pid = -1;
   int out = -1;                 // its standard output
   std::unique_ptr<Client> client;

@@ -13,6 +13,7 @@
 #include "node/api_discovery.h"
 #include "node/api_identity.h"
 #include "node/api_meeting.h"
+#include "node/api_page.h"
 #include "node/api_secret.h"
 #include "node/api_service.h"
 #include "node/api_audit.h"
@@ -150,7 +151,7 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
                                 DeployRequest, ScaleRequest, SuspendRequest, RemoveServiceRequest, ServiceLogsRequest, ExposeRequest, UnexposeRequest, ServiceListRequest, ProxyRequest, FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
                                 DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,
-                                ZoneBridgeRequest>;
+                                ZoneBridgeRequest, PagePublishRequest, PageListRequest, PageWithdrawRequest>;
 
 // ---- answers
 

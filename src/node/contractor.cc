@@ -78,6 +78,38 @@ void Contractor::run(Turn& turn, RequestId id, RunRequest what) {
   });
 }
 
+void Contractor::run_inline(Turn& turn, RequestId id, InlineRun what) {
+  if (runs_.size() >= kRunsMax) return what.on_end(turn, fail(Errc::kLimit, "this node has enough runs going; try again shortly"));
+  zones_.tell_hosts(turn, what.zone);
+  Run& run = runs_[id];
+  run.request = id;
+  run.zone = what.zone;
+  run.started = turn.now;
+  run.what.module.name = std::move(what.name);
+  run.what.args = std::move(what.args);
+  run.what.zone = core_.zone_name(what.zone);
+  run.what.verify = what.verify;
+  run.what.fuel_limit = what.fuel_limit;
+  run.what.memory_bytes = what.memory_bytes;
+  run.output_bytes_max = what.output_bytes_max;
+  run.on_progress = std::move(what.on_progress);
+  run.on_end = std::move(what.on_end);
+  Result<object::BlobRef> module = ref_of(run, what.module);
+  if (!module.ok()) return fail_run(turn, id, module.error());
+  run.module = std::move(module).value();
+  if (what.input == nullptr) return start_tasks(turn, id);
+  library_.put(turn, run.zone, {{FileName{"", "input", what.input->size()}, what.input, nullptr, {}}}, [](Turn&, const TransferProgress&) {}, [this, id](Turn& t, PutOutcome put) {
+    const auto it = runs_.find(id);
+    if (it == runs_.end()) return;
+    if (!put.status.ok()) return fail_run(t, id, put.status.error());
+    Result<object::BlobRef> input = ref_of(it->second, put.files.front().cid);
+    if (!input.ok()) return fail_run(t, id, input.error());
+    it->second.inputs.push_back(std::move(input).value());
+    it->second.names.push_back("input");
+    start_tasks(t, id);
+  });
+}
+
 // The program, its inputs and the files that it finds, among them what oracles said.
 void Contractor::store_inputs(Turn& turn, RequestId id, std::shared_ptr<const Bytes> oracles) {
   const Run& run = runs_.at(id);
@@ -178,7 +210,7 @@ work::TaskUnit Contractor::unit_for(const Run& run, const object::BlobRef& input
   unit.spec.seed = run.what.seed;
   unit.spec.fuel_limit = run.what.fuel_limit;
   unit.spec.memory_bytes = run.what.memory_bytes;
-  unit.spec.output_bytes_max = work::kTaskOutputBytesMax;
+  unit.spec.output_bytes_max = run.output_bytes_max;
   for (const object::BlockGroup& group : input.groups) {
     for (const NodeKey& holder : library_.holders_of(object::unsigned_id(group))) unit.near.push_back(holder);
   }
@@ -339,6 +371,7 @@ void Contractor::on_task_done(Turn& turn, work::TaskDone& done) {
   Run* run = run_of_job(done.job);
   if (run == nullptr) return;
   for (const Bytes& receipt : done.result.receipts) keep_receipt(turn, receipt, true);
+  if (run->on_end) run->receipts = std::move(done.result.receipts);
   const object::Reveal& reveal = done.result.reveal;
   if (reveal.outcome != object::Outcome::kOk && run->failure.empty()) {
     run->failure = (run->merging ? "the merge" : run->names[done.index]) + ": the program ended with " + object::enum_name(reveal.outcome) +
@@ -378,7 +411,8 @@ void Contractor::on_rejected(Turn& turn, const work::TaskRejected& rejected) {
 void Contractor::report(Turn& turn, Run& run, bool now) {
   if (!now && turn.now - run.last_progress < kReportInterval) return;
   run.last_progress = turn.now;
-  turn.out.push(Progress{run.request, codec::to_json_text(run.progress)});
+  if (run.on_progress) run.on_progress(turn, run.progress);
+  else turn.out.push(Progress{run.request, codec::to_json_text(run.progress)});
   run.progress.rejected.clear();
 }
 
@@ -423,6 +457,7 @@ void Contractor::merge_stored(Turn& turn, RequestId id, PutOutcome put) {
 
 void Contractor::write_outputs(Turn& turn, RequestId id) {
   Run& run = runs_.at(id);
+  if (run.on_end) return finish(turn, id);
   if (run.what.out_dir.empty()) {
     run.answer.text = to_string(run.contents.back());
     return finish(turn, id);
@@ -447,24 +482,33 @@ void Contractor::finish(Turn& turn, RequestId id) {
   Run run = std::move(runs_.at(id));
   runs_.erase(id);
   if (!run.secret.empty()) run_keys->forget(turn, run.secret);
-  report(turn, run, true);
   run.answer.module = run.module.cid;
   run.answer.outputs = std::move(run.outputs);
   run.answer.milliseconds = uint64_t((turn.now - run.started).ms());
-  turn.out.push(Answer{id, codec::to_json_text(run.answer)});
+  if (run.on_end) {
+    run.on_end(turn, RunResult{std::move(run.answer), std::move(run.contents.back()), std::move(run.receipts)});
+  } else {
+    report(turn, run, true);
+    turn.out.push(Answer{id, codec::to_json_text(run.answer)});
+  }
+  on_room(turn);
 }
 
 void Contractor::fail_run(Turn& turn, RequestId id, const Error& error) {
   const uint64_t job = runs_.at(id).job;
   const Error why = error;  // may lie in the run that goes
   const std::string secret = std::move(runs_.at(id).secret);
+  const auto on_end = std::move(runs_.at(id).on_end);
   runs_.erase(id);
   if (!secret.empty()) run_keys->forget(turn, secret);
-  turn.out.push(Refuse{id, why});
-  if (job == 0) return;
-  work::Jobs::Out effects;
-  jobs_.cancel(job, effects);
-  route(turn, effects);
+  if (on_end) on_end(turn, why);
+  else turn.out.push(Refuse{id, why});
+  if (job != 0) {
+    work::Jobs::Out effects;
+    jobs_.cancel(job, effects);
+    route(turn, effects);
+  }
+  on_room(turn);
 }
 
 void Contractor::cancel(Turn& turn, RequestId id) {

@@ -24,6 +24,28 @@ struct KeptReceipt {
   template <class V> void visit(V& v) { v("receipt", receipt); v("accepted", accepted); }
 };
 
+/// What a run that the node itself has done comes to.
+struct RunResult {
+  RunAnswer answer;
+  Bytes output;
+  std::vector<Bytes> receipts;   // of the machines that agree
+};
+
+/// A run of one task that the node has done for somebody who is not at its local API.
+struct InlineRun {
+  std::string name;              // the program's, for itself
+  object::ZoneId zone;
+  codec::Cid module;             // stored already
+  std::vector<std::string> args;
+  std::shared_ptr<const Bytes> input;   // null: none
+  uint32_t verify = 2;
+  uint64_t fuel_limit = kFuelDefault;
+  uint64_t memory_bytes = kTaskMemoryDefault;
+  uint64_t output_bytes_max = work::kTaskOutputBytesMax;
+  std::function<void(Turn&, const RunProgress&)> on_progress;
+  std::function<void(Turn&, Result<RunResult>)> on_end;   // once
+};
+
 class Contractor {
  public:
   Contractor(Core& core, Library& library, Zones& zones) : core_(core), library_(library), zones_(zones), jobs_(core.rng.next()) {}
@@ -33,8 +55,12 @@ class Contractor {
 
   /// Where a run's keys are to be among others; whoever composes the node plugs it in, or there are no such runs.
   RunKeys* run_keys = nullptr;
+  /// Called whenever a run ended: there is room for another.
+  std::function<void(Turn&)> on_room = [](Turn&) {};
 
   void run(Turn& turn, RequestId request, RunRequest run);
+  /// `request` is nobody's at the local API.
+  void run_inline(Turn& turn, RequestId request, InlineRun run);
   void cancel(Turn& turn, RequestId request);
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   /// Sessions, grants or revocations changed: who can be asked?
@@ -70,6 +96,10 @@ class Contractor {
     RunProgress progress;
     Instant last_progress{0};
     std::string failure;       // of the first task that ended without an output
+    uint64_t output_bytes_max = work::kTaskOutputBytesMax;
+    std::vector<Bytes> receipts;   // where `on_end` wants them
+    std::function<void(Turn&, const RunProgress&)> on_progress;
+    std::function<void(Turn&, Result<RunResult>)> on_end;   // empty: the local API is told
   };
 
   void store_inputs(Turn& turn, RequestId id, std::shared_ptr<const Bytes> oracles);

@@ -116,6 +116,7 @@ enum class Record : store::RecordKind {
   kThrottled = 73,     // by grant: to how many thousandths of a processor its owner holds it, 4 bytes big-endian
   kExposed = 72,       // by service key: Exposed (services.h)
   kAnnounce = 71,      // by node key: Announced, whom this node tells where it is (discovery.h)
+  kPageProgram = 90,   // by the SHA-256 of its name: PageProgram, published for visitors' pages (page_jobs.h)
   kRelayUsed = 70,     // by handle: RelayUsed, a relay through which this node can be reached (meetings.h)
 };
 

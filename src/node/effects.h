@@ -77,13 +77,14 @@ struct Progress { RequestId request; std::string json; };
 struct Answer { RequestId request; std::string json; };
 struct Refuse { RequestId request; Error error; };
 struct AnswerHttp { uint64_t id; work::HttpReply reply; };              // to a request of on_http
+struct JobNews { uint64_t request; Bytes told; };                  // a JobTold (page_messages.h) of what on_job_asked was for; empty: the session broke, and nothing follows
 struct OpenDash { RequestId request; };                            // answered to whoever asked, by the host
 struct Shutdown {};
 struct Trace { std::string text; };                                // for the log: no secrets, no contents
 
 using Effect = std::variant<DialPeer, DialAsNobody, CircuitPackets, SendMessage, SendSymbols, ClosePeer, AskHintSource, TellHintSource, ListenLocal, CloseLocal, ConnectSocket, WriteSocket,
                             EndSocket, PauseSocket, CloseSocket, UseDisk, Compute, Attest, StartTask, CancelTask, PaceTasks, ReclaimMemory, StopTasks, ReadFile, WriteFile,
-                            DiscardFile, Progress, Answer, Refuse, AnswerHttp, OpenDash, Shutdown, Trace>;
+                            DiscardFile, Progress, Answer, Refuse, AnswerHttp, JobNews, OpenDash, Shutdown, Trace>;
 
 /// The name of a file made of these chunks, in order. Errors: kLimit.
 Result<codec::Cid> cid_of_chunks(const std::vector<codec::ChunkRef>& chunks);

@@ -36,7 +36,9 @@ Node::Node(NodeConfig config)
       discovery_(core_),
       services_(core_),
       hosting_(core_, workshop_, services_),
-      deployer_(core_, library_, zones_, contractor_) {
+      deployer_(core_, library_, zones_, contractor_),
+      page_jobs_(core_, library_, contractor_),
+      page_asks_(core_) {
   wire();
 }
 
@@ -63,6 +65,7 @@ void Node::wire_services() {
   workshop_.on_program = [this](Turn& turn, const work::TaskId& task, Result<work::Program> program) { hosting_.on_program(turn, task, std::move(program)); };
   contractor_.run_keys = &run_keys_;
   workshop_.open_keys = [this](Turn& turn, const object::KeyLeave& leave, const work::TaskId& task, auto then) { run_keys_.open(turn, leave, task, std::move(then)); };
+  contractor_.on_room = [this](Turn& turn) { page_jobs_.tend(turn); };
   services_.deployed_at = [this](const crypto::PublicKey& service) { return deployer_.machines_of(service); };
   core_.on_dial = [this](Turn& turn, const mesh::Dial& dial) {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
@@ -168,6 +171,7 @@ Status Node::start(Instant now, Out& out) {
   discovery_.restore(turn);
   services_.restore();
   deployer_.restore();
+  page_jobs_.restore();
   copy_.restore(turn);
   consent_.restore(turn);
   vault_.restore(turn);
@@ -317,7 +321,9 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
     devices_.on_peer_down(key);
     copy_.on_peer_down(turn, key);
     deployer_.on_peer_down(key);
+    page_jobs_.on_peer_down(turn, key);
   }
+  page_asks_.on_peer_down(turn, key);
   auditor_.on_peer_down(turn, key);
   mesh::Fetcher::Out fetches;
   core_.fetcher.on_peer_down(turn.now, key, fetches);
@@ -417,6 +423,10 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     const Result<IdentityMessages::Message> parsed = IdentityMessages::decode(message);
     if (parsed.ok()) return run_keys_.on_message(turn, from, *parsed);
     turn.out.push(ClosePeer{link, parsed.error().message});
+  } else if (PageMessages::knows(type)) {
+    Result<PageMessages::Message> parsed = PageMessages::decode(message);
+    if (parsed.ok()) return on_page_message(turn, from, link, std::move(parsed).value());
+    turn.out.push(ClosePeer{link, parsed.error().message});
   } else if (AuditMessages::knows(type)) {
     const Result<AuditMessages::Message> parsed = AuditMessages::decode(message);
     if (parsed.ok()) return auditor_.on_message(turn, from, *parsed);
@@ -424,6 +434,27 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
   } else {
     turn.out.push(ClosePeer{link, "message type " + std::to_string(type) + " is not known to this node"});
   }
+}
+
+void Node::on_page_message(Turn& turn, const NodeKey& from, LinkId link, PageMessages::Message message) {
+  if (auto* told = std::get_if<JobTold>(&message)) return page_asks_.on_told(turn, from, std::move(*told));
+  if constexpr (kWholeNode) {
+    if (auto* ask = std::get_if<JobAsk>(&message)) page_jobs_.on_ask(turn, from, core_.address_of(link), std::move(*ask));
+    else if (const auto* drop = std::get_if<JobDrop>(&message)) page_jobs_.on_drop(turn, from, *drop);
+  }
+}
+
+Status Node::on_job_asked(Instant now, const NodeKey& site, const JobAsk& ask, Out& out) {
+  Turn turn{now, out};
+  const Status asked = page_asks_.ask(turn, site, ask);
+  finish(turn);
+  return asked;
+}
+
+void Node::on_job_dropped(Instant now, const NodeKey& site, uint64_t request, Out& out) {
+  Turn turn{now, out};
+  page_asks_.drop(turn, site, request);
+  finish(turn);
 }
 
 void Node::on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessages::Message message) {
@@ -590,6 +621,7 @@ void Node::on_deadline(Instant now, Out& out) {
     discovery_.on_deadline(turn);
     services_.on_deadline(turn);
     deployer_.on_deadline(turn);
+    page_jobs_.on_deadline(turn);
     hosting_.on_deadline(turn);
   }
   renew_head(turn);
@@ -601,7 +633,7 @@ Instant Node::next_deadline() const {
                                   library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), auditor_.next_deadline(), head_due()});
   if constexpr (!kWholeNode) return small;
   return std::min({small, devices_.next_deadline(), index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), vault_.next_deadline(), secrets_.next_deadline(), run_keys_.next_deadline(),
-                   oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline()});
+                   oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline(), page_jobs_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

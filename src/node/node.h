@@ -9,7 +9,7 @@
 // The parts: Auditor writes down what happens here, Keeper holds symbols for others, Workshop runs others' tasks, Library stores the owner's
 // blobs elsewhere, Contractor has the owner's work done elsewhere, Vault holds shares of others' secrets, Secrets has the owner's held
 // elsewhere, Registrar says who this node is, to each origin apart, Zones keep the owner's zones and their keys, Devices the owner's
-// machines, and Index what the owner has where. They share Core and know nothing of each other but what is wired here.
+// machines, Index what the owner has where, and PageJobs what it has done for visitors' pages. They share Core and know nothing of each other but what is wired here.
 #pragma once
 
 #include "node/auditor.h"
@@ -24,6 +24,7 @@
 #include "node/library.h"
 #include "node/meetings.h"
 #include "node/oracles.h"
+#include "node/page_jobs.h"
 #include "node/registrar.h"
 #include "node/run_keys.h"
 #include "node/secrets.h"
@@ -99,6 +100,11 @@ class Node {
   /// A client's request to a service that runs here, whole: AnswerHttp with this id follows, unless on_http_gone comes first.
   void on_http(Instant now, uint64_t id, const crypto::PublicKey& service, const work::HttpCall& call, Out& out);
   void on_http_gone(Instant now, uint64_t id, Out& out);
+  /// Has the site of a page have something done: JobNews follows. Errors: as PageAsks::ask.
+  Status on_job_asked(Instant now, const NodeKey& site, const JobAsk& ask, Out& out);
+  void on_job_dropped(Instant now, const NodeKey& site, uint64_t request, Out& out);
+  /// Programs that this machine takes, as Workshop::takes.
+  void set_programs_taken(std::vector<std::string> programs) { workshop_.takes = std::move(programs); }
   void on_signals(Instant now, const work::Signals& signals, Out& out);
   /// What runs has used so far: to be shown, and for nothing else.
   void on_uses(const std::vector<work::TaskUse>& uses) { workshop_.on_uses(uses); }
@@ -158,6 +164,7 @@ class Node {
   void dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView message);
   void dispatch_symbols(Turn& turn, const NodeKey& from, Bytes frame);
   void on_mesh(Turn& turn, const NodeKey& from, LinkId link, mesh::MeshMessages::Message message);
+  void on_page_message(Turn& turn, const NodeKey& from, LinkId link, PageMessages::Message message);
   void on_record(Turn& turn, const NodeKey& from, const Bytes& bytes);
   /// A signed object of this owner's from the copy of the index.
   void take_own_record(Turn& turn, const Bytes& bytes);
@@ -268,6 +275,9 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const IdentityListRequest&);
   void answer_to(Turn& turn, RequestId id, const IdentityWithdrawRequest& request);
   void answer_to(Turn& turn, RequestId id, const IdentityCheckRequest& request);
+  void answer_to(Turn& turn, RequestId id, const PagePublishRequest& request) { page_jobs_.publish(turn, request, reply_to<PageProgramInfo>(id)); }
+  void answer_to(Turn& turn, RequestId id, const PageListRequest&) { answer(turn, id, page_jobs_.list()); }
+  void answer_to(Turn& turn, RequestId id, const PageWithdrawRequest& request) { answer_or_refuse(turn, id, page_jobs_.withdraw(turn, request.name)); }
   // node_api_audit.cc
   void answer_to(Turn& turn, RequestId id, const AuditHeadRequest&);
   void answer_to(Turn& turn, RequestId id, const AuditListRequest& request);
@@ -299,6 +309,8 @@ class Node {
   Services services_;
   Hosting hosting_;
   Deployer deployer_;
+  PageJobs page_jobs_;
+  PageAsks page_asks_;
   Instant started_;
   Instant head_issued_{0};
 };

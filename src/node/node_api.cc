@@ -10,7 +10,8 @@ namespace selvedge::node {
 template <class R>
 static constexpr bool kAnsweredByAPage = std::is_same_v<R, StatusRequest> || std::is_same_v<R, LeaseListRequest> || std::is_same_v<R, LeaseChangeRequest> ||
                                          std::is_same_v<R, LeaseThrottleRequest> || std::is_same_v<R, DomainListRequest> || std::is_same_v<R, PeerListRequest> ||
-                                         std::is_same_v<R, ReceiptsRequest>;
+                                         std::is_same_v<R, ReceiptsRequest> || std::is_same_v<R, AuditHeadRequest> || std::is_same_v<R, AuditListRequest> ||
+                                         std::is_same_v<R, AuditProveRequest>;
 
 void Node::on_request(Instant now, RequestId id, ApiRequest request, Out& out) {
   Turn turn{now, out};

@@ -64,6 +64,7 @@ class Group {
     bool in_machines = false;              // offers the stronger isolation
     std::map<uint64_t, work::HttpReply> replies;  // to requests of services
     std::vector<CancelTask> cancelled;
+    std::vector<JobTold> heard;            // of what it asked a site as a page does
     std::vector<ConnectSocket> connects;
     std::vector<Bytes> received;           // control messages, as they came
     std::vector<Bytes> frames;             // bulk frames, as they came
@@ -386,6 +387,12 @@ class Group {
   static void note(Machine& m, Effect& effect) {
     if (auto* replied = std::get_if<AnswerHttp>(&effect)) {
       EXPECT_TRUE(m.replies.emplace(replied->id, std::move(replied->reply)).second) << "answered twice";
+    } else if (auto* news = std::get_if<JobNews>(&effect)) {
+      JobTold broken;
+      broken.request = news->request;
+      broken.stage = JobStage::kRefused;
+      broken.error = uint8_t(Errc::kUnavailable);
+      m.heard.push_back(news->told.empty() ? broken : codec::decode<JobTold>(news->told).value());
     } else if (auto* connect = std::get_if<ConnectSocket>(&effect)) {
       m.connects.push_back(*connect);
     } else if (auto* pace = std::get_if<PaceTasks>(&effect)) {

@@ -49,11 +49,21 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
     taken = fail(Errc::kUnavailable, "the state to go on from did not come whole");
   } else if (message.isolation > uint8_t(core_.config.isolation)) {
     taken = fail(Errc::kUnsupported, "this machine runs programs in a " + core_.config.isolation_text + ", and the task asks for more than that (its owner can start it with selvedge up --isolation microvm)");
+  } else if (!taken_kind(offer->body.spec)) {
+    taken = fail(Errc::kUnsupported, "this machine's owner lends it for other programs");
   } else {
     taken = take(turn, from, std::move(offer).value(), std::move(state), Purpose::kRun);
   }
   if (taken.ok()) return;
   core_.send(turn, from, work::WorkMessages::encode(work::OfferAnswer{task, uint8_t(taken.code()), taken.error().message}));
+}
+
+bool Workshop::taken_kind(const object::TaskSpec& spec) const {
+  if (takes.empty()) return true;
+  std::string called = spec.args.empty() ? "" : spec.args.front();
+  if (called.ends_with(".wasm")) called.resize(called.size() - 5);
+  const std::string cid = spec.module.text();
+  return std::any_of(takes.begin(), takes.end(), [&](const std::string& each) { return each == cid || (!spec.entry.empty() && each == spec.entry) || (!called.empty() && each == called); });
 }
 
 /// Everything that may speak against an offer, and the lease it falls under.

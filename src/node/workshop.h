@@ -54,6 +54,8 @@ class Workshop {
   // ---- tasks
   /// Has the holders of a run's secret asked (RunKeys::open); whoever composes the node plugs it in, or such offers are refused.
   std::function<void(Turn&, const object::KeyLeave&, const work::TaskId&, std::function<void(Turn&, Result<std::vector<object::ObjectKey>>)>)> open_keys;
+  /// Which programs run here: by content id, by an entry's name, or by what their origin calls them, with or without ".wasm". Empty: all.
+  std::vector<std::string> takes;
   void on_message(Turn& turn, const NodeKey& from, const work::WorkMessages::Message& message);
   void on_domain(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, work::DomainResult result);
   void on_state(Turn& turn, const work::TaskId& task, const object::Handle& lease_cap, uint64_t fuel, Bytes state);
@@ -81,6 +83,7 @@ class Workshop {
   void revoke(Turn& turn, const work::LeaseEntry& lease, object::RevocationReason reason, Core::OnStatus then);
   void on_offer(Turn& turn, const NodeKey& from, const work::Offer& offer);
   enum class Purpose : uint8_t { kRun, kServe };
+  bool taken_kind(const object::TaskSpec& spec) const;
   Status take(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose);
   Result<work::LeaseEntry*> lease_for(Turn& turn, const NodeKey& from, const object::Signed<object::TaskOffer>& offer, std::vector<object::ObjectId>& chain);
   Status take_with(Turn& turn, const NodeKey& from, object::Signed<object::TaskOffer> offer, Bytes state, Purpose purpose, std::vector<object::ObjectKey> keys);

@@ -8,8 +8,8 @@ namespace selvedge::tab {
 
 namespace {
 
-enum class In : uint32_t { kSigned = 1, kLend, kTakeBack, kOpen, kPacket, kClosed, kRan, kStopped, kRequest, kHold };
-enum class Told : uint32_t { kSign = 1, kPacket, kClose, kRun, kStop, kStopAll, kPace, kAnswer, kRefusal, kSay, kError, kKey };
+enum class In : uint32_t { kSigned = 1, kLend, kTakeBack, kOpen, kPacket, kClosed, kRan, kStopped, kRequest, kHold, kJob, kDropJob };
+enum class Told : uint32_t { kSign = 1, kPacket, kClose, kRun, kStop, kStopAll, kPace, kAnswer, kRefusal, kSay, kError, kKey, kJob };
 
 extern "C" __attribute__((import_module("env"), import_name("tab_told"))) void tab_told(uint32_t kind, double number, const uint8_t* bytes, size_t size);
 
@@ -61,6 +61,19 @@ struct Ask {
   template <class V> void visit(V& v) { v("method", method); v("params", params); }
 };
 
+struct AskJob {
+  mesh::NodeKey site;
+  std::string program;
+  std::vector<std::string> args;
+  Bytes input;
+  node::JobPriority priority = node::JobPriority::kNormal;
+  uint32_t verify = 0;
+  uint64_t timeout_ms = 0;
+  template <class V> void visit(V& v) {
+    v("site", site); v("program", program); v("args", args); v("input", input); v("priority", priority); v("verify", verify); v("timeout_ms", timeout_ms);
+  }
+};
+
 object::Outcome outcome_of(const Ran& ran) {
   switch (ran.end) {
     case RunEnd::kExited: return ran.exit_code == 0 ? object::Outcome::kOk : object::Outcome::kTrap;
@@ -110,7 +123,8 @@ void tell_all(Tab::Out& out) {
       store_u32(share, pace->permille);
       store_u32(share + 4, uint32_t(pace->burst.ns / 1000));
       tell(Told::kPace, pace->lease_number, ByteView(share));
-    } else if (const auto* reply = std::get_if<Reply>(&effect)) tell(reply->ok ? Told::kAnswer : Told::kRefusal, reply->request, view(reply->json));
+    } else if (const auto* heard = std::get_if<JobHeard>(&effect)) tell(Told::kJob, heard->request, heard->told);
+    else if (const auto* reply = std::get_if<Reply>(&effect)) tell(reply->ok ? Told::kAnswer : Told::kRefusal, reply->request, view(reply->json));
     else if (const auto* say = std::get_if<Say>(&effect)) tell(Told::kSay, 0, view(say->text));
   }
 }
@@ -157,10 +171,17 @@ Status take(Tab& tab, Instant now, In kind, uint64_t number, ByteView bytes, Tab
       return ok();
     }
     case In::kHold: return tab.hold(now, TRY(crypto::PublicKey::from(bytes)), number != 0, out);
+    case In::kJob: {
+      AskJob ask = TRY(codec::decode<AskJob>(bytes));
+      tab.ask_job(now, ask.site, {number, std::move(ask.program), std::move(ask.args), std::move(ask.input), ask.priority, ask.verify, ask.timeout_ms}, out);
+      return ok();
+    }
+    case In::kDropJob: tab.drop_job(now, TRY(mesh::NodeKey::from(bytes)), number, out); return ok();
     case In::kStopped: tab.on_stopped(now, number, out); return ok();
     case In::kRequest: {
       using namespace node;
-      Result<ApiRequest> request = request_of<StatusRequest, LeaseListRequest, LeaseChangeRequest, LeaseThrottleRequest, DomainListRequest, PeerListRequest, ReceiptsRequest>(TRY(codec::decode<Ask>(bytes)));
+      Result<ApiRequest> request = request_of<StatusRequest, LeaseListRequest, LeaseChangeRequest, LeaseThrottleRequest, DomainListRequest, PeerListRequest, ReceiptsRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest>(
+          TRY(codec::decode<Ask>(bytes)));
       if (!request.ok()) return request.error();
       tab.on_request(now, number, std::move(*request), out);
       return ok();

@@ -83,6 +83,7 @@ Status Tab::lend(Instant now, const Consent& consent, Out& out) {
   grant.manners.network_kbps = consent.network_kbps;
   grant.issued = now.unix_seconds();
   grant.expires = grant.issued + consent.seconds;
+  node_->set_programs_taken(consent.tasks);
   grant.nonce = drbg_.draw<object::Unique>();
   return have_signed(grant, [this](Instant at, Bytes bytes, Out& o) {
     feed(at, [&](node::Node::Out& effects) { node_->on_owner_record(at, bytes, effects); }, o);
@@ -238,6 +239,23 @@ void Tab::on_request(Instant now, uint64_t request, node::ApiRequest what, Out& 
   feed(now, [&](node::Node::Out& effects) { node_->on_request(now, request, what, effects); }, out);
 }
 
+void Tab::ask_job(Instant now, const mesh::NodeKey& site, const node::JobAsk& ask, Out& out) {
+  Status asked = fail(Errc::kUnavailable, "the node has not started");
+  feed(now, [&](node::Node::Out& effects) { asked = node_->on_job_asked(now, site, ask, effects); }, out);
+  if (asked.ok()) return;
+  if (asked.code() == Errc::kUnavailable) return out.push(JobHeard{ask.request, {}});
+  node::JobTold told;
+  told.request = ask.request;
+  told.stage = node::JobStage::kRefused;
+  told.error = uint8_t(asked.code());
+  told.message = asked.error().message;
+  out.push(JobHeard{ask.request, codec::encode(told)});
+}
+
+void Tab::drop_job(Instant now, const mesh::NodeKey& site, uint64_t request, Out& out) {
+  feed(now, [&](node::Node::Out& effects) { node_->on_job_dropped(now, site, request, effects); }, out);
+}
+
 void Tab::on_deadline(Instant now, Out& out) {
   feed_trunks(now, [&](mesh::Trunks::Out& effects) { trunks_.on_deadline(now, effects); }, out);
   feed(now, [&](node::Node::Out& effects) { node_->on_deadline(now, effects); }, out);
@@ -336,6 +354,9 @@ void Tab::perform(Instant now, node::ConnectSocket& effect, Out&) {
 }
 
 void Tab::perform(Instant, node::OpenDash& effect, Out& out) { out.push(Reply{effect.request, false, kNotInATab}); }
+void Tab::perform(Instant, node::JobNews& effect, Out& out) {
+  out.push(JobHeard{effect.request, std::move(effect.told)});
+}
 void Tab::perform(Instant, node::Answer& effect, Out& out) { if (effect.request != kOwnRequest) out.push(Reply{effect.request, true, std::move(effect.json)}); }
 void Tab::perform(Instant, node::Refuse& effect, Out& out) { if (effect.request != kOwnRequest) out.push(Reply{effect.request, false, effect.error.message}); }
 void Tab::perform(Instant, node::Trace& effect, Out& out) { out.push(Say{std::move(effect.text)}); }

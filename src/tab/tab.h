@@ -36,9 +36,10 @@ struct RunProgram { work::RunDomain run; };                       // on_ran
 struct StopProgram { work::TaskId task; };                        // on_ran still follows, once
 struct StopPrograms { uint64_t token; uint64_t lease_number; };   // on_stopped, when none runs any more
 struct PacePrograms { uint64_t lease_number; uint32_t permille; Duration burst; };
+struct JobHeard { uint64_t request; Bytes told; };                // a node::JobTold of what ask_job was for; empty: there is no session (any more)
 struct Reply { uint64_t request; bool ok; std::string json; };
 struct Say { std::string text; };                                 // for a log
-using TabEffect = std::variant<SignThis, SendPacket, ClosePage, RunProgram, StopProgram, StopPrograms, PacePrograms, Reply, Say>;
+using TabEffect = std::variant<SignThis, SendPacket, ClosePage, RunProgram, StopProgram, StopPrograms, PacePrograms, JobHeard, Reply, Say>;
 
 /// What the visitor agreed to.
 struct Consent {
@@ -47,8 +48,10 @@ struct Consent {
   uint64_t memory_bytes = 0;
   uint64_t seconds = 0;
   uint32_t network_kbps = 0;      // 0: no bound of its own
+  std::vector<std::string> tasks;  // which programs (node/workshop.h, takes); empty: all
   template <class V> void visit(V& v) {
     v("origin", origin); v("cpu_permille", cpu_permille); v("memory_bytes", memory_bytes); v("seconds", seconds); v("network_kbps", network_kbps);
+    v("tasks", tasks);
   }
 };
 
@@ -75,6 +78,9 @@ class Tab {
 
   void on_ran(Instant now, const work::TaskId& task, work::DomainResult result, Out& out);
   void on_stopped(Instant now, uint64_t token, Out& out);
+  /// Has the node `site`, to which there is a session, have something done: JobHeard follows, the last of which says done or refused, or is empty.
+  void ask_job(Instant now, const mesh::NodeKey& site, const node::JobAsk& ask, Out& out);
+  void drop_job(Instant now, const mesh::NodeKey& site, uint64_t request, Out& out);
   /// Of the local API; answered by one Reply.
   void on_request(Instant now, uint64_t request, node::ApiRequest what, Out& out);
   void on_deadline(Instant now, Out& out);
@@ -132,6 +138,7 @@ class Tab {
   void perform(Instant now, node::TellHintSource& effect, Out& out);
   void perform(Instant now, node::ListenLocal& effect, Out& out);
   void perform(Instant now, node::ConnectSocket& effect, Out& out);
+  void perform(Instant now, node::JobNews& effect, Out& out);
   void perform(Instant now, node::OpenDash& effect, Out& out);
   void perform(Instant now, node::Answer& effect, Out& out);
   void perform(Instant now, node::Refuse& effect, Out& out);

@@ -43,7 +43,7 @@ struct Browser {
   }
   Status lend(const crypto::PublicKey& origin) {
     Tab::Out out;
-    const Status lent = tab->lend(kNow, {origin, 300, 64u << 20, 3600, 800}, out);
+    const Status lent = tab->lend(kNow, {origin, 300, 64u << 20, 3600, 800, {}}, out);
     take(out);
     return lent;
   }
@@ -119,6 +119,21 @@ TEST(Tab, AConnectionHasToProveTheKeyThatWasMeant) {
   browser.take(out);
   ASSERT_EQ(browser.all<ClosePage>().size(), 1u);
   EXPECT_EQ(browser.all<SendPacket>().size(), 1u) << "the tab's own key is not shown to who is not meant";
+}
+
+TEST(Tab, WhoAsksASiteThatIsNotThereHearsOfItAtOnce) {
+  Browser browser;
+  Tab::Out out;
+  node::JobAsk ask;
+  ask.request = 7;
+  ask.program = "stats";
+  browser.tab->ask_job(kNow, crypto::Ed25519Signer(seed_of(5)).public_key(), ask, out);
+  browser.take(out);
+  ASSERT_EQ(browser.all<JobHeard>().size(), 1u);
+  EXPECT_EQ(browser.all<JobHeard>()[0].request, 7u);
+  EXPECT_TRUE(browser.all<JobHeard>()[0].told.empty());
+  browser.tab->drop_job(kNow, crypto::Ed25519Signer(seed_of(5)).public_key(), 7, out);   // nothing is there to be dropped
+  EXPECT_EQ(browser.all<JobHeard>().size(), 1u);
 }
 
 TEST(Tab, DoesNotPretendToDoWhatABrowserCannot) {

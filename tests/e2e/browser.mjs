@@ -30,6 +30,7 @@ const commands = {
     const answer = await page.goto(url);
     return answer?.status() ?? 0;
   },
+  async paints({ dark }) { await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' }); },
   async resize({ width, height }) { await page.setViewportSize({ width, height }); },
   async click({ role = 'button', name, within }) { await (within ? page.getByRole('article', { name: within }).first() : page).getByRole(role, { name, exact: true }).first().click({ timeout: 10000 }); },
   async press({ key }) { await page.keyboard.press(key); },

@@ -275,7 +275,7 @@ class Tab(FabricTest):
         self.until("the tab's connections", lambda: self.js("window.node?.stats().doors ?? 0") == 2)
         self.until("the grants", lambda: self.granted(self.origin) == 2)
         self.expect(self.origin.run("run", guest("hello"), "--", "you"), 0, "2 owners agree")
-        self.browser.sees(text="done: exited")
+        self.browser.sees(text="exited")
         self.assertEqual(self.browser.axe(), [])
         self.browser.click(name="Pause")
         self.until("the pause", lambda: self.js("node.stats().share") == 0)

@@ -19,9 +19,9 @@ WEB = web_packages.WEB
 
 def copy_sources(folder):
     os.makedirs(folder, exist_ok=True)
-    for name in ("src", "test", "dash", "sdk", "fabric", "out"):
+    for name in ("src", "test", "dash", "sdk", "fabric", "examples", "out"):
         shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-    for name in ("src", "test", "dash", "sdk", "fabric"):
+    for name in ("src", "test", "dash", "sdk", "fabric", "examples"):
         shutil.copytree(os.path.join(WEB, name), os.path.join(folder, name))
     shutil.copy(os.path.join(WEB, "tsconfig.json"), folder)
 
@@ -42,7 +42,7 @@ def main():
     except web_packages.Unavailable as why:
         print(f"SKIP {why}")
         return
-    for project in (".", "dash", "sdk", "fabric"):
+    for project in (".", "dash", "sdk", "fabric", "examples"):
         run(folder, "node", os.path.join("node_modules", "typescript", "bin", "tsc"), "-p", project)
     tests = sorted(glob.glob(os.path.join(folder, "out", "test", "*.test.js")))
     if not tests:

@@ -4,17 +4,23 @@ import { type Bytes, fromUtf8, readBigEndian, toHex, utf8 } from '../src/bytes.j
 import { keyText } from '../src/names.js';
 import { NodeModule } from './module.js';
 import { workerFrom } from './workers.js';
-import { END_CRASHED, END_KILLED, type FromCore, type FromRunner, Input, type LoadCore, type Ran, type Run, readRun, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeRan } from './wire.js';
+import { END_CRASHED, END_KILLED, ERRORS, type FromCore, type FromRunner, Input, type Job, JOB_REFUSED, JOB_WAITING, type JobTold, type LoadCore, type Ran, type Run, readRun, readTold, type StartCore, type ToCore, Told, type ToRunner, writeAsk, writeConsent, writeJob, writeRan } from './wire.js';
 
 const REDIAL_MIN_MS = 500, REDIAL_MAX_MS = 30_000;
 const OUTCOMES = ['exited', 'trap', 'fuel', 'memory', 'output', 'forbidden', 'stopped', 'crashed', 'refused'];
 const NONE = new Uint8Array();
+/** A job whose site cannot be reached just now is asked for again, so often and for so long. */
+const ASK_AGAIN_MS = 250;
 const LENT_SECONDS = 3600, LENT_AGAIN_BEFORE = 600;
 
 interface Lent { worker: Worker; running: Map<string, { run: Run; started: number; timer: ReturnType<typeof setTimeout> }>; permille: number; burstMs: number }
 
 const tell = (what: FromCore): void => postMessage(what);
 const now = (): number => performance.timeOrigin + performance.now();
+
+const none = (stage: number, error: string, message: string): JobTold => ({
+  request: 0n, stage, ahead: 0, executions: 0n, retries: 0n, error: ERRORS.indexOf(error), message, module: null, output: NONE, fuel: 0n, milliseconds: 0n, receipts: [], mismatches: [],
+});
 
 class Core {
   #node: NodeModule | null = null;
@@ -29,6 +35,7 @@ class Core {
   #leases = new Map<bigint, Lent>();
   #spare: Worker | null = null;
   #share = 1000;
+  #jobs = new Map<number, { job: Job; until: number; timer?: ReturnType<typeof setTimeout>; site?: Bytes }>();
   #ending = false;
   #lent = false;
 
@@ -91,6 +98,7 @@ class Core {
       case Told.pace: this.#pace(BigInt(number), Number(readBigEndian(bytes.subarray(0, 4))), Number(readBigEndian(bytes.subarray(4))) / 1000); break;
       case Told.answer: tell({ type: 'answer', id: number, ok: true, text: fromUtf8(bytes) }); break;
       case Told.refusal: tell({ type: 'answer', id: number, ok: false, text: fromUtf8(bytes) }); break;
+      case Told.job: queueMicrotask(() => this.#heard(number, bytes)); break;
       case Told.say: tell({ type: 'log', text: fromUtf8(bytes) }); break;
       case Told.error: tell({ type: 'log', text: `refused: ${fromUtf8(bytes)}` }); break;
       case Told.key: tell({ type: 'ready', node: keyText(bytes), ms: performance.now() - this.#began }); break;
@@ -108,10 +116,11 @@ class Core {
 
   /** Lends for an hour at most and again before that is over: a page that is closed says nothing, and what it lent should not be waited for. */
   #lend(): void {
-    const { origin, cpuPermille, memoryBytes, networkKbps, until } = this.#start;
+    const { origin, cpuPermille, memoryBytes, networkKbps, tasks, until } = this.#start;
+    if (cpuPermille === 0) return; // this page asks and lends nothing
     const left = Math.floor((until - Date.now()) / 1000);
     if (left <= 0) return this.take({ type: 'end' });
-    this.#take(Input.lend, 0, writeConsent(origin, cpuPermille, memoryBytes, Math.min(left, LENT_SECONDS), networkKbps));
+    this.#take(Input.lend, 0, writeConsent(origin, cpuPermille, memoryBytes, Math.min(left, LENT_SECONDS), networkKbps, tasks));
     setTimeout(() => this.#ending || this.#lend(), Math.min(left, LENT_SECONDS - LENT_AGAIN_BEFORE) * 1000);
   }
 
@@ -238,6 +247,39 @@ class Core {
     lent.worker.postMessage({ type: 'pace', permille: Math.min(lent.permille, this.#share), burstMs: lent.burstMs } satisfies ToRunner);
   }
 
+  // ---- jobs
+
+  #ask(id: number): void {
+    const asked = this.#jobs.get(id);
+    if (asked === undefined || this.#ending) return;
+    const own = this.#start.doors.filter((door) => door.own);
+    asked.site = (own[(id + Math.floor(Math.random() * own.length)) % own.length] as { node: Bytes }).node;
+    this.#take(Input.job, id, writeJob(asked.site, { ...asked.job, timeoutMs: Math.max(1, Math.round(asked.until - performance.now())) }));
+  }
+
+  /** What the site says of one; nothing: it cannot be reached, and as a program gives the same twice, it is asked for again. */
+  #heard(id: number, bytes: Bytes): void {
+    const asked = this.#jobs.get(id);
+    if (asked === undefined) return;
+    if (bytes.length === 0 && performance.now() < asked.until) {
+      tell({ type: 'job', id, told: none(JOB_WAITING, '', '') });
+      asked.timer = setTimeout(() => this.#ask(id), ASK_AGAIN_MS);
+      return;
+    }
+    const told = bytes.length === 0 ? none(JOB_REFUSED, 'unavailable', 'no node of this site can be reached') : readTold(bytes);
+    if (told.stage > 1) this.#jobs.delete(id);
+    tell({ type: 'job', id, told });
+  }
+
+  #dropJob(id: number): void {
+    const asked = this.#jobs.get(id);
+    if (asked?.site === undefined) return;
+    clearTimeout(asked.timer);
+    this.#jobs.delete(id);
+    this.#take(Input.dropJob, id, asked.site);
+    tell({ type: 'job', id, told: none(JOB_REFUSED, 'cancelled', 'the page wants it no longer') });
+  }
+
   // ---- the page
 
   take(what: ToCore): void {
@@ -248,7 +290,13 @@ class Core {
       this.#take(Input.hold, what.rests ? 1 : 0, this.#start.origin);
     } else if (what.type === 'ask') {
       this.#take(Input.request, what.id, writeAsk(what.method, what.params));
+    } else if (what.type === 'job') {
+      this.#jobs.set(what.id, { job: what.job, until: performance.now() + what.job.timeoutMs });
+      this.#ask(what.id);
+    } else if (what.type === 'drop') {
+      this.#dropJob(what.id);
     } else if (what.type === 'end') {
+      if (this.#start.cpuPermille === 0) return this.#close();
       this.#take(Input.takeBack, 0, this.#start.origin);
       setTimeout(() => this.#close(), 300); // so that the node it worked for hears of it; nothing runs meanwhile
     }

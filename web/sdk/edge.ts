@@ -10,13 +10,27 @@
 import { keyText, parseKey } from '../src/names.js';
 import { agreedUntil, type Asked, consent, forget, Mark } from './consent.js';
 import { forgetIdentity, identity } from './identity.js';
+import { type JobProgress, JobRefused, type JobRequest, type JobResult, Jobs } from './jobs.js';
 import { Throttle } from './throttle.js';
 import { createWidget, type WidgetOptions } from './widget.js';
 import { workerFrom } from './workers.js';
 import type { Door, FromCore, StartCore, ToCore } from './wire.js';
 
+export type { JobOptions, JobProgress, JobRequest, Mismatch } from './jobs.js';
+export { JobRefused, JobResult } from './jobs.js';
+export type { Worker as JobWorker } from './verify.js';
+
 export interface Task { id: string; state: 'started' | 'done' | 'stopped'; outcome?: string; fuel?: bigint; ms?: number }
 export interface Stats { connected: boolean; doors: number; tasksCompleted: number; tasksRunning: number; uptime: number; share: number; reason: string; node: string }
+
+export interface Contribution {
+  cpuLimit?: number;
+  memoryLimit?: number;
+  bandwidthLimit?: number;
+  days?: number;
+  /** Programs that may run here: their content ids, the names of a bundle's entries, or what the site calls them. Without it, all that the site sends. */
+  tasks?: string[];
+}
 
 export interface InitOptions {
   /** Whose work this page's visitors do: the owner's key, as `selvedge status` shows it. */
@@ -25,10 +39,14 @@ export interface InitOptions {
   siteName?: string;
   /** Where `selvedge up --web` listens: a node of that owner, and nodes that store for it. */
   relays: string[];
-  /** Of one core, 0 to 1; bytes; bytes a second; how long a yes is good for. */
-  contribution?: { cpuLimit?: number; memoryLimit?: number; bandwidthLimit?: number; days?: number };
+  /** Of one core, 0 to 1; bytes; bytes a second; how long a yes is good for; which programs. `false`: this page lends nothing, asks its visitor nothing, and may submit(). */
+  contribution?: false | Contribution;
   idle?: { focusRequired?: boolean; minIdleTime?: number; respectBattery?: boolean };
   onTask?: (task: Task) => void;
+  /** Of every change of what this page has had done. */
+  onJob?: (progress: JobProgress) => void;
+  /** Called where a fabric has credits; none has yet. */
+  onCredit?: (credits: number, total: number) => void;
   onError?: (error: Error) => void;
   onLog?: (text: string) => void;
 }
@@ -38,7 +56,7 @@ export class ConsentDenied extends Error {
   override name = 'ConsentDenied';
 }
 
-type Events = { task: Task; error: Error; connected: number; ended: undefined };
+type Events = { task: Task; job: JobProgress; error: Error; connected: number; ended: undefined };
 
 const DEFAULTS = { cpuLimit: 0.3, memoryLimit: 256 * 1024 * 1024, bandwidthLimit: 1024 * 1024, days: 7, minIdleTime: 5000 };
 const SHARE_EVERY_MS = 100;
@@ -51,16 +69,17 @@ const BASE = (() => {
 
 /** Whose nodes they are makes no difference: each proves its key, and to whom the tab is lent, the visitor signs. Those that store for the owner save it a way. */
 async function doors(options: InitOptions): Promise<Door[]> {
+  const site = keyText(parseKey(options.siteId));
   if (options.relays.length === 0) throw new Error('relays: name one node at least');
   return Promise.all(options.relays.map(async (relay) => {
     const url = relay.replace(/\/+$/, '');
-    let about: { node: string };
+    let about: { node: string; owner: string };
     try {
-      about = (await (await fetch(`${url}/node`)).json()) as { node: string };
+      about = (await (await fetch(`${url}/node`)).json()) as { node: string; owner: string };
     } catch {
       throw new Error(`there is no node at ${url}: it is the address of selvedge up --web`);
     }
-    return { url, node: parseKey(about.node) };
+    return { url, node: parseKey(about.node), own: about.owner === site };
   }));
 }
 
@@ -68,7 +87,9 @@ export class EdgeNode extends EventTarget {
   readonly #options: InitOptions;
   readonly #throttle: Throttle;
   readonly #worker: Worker;
-  readonly #mark: Mark;
+  readonly #mark: Mark | null;
+  readonly #jobs: Jobs;
+  readonly #own: boolean;
   readonly #began = performance.now();
   readonly #asks = new Map<number, { resolve: (text: string) => void; reject: (why: Error) => void }>();
   readonly #listening = new AbortController();
@@ -88,14 +109,20 @@ export class EdgeNode extends EventTarget {
     super();
     this.#options = options;
     this.#worker = worker;
+    const contribution = options.contribution || {};
+    this.#own = start.doors.some((door) => door.own);
+    this.#jobs = new Jobs(options.siteId, new URL('verify.js', BASE).href, (what) => this.#send(what), (progress) => {
+      this.#emit('job', progress);
+      options.onJob?.(progress);
+    });
     this.#throttle = new Throttle({
-      cpuLimit: options.contribution?.cpuLimit ?? DEFAULTS.cpuLimit, minIdleTime: options.idle?.minIdleTime ?? DEFAULTS.minIdleTime,
+      cpuLimit: contribution.cpuLimit ?? DEFAULTS.cpuLimit, minIdleTime: options.idle?.minIdleTime ?? DEFAULTS.minIdleTime,
       unfocusedOnly: options.idle?.focusRequired ?? false, respectBattery: options.idle?.respectBattery ?? true,
     });
-    this.#mark = new Mark(() => this.disconnect({ forget: true }));
+    this.#mark = options.contribution === false ? null : new Mark(() => this.disconnect({ forget: true }));
     worker.onmessage = ({ data }: MessageEvent<FromCore>) => this.#on(data);
     worker.onerror = ({ message }) => this.#fail(new Error(message));
-    this.#watch();
+    if (this.#mark !== null) this.#watch();
     this.#send(start);
   }
 
@@ -130,6 +157,7 @@ export class EdgeNode extends EventTarget {
         else ask?.reject(new Error(what.text));
         break;
       }
+      case 'job': this.#jobs.on(what.id, what.told); break;
       case 'failed': this.#fail(new Error(what.why)); break;
       case 'log': this.#options.onLog?.(what.text); break;
       case 'ended': this.#end(); break;
@@ -197,7 +225,7 @@ export class EdgeNode extends EventTarget {
   #show(): void {
     const { connected, share, reason, tasksCompleted } = this.#stats;
     const held = reason === '' ? '' : ` (${reason})`;
-    this.#mark.show(connected ? `Lending ${Math.round(share * 100)} %${held} · ${tasksCompleted} done` : 'Lending: not connected');
+    this.#mark?.show(connected ? `Lending ${Math.round(share * 100)} %${held} · ${tasksCompleted} done` : 'Lending: not connected');
   }
 
   // ---- for pages
@@ -226,14 +254,29 @@ export class EdgeNode extends EventTarget {
       void forgetIdentity().catch(() => undefined);
     }
     this.#send({ type: 'end' });
-    this.#mark.show('Stopping');
+    this.#mark?.show('Stopping');
   }
 
-  /** What this node knows of itself: "status", "lease.list", "receipts", "peer.list", "domain.list". */
-  async ask(method: string): Promise<unknown> {
+  /** Has the site have this done, by machines and tabs of others, and checks what they signed. Rejects with JobRefused. */
+  submit(request: JobRequest): Promise<JobResult> {
+    if (!this.#own) return Promise.reject(new JobRefused('unavailable', 'no address in `relays` is of a node of this site\'s owner, which would have it done'));
+    return this.#jobs.submit(request);
+  }
+
+  /** All of them, in the order given; rejects with the first that was not done. `onResult` hears of each as it comes. */
+  submitBatch(requests: JobRequest[], onResult?: (result: JobResult, index: number) => void): Promise<JobResult[]> {
+    return Promise.all(requests.map(async (request, index) => {
+      const result = await this.submit(request);
+      onResult?.(result, index);
+      return result;
+    }));
+  }
+
+  /** What this node knows of itself: "status", "lease.list", "receipts", "peer.list", "domain.list", "audit.head", "audit.list", "audit.prove" (which take their parameters as a CBOR array). */
+  async ask(method: string, params: Uint8Array<ArrayBuffer> = Uint8Array.of(0x80)): Promise<unknown> {
     const id = ++this.#lastAsk;
     const text = new Promise<string>((resolve, reject) => this.#asks.set(id, { resolve, reject }));
-    this.#send({ type: 'ask', id, method, params: Uint8Array.of(0x80) });
+    this.#send({ type: 'ask', id, method, params });
     return JSON.parse(await text) as unknown;
   }
 
@@ -241,36 +284,43 @@ export class EdgeNode extends EventTarget {
     this.#listening.abort();
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#timer);
-    this.#mark.remove();
+    this.#mark?.remove();
+    this.#jobs.end();
     this.#worker.terminate();
     this.#emit('ended', undefined);
   }
 }
 
+/** EdgeNet.submit() asks the site of this one. */
+let latest: EdgeNode | null = null;
+
 async function init(options: InitOptions): Promise<EdgeNode> {
-  const { cpuLimit, memoryLimit, bandwidthLimit, days } = { ...DEFAULTS, ...options.contribution };
+  const lends = options.contribution !== false;
+  const { cpuLimit, memoryLimit, bandwidthLimit, days, tasks } = { ...DEFAULTS, ...(options.contribution || {}) };
   const asked: Asked = {
     site: options.siteName ?? location.host, key: keyText(parseKey(options.siteId)), cpuPercent: Math.round(Math.min(1, cpuLimit) * 100),
     memoryMegabytes: Math.round(memoryLimit / (1 << 20)), kilobytesPerSecond: Math.round(bandwidthLimit / 1024), ms: days * 86_400_000,
   };
-  if (!(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
+  if (lends && !(await consent(asked))) throw new ConsentDenied('the visitor does not lend this device');
   const url = (name: string): string => new URL(name, BASE).href;
   const worker = workerFrom(url('core.js'));
   worker.postMessage({ type: 'load', module: url('node.wasm'), runner: url('runner.js'), runnerModule: url('runner.wasm') } satisfies ToCore);
   let start: StartCore;
   try {
     const [list, { keys, owner }] = await Promise.all([doors(options), identity()]);
-    start = { type: 'start', doors: list, origin: parseKey(options.siteId), cpuPermille: asked.cpuPercent * 10, memoryBytes: memoryLimit, networkKbps: Math.ceil((bandwidthLimit * 8) / 1000), until: agreedUntil(asked), keys, owner };
+    start = { type: 'start', doors: list, origin: parseKey(options.siteId), cpuPermille: lends ? asked.cpuPercent * 10 : 0, memoryBytes: memoryLimit, networkKbps: Math.ceil((bandwidthLimit * 8) / 1000), tasks: tasks ?? [], until: agreedUntil(asked), keys, owner };
   } catch (error) {
     worker.terminate();
     throw error;
   }
-  const node = new EdgeNode(options, worker, start);
+  const node = (latest = new EdgeNode(options, worker, start));
   await node.ready;
   return node;
 }
 
 export const EdgeNet = {
-  init, forgetConsent: forget, ConsentDenied,
+  init, forgetConsent: forget, ConsentDenied, JobRefused,
+  submit: (request: JobRequest): Promise<JobResult> => latest?.submit(request) ?? Promise.reject(new JobRefused('unavailable', 'EdgeNet.init() first')),
+  submitBatch: (requests: JobRequest[]): Promise<JobResult[]> => latest?.submitBatch(requests) ?? Promise.reject(new JobRefused('unavailable', 'EdgeNet.init() first')),
   createWidget: (options: WidgetOptions & { node: EdgeNode }): (() => void) => createWidget(options.node, options),
 };

@@ -111,6 +111,7 @@ class Daemon {
   void perform(node::Answer& effect) { desk_.answer(effect.request, effect.json); }
   void perform(node::Refuse& effect) { desk_.refuse(effect.request, effect.error); }
   void perform(node::AnswerHttp& effect);
+  void perform(node::JobNews&) {}   // a machine asks for nothing in this way
   void perform(node::OpenDash& effect);
   void perform(node::Shutdown&) { shut_down("asked to stop"); }
   void perform(node::Trace& effect) { log_.write(effect.text); }

@@ -12,6 +12,10 @@ std::vector<std::pair<std::string, std::string>> open_to_pages(std::string_view 
           {"Cache-Control", "no-cache"}, {"Content-Type", std::string(type)}};
 }
 
+// Of the pages that the door itself serves: nothing inline, nothing from elsewhere but what other doors say.
+constexpr std::string_view kPagePolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; connect-src 'self' http: https: ws: wss:; "
+                                         "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 }  // namespace
 
 struct WebDoor::Visitor {
@@ -55,6 +59,7 @@ void WebDoor::on_request(const HttpRequest& request) {
   for (const DashAsset& asset : sdk_assets()) {
     if (request.path != asset.path) continue;
     HttpResponse response{200, open_to_pages(asset.type), std::string(asset.content)};
+    if (asset.type.starts_with("text/html")) response.headers.emplace_back("Content-Security-Policy", std::string(kPagePolicy));
     response.headers.emplace_back("Content-Encoding", "gzip");   // there is no browser that does not read it
     return server_->answer(request.id, std::move(response));
   }
