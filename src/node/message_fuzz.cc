@@ -7,6 +7,7 @@
 #include "node/audit_messages.h"
 #include "node/hosting_messages.h"
 #include "node/secret_messages.h"
+#include "node/state_messages.h"
 #include "mesh/relay.h"
 #include "mesh/rendezvous.h"
 #include "mesh/streams.h"
@@ -34,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<node::SecretMessages>({data, size});
   round_trip<node::AuditMessages>({data, size});
   round_trip<node::HostingMessages>({data, size});
+  round_trip<node::StateMessages>({data, size});
   round_trip<mesh::RendezvousMessages>({data, size});
   round_trip<mesh::RelayMessages>({data, size});
   round_trip<mesh::StreamMessages>({data, size});

@@ -7,6 +7,7 @@
 #include "mesh/streams.h"
 #include "node/audit_messages.h"
 #include "node/hosting_messages.h"
+#include "node/state_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
 #include "node/secret_messages.h"
@@ -50,6 +51,7 @@ mesh::Priority message_priority(ByteView message) {
     default: break;
   }
   if (AuditMessages::knows(type)) return Priority::kAudit;
+  if (StateMessages::knows(type)) return Priority::kCapability;  // in the order in which they were sent, and none is left out
   if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
   const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type) || mesh::StreamMessages::knows(type);
   const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || HostingMessages::knows(type);
