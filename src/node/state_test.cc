@@ -293,7 +293,7 @@ TEST_F(StateTest, ItStaysWithNewVersionsAndMovesAndEndsWithTheService) {
   EXPECT_EQ(acknowledged_, 1u);
 }
 
-// req: F3, D2
+// req: F3
 TEST_F(StateTest, AStrangerCanNeitherReadNorChangeNorDeleteIt) {
   begin(3);
   deploy(1);

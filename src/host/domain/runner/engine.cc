@@ -253,7 +253,7 @@ struct Engine::Impl : JsContext {
   }
   template <size_t... kIndex>
   void add_state_calls(JSObjectRef to, std::index_sequence<kIndex...>) {
-    const auto add = [&](const char* name, JSObjectCallAsFunctionCallback call) { set(to, name, JSObjectMakeFunctionWithCallback(context, Name(name), call)); };
+    const auto add = [&](const char* name, JSObjectCallAsFunctionCallback function) { set(to, name, JSObjectMakeFunctionWithCallback(context, Name(name), function)); };
     (add(wasm::state_name(wasm::StateFunction(kIndex)), &on_state<wasm::StateFunction(kIndex)>), ...);
   }
 
