@@ -288,7 +288,9 @@ void StateKeeper::activate(Turn& turn, Service& each, const std::vector<NodeKey>
   change.phase = Phase::kBeginning;
   StateTerm next = kept.term;
   next.active = change.term;
-  if (!contains(holders, next.writer)) next.writer = holders.front();
+  // Who has held it longer has fewer values to open, and is known to answer.
+  const auto held = std::find_if(holders.begin(), holders.end(), [&](const NodeKey& node) { return contains(kept.term.holders, node); });
+  if (!contains(holders, next.writer)) next.writer = held != holders.end() ? *held : holders.front();
   next.holders = holders;
   next.holders.push_back(core_.self());
   for (const NodeKey& old : kept.term.holders) {
