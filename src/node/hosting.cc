@@ -22,7 +22,10 @@ void Hosting::on_message(Turn& turn, const NodeKey& from, const HostingMessages:
   if (!owner) return;
   if (const auto* asked = std::get_if<HostService>(&message)) {
     const Status taken = take(turn, from, *asked);
-    if (taken.ok()) return tell(turn, asked->service);
+    if (taken.ok()) {
+      if (hosted_.contains(asked->service)) tell(turn, asked->service);   // else its program could not be had, and that was told
+      return;
+    }
     const auto known = hosted_.find(asked->service);
     const bool theirs = known != hosted_.end() && known->second.origin == *owner;
     if (theirs) known->second.refusal = taken.error().message, known->second.refused_serial = asked->serial;
