@@ -77,7 +77,6 @@ Status Hosting::take(Turn& turn, const NodeKey& from, const HostService& asked) 
   const work::TaskId task = offer.body.task;
   Coming coming{task, {asked.serial, offer.body.grant, offer.body.spec, {}}, asked};
   coming.asked.offer.clear();
-  if (known != hosted_.end() && known->second.running && known->second.terms.state && !asked.state) return fail(Errc::kInvalid, "the service has a state: it must be removed first");
   Hosted& hosted = hosted_[asked.service];
   hosted.origin = origin;
   hosted.name = proof.body.name;
@@ -112,6 +111,7 @@ void Hosting::on_program(Turn& turn, const work::TaskId& task, Result<work::Prog
   hosted.proof_expires = proof->body.expires;
   hosted.running = std::move(coming.version);   // requests under way keep what they began with
   hosted.terms = std::move(coming.asked);
+  if (!hosted.terms.state) states_.resign(turn, service);   // it was removed, and begins anew without
   if (!hosted.terms.state || states_.leads(service) != 0) show(turn, service, hosted);
   const std::string what = (first ? "runs service " : "runs a newer version of service ") + hosted.name;
   core_.audit(turn, {object::AuditKind::kLease, convert<crypto::Digest>(hosted.running->grant), what, AuditBytes::kWithin}, view(what));
