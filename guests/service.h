@@ -84,7 +84,8 @@ enum {
 __attribute__((import_module("selvedge_state"), import_name("get"))) int sv_state_get(const char *key, size_t key_size, void *to, size_t room, size_t *size);
 __attribute__((import_module("selvedge_state"), import_name("put"))) int sv_state_put(const char *key, size_t key_size, const void *value, size_t size);
 __attribute__((import_module("selvedge_state"), import_name("delete"))) int sv_state_delete(const char *key, size_t key_size);
-__attribute__((import_module("selvedge_state"), import_name("next"))) int sv_state_next(const char *prefix, size_t prefix_size, const char *after, size_t after_size, char *to, size_t room, size_t *size);
+__attribute__((import_module("selvedge_state"), import_name("next"))) int sv_state_next(const char *prefix, size_t prefix_size, const char *after,
+                                                                                                    size_t after_size, char *to, size_t room, size_t *size);
 
 static inline int sv_state_result(int error) {
   switch (error) {

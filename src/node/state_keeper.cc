@@ -309,7 +309,8 @@ void StateKeeper::activate(Turn& turn, Service& each, const std::vector<NodeKey>
 }
 
 void StateKeeper::tell_lead(Turn& turn, const crypto::PublicKey& service, const StateTerm& term, uint64_t from_term, uint64_t from_seq) {
-  const std::string text = "service " + term.name + ": its state is written by " + term.writer.hex() + " from term " + std::to_string(term.active) + ", " + std::to_string(term.holders.size()) + " hold it";
+  const std::string text = "service " + term.name + ": its state is written by " + term.writer.hex() + " from term " + std::to_string(term.active) + ", " +
+                           std::to_string(term.holders.size()) + " hold it";
   core_.audit(turn, {object::AuditKind::kNode, crypto::sha256(service), text, AuditBytes::kWithin}, view(text));
   StateLead lead{service, term.active, from_term, from_seq, term.writer, {}, {}};
   for (const NodeKey& holder : term.holders) {
@@ -322,7 +323,8 @@ void StateKeeper::tell_lead(Turn& turn, const crypto::PublicKey& service, const 
   if (!core_.config.zone_root) return;
   const mesh::Peer* writer = core_.sessions.find(term.writer);
   const crypto::AeadKey key = state_key(object::service_key_seed(*core_.config.zone_root, term.name));
-  const auto sealed = writer != nullptr && writer->record ? object::seal_to(writer->record->body.seal_key, key.view(), service, core_.drbg) : fail(Errc::kUnavailable, "the machine went away");
+  const auto sealed = writer != nullptr && writer->record ? object::seal_to(writer->record->body.seal_key, key.view(), service, core_.drbg)
+                                                          : fail(Errc::kUnavailable, "the machine went away");
   if (!sealed.ok()) return core_.trace(turn, "the key of a service's state cannot be given to its writer: " + sealed.error().message);
   for (const NodeKey& holder : term.holders) {
     lead.key = holder == term.writer ? *sealed : Bytes();

@@ -310,8 +310,10 @@ TEST_F(StateTest, AStrangerCanNeitherReadNorChangeNorDeleteIt) {
   const std::string before = group_.answer(origin_, ServiceStateRequest{"shop"});
   group_.at(stranger).received.clear();
   const NodeKey self = group_.at(stranger).key();
-  const std::vector<StateMessages::Message> evil{StatePrepare{service(), 99}, StatePull{service()}, StateDrop{service()}, StatePart{service(), 1, 99, 99, 0, true, {}}, StateReady{service(), 99, 99, 99, 0, false, 0, 0},
-                                                 StateLead{service(), 99, 1, 1, self, {{self, {}}}, {}}, StateBatch{service(), 1, 1, 2, 0, {{StateSlot{}, Bytes(40)}}}, StateStored{service(), 1, 99, 0, true}, StateDropped{service()}};
+  const std::vector<StateMessages::Message> evil{StatePrepare{service(), 99}, StatePull{service()}, StateDrop{service()}, StateDropped{service()},
+                                                 StatePart{service(), 1, 99, 99, 0, true, {}}, StateReady{service(), 99, 99, 99, 0, false, 0, 0},
+                                                 StateLead{service(), 99, 1, 1, self, {{self, {}}}, {}}, StateStored{service(), 1, 99, 0, true},
+                                                 StateBatch{service(), 1, 1, 2, 0, {{StateSlot{}, Bytes(40)}}}};
   for (const auto& message : evil) {
     for (const size_t to : {host, origin_}) group_.inject(stranger, to, std::visit([](const auto& m) { return StateMessages::encode(m); }, message));
   }
