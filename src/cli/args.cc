@@ -220,11 +220,13 @@ void add_run_verbs(CLI::App& app, Line& line) {
                               "  selvedge deploy shop shop.wasm --for public\n"
                               "  selvedge deploy shop shop.wasm --replicas 3 --file pages/ --env GREETING=hello      a newer version takes the older one's place\n"
                               "  selvedge deploy shop shop.bundle --entry web --memory 32M\n"
+                              "  selvedge deploy book guestbook.wasm --state --replicas 2\n"
                               "  selvedge curl fabric://gm9xk...5fo/                                               how it is reached; selvedge service why shop\n",
                               [&line](World& w) { return run_deploy(w, line.deploy); });
   deploy->add_option("NAME", line.deploy.name, "1 to 64 of a-z, 0-9, '-' and '.'; its key follows from it and from the owner's")->required();
   deploy->add_option("PROGRAM", line.deploy.run.module, "a .wasm file (WASI preview 1), or a bundle: requests come in its environment and on standard input, and go out on standard output (docs/spec/hosting.md)")->required();
   deploy->add_option("--replicas", line.deploy.replicas, "how many machines run it, of different owners where there are enough")->capture_default_str();
+  deploy->add_flag("--state", line.deploy.state, "its program keeps state (sv_put in guests/service.h), which outlives instances, machines and versions: one machine serves, the others hold copies");
   deploy->add_option("--for", line.deploy.access, "who may connect: owner (this owner's machines, the default), public (everybody), or an owner's key; keys may be several")->type_name("WHO");
   deploy->add_option("--connections", line.deploy.connections_max, "at each machine at once, at most; 0: no limit")->capture_default_str();
   deploy->add_option("--file", line.deploy.run.files, "a file or folder that each request finds under its own name in /, or under NAME; may be repeated")->type_name("[NAME=]PATH");

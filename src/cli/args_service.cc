@@ -40,7 +40,8 @@ void add_service_verbs(CLI::App& app, Verb& chosen) {
   };
   add_named("suspend", "No machine runs it until it is resumed; its key, its program and its settings stay.", run_service_suspend);
   add_named("resume", "Have a suspended service run again.", run_service_resume);
-  add_named("remove", "Have no machine run it any more, for good.", run_service_remove);
+  add_named("state", "The state of a service that was deployed with --state: how much, how far, and which machines hold it.", run_service_state);
+  add_named("remove", "Have no machine run it any more, for good. Its state is deleted.", run_service_remove);
   add_named("why", "How far a deployed service is, machine by machine, and why something is not as wanted.", run_service_why);
 
   const auto logs_options = std::make_shared<ServiceLogsOptions>();

@@ -134,6 +134,7 @@ struct DeployOptions {
   uint32_t replicas = 1;
   std::vector<std::string> access;    // as for service expose
   uint32_t connections_max = 256;
+  bool state = false;
   bool no_wait = false;
 };
 struct ScaleOptions {
@@ -358,6 +359,7 @@ CommandResult run_service_suspend(World& world, const ServiceNameOptions& option
 CommandResult run_service_resume(World& world, const ServiceNameOptions& options);
 CommandResult run_service_remove(World& world, const ServiceNameOptions& options);
 CommandResult run_service_why(World& world, const ServiceNameOptions& options);
+CommandResult run_service_state(World& world, const ServiceNameOptions& options);
 CommandResult run_service_logs(World& world, const ServiceLogsOptions& options);
 CommandResult run_proxy(World& world, const ProxyOptions& options);
 CommandResult run_curl(World& world, const ProxyOptions& options);

@@ -129,6 +129,7 @@ CommandResult run_deploy(World& world, const DeployOptions& options) {
   request.zone = program.zone;
   request.replicas = options.replicas;
   request.connections_max = options.connections_max;
+  request.state = options.state;
   request.fuel_limit = program.fuel_limit;
   request.memory_bytes = program.memory_bytes;
   for (const std::string& each : options.access) {
@@ -203,6 +204,19 @@ CommandResult run_service_why(World& world, const ServiceNameOptions& options) {
     return kExitOk;
   }
   return fail(Errc::kNotFound, "no service \"" + options.name + "\" was deployed from here (selvedge service list)");
+}
+
+CommandResult run_service_state(World& world, const ServiceNameOptions& options) {
+  const auto client = TRY(Client::connect(world.home, nullptr));
+  const Json answer = TRY(client->ask_json(node::ServiceStateRequest{options.name}));
+  const auto state = TRY(read_answer<node::ServiceStateAnswer>(answer));
+  world.terminal.record(answer.dump());
+  world.terminal.line(fmt::format("{} keys, {} sealed, after {} writes; term {}", state.keys, format_bytes(state.bytes), state.sequence, state.term));
+  Table table({"machine", "role", ">last write", ""});
+  for (const auto& each : state.holders) table.row({short_key(each.node), each.role, std::to_string(each.sequence), each.connected ? "" : "not connected"});
+  if (!table.empty()) table.print(world.terminal);
+  if (!state.why.empty()) world.terminal.line("Not yet as wanted: " + printable(state.why) + ".");
+  return kExitOk;
 }
 
 CommandResult run_proxy(World& world, const ProxyOptions& options) {

@@ -149,7 +149,7 @@ using ApiRequest = std::variant<StatusRequest, TicketRequest, PeerAddRequest, Pe
                                 SecretReshareRequest, SecretRemoveRequest, SecretAllowRequest, SecretDenyRequest,
                                 RelayUseRequest, RelayListRequest, PublishRequest, ResolveServiceRequest,
                                 IdentityRequest, IdentityListRequest, IdentityWithdrawRequest, IdentityCheckRequest,
-                                DeployRequest, ScaleRequest, SuspendRequest, RemoveServiceRequest, ServiceLogsRequest, ExposeRequest, UnexposeRequest, ServiceListRequest, ProxyRequest, FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
+                                DeployRequest, ScaleRequest, SuspendRequest, RemoveServiceRequest, ServiceLogsRequest, ServiceStateRequest, ExposeRequest, UnexposeRequest, ServiceListRequest, ProxyRequest, FindRequest, AnnounceRequest, AnnounceShowRequest, AnnounceOffRequest, AuditHeadRequest, AuditListRequest, AuditProveRequest, AuditExportRequest, DeviceListRequest,
                                 DeviceEnrollRequest, DeviceLostRequest, ZoneListRequest, ZoneShowRequest, ZoneCreateRequest, ZoneRotateRequest,
                                 ZoneBridgeRequest, PagePublishRequest, PageListRequest, PageWithdrawRequest>;
 

@@ -47,7 +47,7 @@ struct HostedInfo {
   crypto::PublicKey origin;
   crypto::Digest lease;
   uint64_t serial = 0;             // of its version
-  std::string stage;               // gathering, serving, refused
+  std::string stage;               // gathering, serving, standby, refused
   uint64_t under_way = 0;          // requests, now
   uint64_t requests = 0, failed = 0;
   std::string problem;
@@ -62,7 +62,7 @@ struct DeploymentInfo {
     crypto::PublicKey node;
     crypto::PublicKey owner;
     uint64_t serial = 0;
-    std::string stage;             // asked, gathering, serving, refused
+    std::string stage;             // asked, gathering, serving, standby, refused
     std::string message;
     uint64_t requests = 0, failed = 0;
     template <class V> void visit(V& v) {
@@ -113,9 +113,10 @@ struct DeployRequest {
   uint32_t connections_max = 256;
   uint64_t fuel_limit = 0;               // of one request; 0: the default
   uint64_t memory_bytes = 0;             // 0: the default
+  bool state = false;                    // its program keeps state (guests/service.h); a service that has some keeps it
   template <class V> void visit(V& v) {
     v("name", name); v("module", module); v("files", files); v("manifest", manifest); v("entry", entry); v("args", args); v("environment", environment); v("zone", zone);
-    v("replicas", replicas); v("access", access); v("owners", owners); v("connections_max", connections_max); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes);
+    v("replicas", replicas); v("access", access); v("owners", owners); v("connections_max", connections_max); v("fuel_limit", fuel_limit); v("memory_bytes", memory_bytes); v("state", state);
   }
 };
 struct ScaleRequest {
@@ -136,6 +137,31 @@ struct SuspendRequest {
 struct RemoveServiceRequest {
   static constexpr const char* kMethod = "service.remove";
   using Answer = DeploymentInfo;
+  std::string name;
+  template <class V> void visit(V& v) { v("name", name); }
+};
+/// Of a deployed service's state: how much it is, how far, and who has it.
+struct ServiceStateAnswer {
+  struct Holder {
+    crypto::PublicKey node;
+    std::string role;              // writer, standby, origin
+    bool connected = false;
+    uint64_t term = 0, sequence = 0;   // of its copy's last write, as it said last
+    template <class V> void visit(V& v) { v("node", node); v("role", role); v("connected", connected); v("term", term); v("sequence", sequence); }
+  };
+  uint64_t bytes = 0, keys = 0;    // sealed
+  uint64_t sequence = 0;           // of the last write
+  uint64_t term = 0;               // how often who holds it was decided anew
+  crypto::PublicKey writer;
+  std::vector<Holder> holders;
+  std::string why;                 // it is not with all that should have it; empty: it is
+  template <class V> void visit(V& v) {
+    v("bytes", bytes); v("keys", keys); v("sequence", sequence); v("term", term); v("writer", writer); v("holders", holders); v("why", why);
+  }
+};
+struct ServiceStateRequest {
+  static constexpr const char* kMethod = "service.state";
+  using Answer = ServiceStateAnswer;
   std::string name;
   template <class V> void visit(V& v) { v("name", name); }
 };

@@ -113,6 +113,9 @@ enum class Record : store::RecordKind {
   kSecretOffered = 62, // by secret: OfferedSecret, another owner's that this node may ask for
   kSecretLeave = 63,   // by capability: SecretLeave, given to another for a secret of this owner
   kIntent = 74,        // by service key: Intent, a service that is to run on machines of others (deployer.h)
+  kStateHead = 75,     // by service key: StateHead, a copy of a service's state (states.h)
+  kStateValue = 76,    // by hash of service key and slot: StateValue, of such a copy
+  kStateTerm = 77,     // by service key: StateTerm, who holds the state of a service of this owner's (state_keeper.h)
   kThrottled = 73,     // by grant: to how many thousandths of a processor its owner holds it, 4 bytes big-endian
   kExposed = 72,       // by service key: Exposed (services.h)
   kAnnounce = 71,      // by node key: Announced, whom this node tells where it is (discovery.h)

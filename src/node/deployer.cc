@@ -10,6 +10,7 @@
 namespace selvedge::node {
 
 namespace {
+bool settled(work::InstanceStage stage) { return stage == work::InstanceStage::kServing || stage == work::InstanceStage::kStandby; }
 uint32_t wanted_of(const Intent& intent) { return intent.suspended || intent.removed != 0 ? 0 : intent.replicas; }
 }  // namespace
 
@@ -89,6 +90,17 @@ void Deployer::stored(Turn& turn, RequestId id, Intent intent, const DeployReque
   const std::unique_ptr<crypto::Signer> signer = core_.config.make_signer(object::service_key_seed(*core_.config.zone_root, intent.name));
   const crypto::PublicKey service = signer->public_key();
   if (const Result<Bytes> proof = prove(turn, intent, core_.self()); !proof.ok()) return turn.out.push(Refuse{id, proof.error()});   // no name for a service, say
+  if (!request.state && keeper_.has(service)) {
+    return turn.out.push(Refuse{id, fail(Errc::kInvalid, "the service has a state, which the new version would be without: deploy it with --state, or remove it first (selvedge service remove)")});
+  }
+  if (!request.state) return want(turn, id, service, std::move(intent));
+  keeper_.want(turn, service, intent.name, [this, id, service, intent](Turn& t, const Status& kept) {
+    if (kept.ok()) want(t, id, service, intent);
+    else t.out.push(Refuse{id, kept.error()});
+  });
+}
+
+void Deployer::want(Turn& turn, RequestId id, const crypto::PublicKey& service, Intent intent) {
   const auto before = intents_.find(service);
   intent.serial = std::max(turn.now.unix_ms(), before == intents_.end() ? 0 : before->second.serial + 1);
   intents_[service] = std::move(intent);
@@ -132,6 +144,7 @@ Result<DeploymentInfo> Deployer::remove(Turn& turn, const RemoveServiceRequest& 
   intent.removed = turn.now.unix_seconds();
   reported_.erase(service);
   keep(turn, service, intent);
+  keeper_.remove(turn, service);
   const std::string text = "service " + request.name + " is wanted no longer";
   core_.audit(turn, {object::AuditKind::kNode, crypto::sha256(service), text, AuditBytes::kWithin}, view(text));
   std::vector<RequestId> nobody;
@@ -164,12 +177,13 @@ void Deployer::on_message(Turn& turn, const NodeKey& from, const HostingMessages
   Placement& placement = placements_[{state->service, from}];
   placement.serial = state->serial;
   placement.stage = work::InstanceStage(state->stage);
-  if (placement.stage == work::InstanceStage::kServing) placement.runs = true;
-  if (placement.stage == work::InstanceStage::kRefused) placement.runs = false;
+  const bool serves = placement.stage == work::InstanceStage::kServing, stands_by = placement.stage == work::InstanceStage::kStandby;
+  if (serves || stands_by) placement.runs = serves, placement.has = true;
+  if (placement.stage == work::InstanceStage::kRefused) placement.runs = placement.has = false;
   placement.message = state->message.substr(0, 200);
   placement.requests = state->requests;
   placement.failed = state->failed;
-  placement.due = placement.stage == work::InstanceStage::kServing ? Instant::never()
+  placement.due = serves || stands_by ? Instant::never()
                   : turn.now + (placement.stage == work::InstanceStage::kRefused ? kPlaceRest : kPlaceGatherMax);
   refresh(turn);
 }
@@ -211,6 +225,18 @@ std::vector<work::HostMachine> Deployer::machines(Instant now, const object::Zon
   return out;
 }
 
+std::vector<NodeKey> Deployer::machines_with(const crypto::PublicKey& service) const {
+  std::vector<NodeKey> out;
+  for (const bool runs : {true, false}) {
+    for (const auto& [name, placement] : placements_) {
+      if (name.first == service && placement.has && placement.runs == runs) out.push_back(name.second);
+    }
+  }
+  return out;
+}
+
+Result<ServiceStateAnswer> Deployer::state(const ServiceStateRequest& request) const { return keeper_.info(TRY(named(request.name))); }
+
 std::vector<NodeKey> Deployer::machines_of(const crypto::PublicKey& service) const {
   std::vector<NodeKey> out;
   for (const auto& [name, placement] : placements_) {
@@ -230,6 +256,7 @@ void Deployer::refresh(Turn& turn) {
     }
     carry_out(turn, work::reconcile({{service, intent.serial, wanted_of(intent)}}, machines(turn.now, intent.zone), seen));
   }
+  keeper_.tend(turn);
   report(turn);
 }
 
@@ -263,7 +290,7 @@ void Deployer::place(Turn& turn, const crypto::PublicKey& service, const NodeKey
 }
 
 Result<Bytes> Deployer::host_message(Turn& turn, const crypto::PublicKey& service, const Intent& intent, const NodeKey& node) {
-  HostService out{service, intent.serial, {}, TRY(prove(turn, intent, node)), uint8_t(intent.access), intent.owners, intent.connections_max};
+  HostService out{service, intent.serial, {}, TRY(prove(turn, intent, node)), uint8_t(intent.access), intent.owners, intent.connections_max, keeper_.has(service)};
   out.offer = TRY(make_offer(turn, core_, library_, {core_.drbg.draw<work::TaskId>(), node, intent.zone, intent.spec, intent.manifest, intent.blobs}));
   return HostingMessages::encode(out);
 }
@@ -300,7 +327,7 @@ void Deployer::on_deadline(Turn& turn) {
       moved = true;
     }
     const auto intent = intents_.find(name.first);
-    if (intent == intents_.end() || wanted_of(intent->second) == 0 || placement.stage != work::InstanceStage::kServing) continue;
+    if (intent == intents_.end() || wanted_of(intent->second) == 0 || !settled(placement.stage)) continue;
     if (placement.proof_expires > turn.now.unix_seconds() + object::kIngressEpochSecondsMax / 2) continue;
     const Result<Bytes> proof = prove(turn, intent->second, name.second);
     placement.proof_expires = turn.now.unix_seconds() + object::kIngressEpochSecondsMax;
@@ -331,7 +358,7 @@ Instant Deployer::next_deadline() const {
   for (const auto& [name, placement] : placements_) {
     soonest = std::min(soonest, placement.due);
     const auto intent = intents_.find(name.first);
-    if (placement.stage != work::InstanceStage::kServing || intent == intents_.end() || wanted_of(intent->second) == 0) continue;
+    if (!settled(placement.stage) || intent == intents_.end() || wanted_of(intent->second) == 0) continue;
     const uint64_t half = object::kIngressEpochSecondsMax / 2;
     soonest = std::min(soonest, Instant::from_unix_seconds(placement.proof_expires > half ? placement.proof_expires - half : 0));
   }
@@ -341,12 +368,14 @@ Instant Deployer::next_deadline() const {
 DeploymentInfo Deployer::info(Instant now, const crypto::PublicKey& service, const Intent& intent) const {
   DeploymentInfo out{intent.name, object::service_address(service), intent.serial, intent.replicas, 0, intent.suspended, enum_name(intent.access), {}, ""};
   std::string refusal;
+  bool served = !keeper_.has(service);
   for (const auto& [name, placement] : placements_) {
     if (name.first != service) continue;
     const mesh::Peer* peer = core_.sessions.find(name.second);
     out.machines.push_back({name.second, peer != nullptr && peer->record ? peer->record->body.owner : crypto::PublicKey{}, placement.serial, work::enum_name(placement.stage), placement.message,
                             placement.requests, placement.failed});
-    out.serving += placement.stage == work::InstanceStage::kServing && placement.serial == intent.serial;
+    out.serving += settled(placement.stage) && placement.serial == intent.serial;
+    served = served || placement.runs;
     if (placement.stage == work::InstanceStage::kRefused) refusal = "; " + name.second.brief() + " does not: " + placement.message;
   }
   const uint32_t wanted = wanted_of(intent);
@@ -357,6 +386,9 @@ DeploymentInfo Deployer::info(Instant now, const crypto::PublicKey& service, con
     out.why += refusal;
   } else if (out.machines.size() > wanted) {
     out.why = "a machine that is too many has not stopped yet";
+  } else if (wanted > 0) {
+    out.why = keeper_.why(service);
+    if (out.why.empty() && !served) out.why = "none of the machines that hold its state serves yet";
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "node/contractor.h"
 #include "node/hosting_messages.h"
 #include "node/services.h"
+#include "node/state_keeper.h"
 #include "object/ingress.h"
 #include "work/reconciler.h"
 
@@ -50,7 +51,8 @@ struct Intent {
 
 class Deployer {
  public:
-  Deployer(Core& core, Library& library, Zones& zones, Contractor& contractor) : core_(core), library_(library), zones_(zones), contractor_(contractor) {}
+  Deployer(Core& core, Library& library, Zones& zones, Contractor& contractor, StateKeeper& keeper)
+      : core_(core), library_(library), zones_(zones), contractor_(contractor), keeper_(keeper) {}
 
   void restore();
   /// Answers when it has come true; stands until then, or until it is withdrawn.
@@ -62,9 +64,12 @@ class Deployer {
   Result<DeploymentInfo> remove(Turn& turn, const RemoveServiceRequest& request);
   /// Errors: kNotFound.
   Result<ServiceLogsAnswer> logs(const ServiceLogsRequest& request) const;
+  Result<ServiceStateAnswer> state(const ServiceStateRequest& request) const;
   std::vector<DeploymentInfo> list(Instant now) const;
   /// Which machines run it now, in whatever version.
   std::vector<NodeKey> machines_of(const crypto::PublicKey& service) const;
+  /// Which have its program, and could hold its state and serve; those that do first.
+  std::vector<NodeKey> machines_with(const crypto::PublicKey& service) const;
 
   void on_message(Turn& turn, const NodeKey& from, const HostingMessages::Message& message);
   void on_peer_down(const NodeKey& peer);
@@ -78,6 +83,7 @@ class Deployer {
     uint64_t serial = 0;
     work::InstanceStage stage = work::InstanceStage::kAsked;
     bool runs = false;                      // some version: the older one until the newer is there
+    bool has = false;                       // the same, or stands by
     std::string message;
     uint64_t requests = 0, failed = 0;
     Instant due = Instant::never();         // by when it must have answered; or until when it rests
@@ -103,11 +109,13 @@ class Deployer {
   void forget_removed(Turn& turn);
   DeploymentInfo info(Instant now, const crypto::PublicKey& service, const Intent& intent) const;
   void keep(Turn& turn, const crypto::PublicKey& service, const Intent& intent);
+  void want(Turn& turn, RequestId id, const crypto::PublicKey& service, Intent intent);
 
   Core& core_;
   Library& library_;
   Zones& zones_;
   Contractor& contractor_;
+  StateKeeper& keeper_;
   std::map<crypto::PublicKey, Intent> intents_;
   std::map<Name, Placement> placements_;
   std::map<crypto::PublicKey, Log> logs_;

@@ -22,7 +22,10 @@ void Hosting::on_message(Turn& turn, const NodeKey& from, const HostingMessages:
   if (!owner) return;
   if (const auto* asked = std::get_if<HostService>(&message)) {
     const Status taken = take(turn, from, *asked);
-    if (taken.ok()) return tell(turn, asked->service);
+    if (taken.ok()) {
+      if (hosted_.contains(asked->service)) tell(turn, asked->service);   // else its program could not be had, and that was told
+      return;
+    }
     const auto known = hosted_.find(asked->service);
     const bool theirs = known != hosted_.end() && known->second.origin == *owner;
     if (theirs) known->second.refusal = taken.error().message, known->second.refused_serial = asked->serial;
@@ -107,16 +110,43 @@ void Hosting::on_program(Turn& turn, const work::TaskId& task, Result<work::Prog
   const bool first = !hosted.running;
   hosted.proof_expires = proof->body.expires;
   hosted.running = std::move(coming.version);   // requests under way keep what they began with
-  services_.host(turn, service, {hosted.name, hosted_target(service), Access(coming.asked.access), coming.asked.owners, coming.asked.connections_max}, hosted.origin, coming.asked.proof,
-                 proof->body.expires);
+  hosted.terms = std::move(coming.asked);
+  if (!hosted.terms.state) states_.resign(turn, service);   // it was removed, and begins anew without
+  if (!hosted.terms.state || states_.leads(service) != 0) show(turn, service, hosted);
   const std::string what = (first ? "runs service " : "runs a newer version of service ") + hosted.name;
   core_.audit(turn, {object::AuditKind::kLease, convert<crypto::Digest>(hosted.running->grant), what, AuditBytes::kWithin}, view(what));
+  tell(turn, service);
+}
+
+void Hosting::show(Turn& turn, const crypto::PublicKey& service, Hosted& hosted) {
+  const HostService& terms = hosted.terms;
+  services_.host(turn, service, {hosted.name, hosted_target(service), Access(terms.access), terms.owners, terms.connections_max}, hosted.origin, terms.proof, hosted.proof_expires);
+  hosted.shown = true;
+  hosted.hide_at = Instant::never();
+}
+
+bool Hosting::has_state(const crypto::PublicKey& service, const crypto::PublicKey& origin) const {
+  const auto it = hosted_.find(service);
+  return it != hosted_.end() && it->second.origin == origin && it->second.running && it->second.terms.state;
+}
+
+void Hosting::on_lead_changed(Turn& turn, const crypto::PublicKey& service) {
+  const auto it = hosted_.find(service);
+  if (it == hosted_.end() || !it->second.running || !it->second.terms.state) return;
+  Hosted& hosted = it->second;
+  if (states_.leads(service) != 0) {
+    show(turn, service, hosted);
+  } else {
+    refuse_waiting(turn, hosted);
+    if (hosted.shown && hosted.hide_at == Instant::never()) hosted.hide_at = turn.now + kShownWithout;
+  }
   tell(turn, service);
 }
 
 void Hosting::end(Turn& turn, const crypto::PublicKey& service) {
   const auto it = hosted_.find(service);
   if (it == hosted_.end()) return;
+  refuse_waiting(turn, it->second);
   for (const auto& [task, request] : requests_) {
     if (request.service == service) workshop_.cancel_request(turn, task);
   }
@@ -126,6 +156,7 @@ void Hosting::end(Turn& turn, const crypto::PublicKey& service) {
   }
   hosted_.erase(it);
   services_.end_hosted(turn, service);
+  states_.resign(turn, service);
 }
 
 void Hosting::on_lease_ended(Turn& turn, const object::ObjectId& grant) {
@@ -138,9 +169,11 @@ void Hosting::on_lease_ended(Turn& turn, const object::ObjectId& grant) {
     Hosted& hosted = hosted_.at(service);
     hosted.refusal = "the lease has ended";
     hosted.refused_serial = hosted.running ? hosted.running->serial : 0;
+    const bool state = hosted.running && hosted.terms.state;
     hosted.running.reset();
     tell(turn, service);
     end(turn, service);
+    if (state) states_.drop(turn, service, [](Turn&, const Status&) {});   // what lies here lies under the lease
   }
 }
 
@@ -160,6 +193,14 @@ void Hosting::on_deadline(Turn& turn) {
       log.service = service;
       if (!log.lines.empty()) send_origin(turn, hosted, HostingMessages::encode(log));
     }
+    if (hosted.terms.state && hosted.shown) {
+      // A writer that nobody follows answers nothing: clients look for another one.
+      if (states_.serves(turn.now, service)) hosted.hide_at = Instant::never();
+      else if (hosted.hide_at == Instant::never()) hosted.hide_at = turn.now + kShownWithout;
+      if (hosted.hide_at <= turn.now) hosted.shown = false, hosted.hide_at = Instant::never(), services_.end_hosted(turn, service);
+    } else if (hosted.terms.state && hosted.running && states_.serves(turn.now, service)) {
+      show(turn, service, hosted);
+    }
     if (!hosted.running || hosted.proof_expires > turn.now.unix_seconds()) continue;
     hosted.refusal = "its origin did not renew what the service signed";
     hosted.refused_serial = hosted.running->serial;
@@ -174,7 +215,7 @@ void Hosting::on_deadline(Turn& turn) {
 Instant Hosting::next_deadline() const {
   Instant soonest = Instant::never();
   for (const auto& [service, hosted] : hosted_) {
-    soonest = std::min(soonest, hosted.tell_at);
+    soonest = std::min({soonest, hosted.tell_at, hosted.hide_at});
     if (hosted.running) soonest = std::min(soonest, Instant::from_unix_seconds(hosted.proof_expires));
   }
   return soonest;
@@ -191,7 +232,8 @@ ServiceState Hosting::state_of(const crypto::PublicKey& service, const Hosted& h
     const work::LeaseEntry* lease = workshop_.leases().find(hosted.running->grant);
     const bool runs = lease != nullptr && lease->usable();
     out.serial = hosted.running->serial;
-    out.stage = uint8_t(runs ? work::InstanceStage::kServing : work::InstanceStage::kRefused);
+    const bool stands_by = hosted.terms.state && states_.leads(service) == 0;
+    out.stage = uint8_t(!runs ? work::InstanceStage::kRefused : stands_by ? work::InstanceStage::kStandby : work::InstanceStage::kServing);
     if (!runs) out.message = "the machine's owner paused the lease";
   } else {
     out.serial = hosted.refused_serial;
@@ -226,10 +268,11 @@ void Hosting::reply(Turn& turn, uint64_t http, unsigned status, const std::strin
   turn.out.push(AnswerHttp{http, std::move(out)});
 }
 
-// Another service, or a newer version of this one, is another instance. Never 0.
-static uint64_t instance_of(const crypto::PublicKey& service, uint64_t serial) {
+// Another service, or a newer version of this one, is another instance; and so it is where another machine may have changed the state. Never 0.
+static uint64_t instance_of(const crypto::PublicKey& service, uint64_t serial, uint64_t term) {
   Bytes name = to_bytes(service);
   append_u64(name, serial);
+  append_u64(name, term);
   return load_u64(crypto::sha256(name).bytes.data()) | 1;
 }
 
@@ -237,6 +280,7 @@ void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service,
   const auto it = hosted_.find(service);
   if (it == hosted_.end() || !it->second.running) return reply(turn, id, 503, "The service is not here any more.");
   Hosted& hosted = it->second;
+  if (hosted.terms.state && !states_.serves(turn.now, service)) return reply(turn, id, 503, "This machine may not change the service's state now.");
   ++hosted.requests;
   if (hosted.tell_at == Instant::never()) hosted.tell_at = turn.now + kCountsEvery;
   if (hosted.under_way >= kHostedRequestsMax) {
@@ -253,22 +297,58 @@ void Hosting::on_http(Turn& turn, uint64_t id, const crypto::PublicKey& service,
   std::sort(environment->begin(), environment->end());
   work::RunDomain run{core_.drbg.draw<work::TaskId>(), 0, {}, version.program.module, version.spec.args, std::move(environment).value(), call.body, version.program.files,
                       load_u64(core_.drbg.draw<object::Unique>().bytes.data()), version.spec.fuel_limit, version.spec.memory_bytes, kResponseBytesMax, kRequestWallMax};
-  run.service = instance_of(service, version.serial);
+  run.service = instance_of(service, version.serial, states_.leads(service));
   const work::TaskId task = run.task;
-  const object::ObjectId grant = version.grant;
-  const Status started = workshop_.run_request(turn, grant, std::move(run));
-  if (!started.ok()) {
-    ++hosted.failed;
-    return reply(turn, id, 503, "The machine does not run it now: " + started.error().message + ".");
-  }
-  ++hosted.under_way;
-  requests_[task] = {id, service, grant};
+  requests_[task] = {id, service, version.grant};
   by_http_[id] = task;
+  ++hosted.under_way;
+  if (hosted.terms.state) {
+    hosted.queue.push_back(std::move(run));
+    return run_next(turn, service);
+  }
+  const Status started = workshop_.run_request(turn, version.grant, std::move(run));
+  if (!started.ok()) not_started(turn, hosted, task, started.error());
+}
+
+void Hosting::not_started(Turn& turn, Hosted& hosted, const work::TaskId& task, const Error& why) {
+  const uint64_t http = requests_.at(task).http;
+  requests_.erase(task);
+  by_http_.erase(http);
+  --hosted.under_way;
+  ++hosted.failed;
+  if (http != 0) reply(turn, http, 503, "The machine does not run it now: " + why.message + ".");
+}
+
+// Of a service with state: the next request, which sees what the one before it changed.
+void Hosting::run_next(Turn& turn, const crypto::PublicKey& service) {
+  const auto it = hosted_.find(service);
+  while (it != hosted_.end() && !it->second.busy && !it->second.queue.empty()) {
+    work::RunDomain run = std::move(it->second.queue.front());
+    it->second.queue.pop_front();
+    const work::TaskId task = run.task;
+    Request& request = requests_.at(task);
+    request.term = states_.leads(service);
+    run.state = states_.view(service);
+    const Status started = run.state == nullptr ? Status(fail(Errc::kUnavailable, "another one is to take over")) : workshop_.run_request(turn, request.grant, std::move(run));
+    if (started.ok()) it->second.busy = true;
+    else not_started(turn, it->second, task, started.error());
+  }
+}
+
+void Hosting::refuse_waiting(Turn& turn, Hosted& hosted) {
+  for (const work::RunDomain& run : std::exchange(hosted.queue, {})) not_started(turn, hosted, run.task, fail(Errc::kUnavailable, "another one is to take over"));
 }
 
 void Hosting::on_http_gone(Turn& turn, uint64_t id) {
   const auto it = by_http_.find(id);
   if (it == by_http_.end()) return;
+  const auto hosted = hosted_.find(requests_.at(it->second).service);
+  if (hosted != hosted_.end() && std::erase_if(hosted->second.queue, [&](const work::RunDomain& run) { return run.task == it->second; }) > 0) {
+    --hosted->second.under_way;
+    requests_.erase(it->second);
+    by_http_.erase(it);
+    return;
+  }
   workshop_.cancel_request(turn, it->second);   // its answer still comes, to nobody
   requests_.at(it->second).http = 0;
   by_http_.erase(it);
@@ -325,7 +405,6 @@ void Hosting::on_domain(Turn& turn, const work::TaskId& task, const object::Hand
   requests_.erase(task);
   by_http_.erase(request.http);
   const auto it = hosted_.find(request.service);
-  if (it != hosted_.end() && it->second.under_way > 0) --it->second.under_way;
   if (it != hosted_.end()) note(turn, it->second, result);
   const Status counts = workshop_.request_done(turn, request.grant, task, lease_cap, result);
   Result<work::HttpReply> response = fail(Errc::kInvalid, "");
@@ -335,10 +414,36 @@ void Hosting::on_domain(Turn& turn, const work::TaskId& task, const object::Hand
     response = work::parse_cgi_response(result.output);
     if (!response.ok()) core_.trace(turn, "a response of service " + codec::key_text(request.service).substr(0, 8) + " is none: " + response.error().message);
   }
-  if (!response.ok() && it != hosted_.end()) ++it->second.failed;
-  if (request.http == 0) return;
-  if (response.ok()) turn.out.push(AnswerHttp{request.http, std::move(response).value()});
-  else reply(turn, request.http, failure.status, failure.text);
+  if (request.term != 0 && it != hosted_.end()) it->second.busy = false;
+  if (!response.ok()) {
+    answered(request.service, false);
+    if (request.http != 0) reply(turn, request.http, failure.status, failure.text);
+  } else if (request.term == 0) {
+    answered(request.service, true);
+    if (request.http != 0) turn.out.push(AnswerHttp{request.http, std::move(response).value()});
+  } else {
+    keep(turn, request, result.writes, std::move(response).value());
+  }
+  if (request.term != 0) run_next(turn, request.service);
+}
+
+// What the request changed, and what it saw, must not be lost once its client knows of it.
+void Hosting::keep(Turn& turn, const Request& request, const std::vector<wasi::StateWrite>& writes, work::HttpReply response) {
+  const auto then = [this, request, response](Turn& t, const Status& kept) {
+    answered(request.service, kept.ok());
+    if (request.http == 0) return;
+    if (kept.ok()) t.out.push(AnswerHttp{request.http, response});
+    else reply(t, request.http, kept.code() == Errc::kUnavailable ? 503 : 502, "It is not certain that what the request changed is kept: " + kept.error().message + ".");
+  };
+  if (states_.leads(request.service) != request.term) return then(turn, fail(Errc::kUnavailable, "another machine is to take over"));
+  states_.commit(turn, request.service, writes, then);
+}
+
+void Hosting::answered(const crypto::PublicKey& service, bool well) {
+  const auto it = hosted_.find(service);
+  if (it == hosted_.end()) return;
+  if (it->second.under_way > 0) --it->second.under_way;
+  if (!well) ++it->second.failed;
 }
 
 std::vector<HostedInfo> Hosting::list() const {

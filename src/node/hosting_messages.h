@@ -19,8 +19,9 @@ struct HostService {
   uint8_t access = 0;                     // an Access (services.h)
   std::vector<crypto::PublicKey> owners;  // of Access::kKeys
   uint32_t connections_max = 0;
+  bool state = false;                     // it has one (state_messages.h): it is shown to clients once this machine is its writer
   template <class V> void visit(V& v) {
-    v("service", service); v("serial", serial); v("offer", offer); v("proof", proof); v("access", access); v("owners", owners); v("connections_max", connections_max);
+    v("service", service); v("serial", serial); v("offer", offer); v("proof", proof); v("access", access); v("owners", owners); v("connections_max", connections_max); v("state", state);
   }
 };
 /// What the service signed for the machine ends; this is for the time after.

@@ -9,6 +9,7 @@
 #include "node/identity_messages.h"
 #include "node/page_messages.h"
 #include "node/secret_messages.h"
+#include "node/state_messages.h"
 #include "mesh/relay.h"
 #include "mesh/rendezvous.h"
 #include "mesh/streams.h"
@@ -38,6 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   round_trip<node::AuditMessages>({data, size});
   round_trip<node::HostingMessages>({data, size});
   round_trip<node::PageMessages>({data, size});
+  round_trip<node::StateMessages>({data, size});
   round_trip<mesh::RendezvousMessages>({data, size});
   round_trip<mesh::RelayMessages>({data, size});
   round_trip<mesh::StreamMessages>({data, size});

@@ -35,8 +35,10 @@ Node::Node(NodeConfig config)
       meetings_(core_),
       discovery_(core_),
       services_(core_),
-      hosting_(core_, workshop_, services_),
-      deployer_(core_, library_, zones_, contractor_),
+      states_(core_),
+      keeper_of_states_(core_, states_),
+      hosting_(core_, workshop_, services_, states_),
+      deployer_(core_, library_, zones_, contractor_, keeper_of_states_),
       page_jobs_(core_, library_, contractor_),
       page_asks_(core_) {
   wire();
@@ -47,6 +49,9 @@ void Node::wire() {
     if constexpr (kWholeNode) {
       registrar_.on_lease_ended(turn, grant.id);
       hosting_.on_lease_ended(turn, grant.id);
+      const auto in_force = [&](const auto& each) { return each.second.grant.id != grant.id && each.second.grant.body.origin == grant.body.origin && each.second.usable(); };
+      const auto& leases = workshop_.leases().all();
+      if (std::none_of(leases.begin(), leases.end(), in_force)) states_.drop_of(turn, grant.body.origin);
     }
     keeper_.on_origin_revoked(turn, grant.body.origin);
   };
@@ -66,6 +71,10 @@ void Node::wire_services() {
   contractor_.run_keys = &run_keys_;
   workshop_.open_keys = [this](Turn& turn, const object::KeyLeave& leave, const work::TaskId& task, auto then) { run_keys_.open(turn, leave, task, std::move(then)); };
   contractor_.on_room = [this](Turn& turn) { page_jobs_.tend(turn); };
+  states_.welcome = [this](const crypto::PublicKey& service, const crypto::PublicKey& origin) { return hosting_.has_state(service, origin); };
+  states_.on_lead_changed = [this](Turn& turn, const crypto::PublicKey& service) { hosting_.on_lead_changed(turn, service); };
+  keeper_of_states_.able = [this](const crypto::PublicKey& service) { return deployer_.machines_with(service); };
+  keeper_of_states_.on_changed = [this](Turn& turn) { deployer_.refresh(turn); };
   services_.deployed_at = [this](const crypto::PublicKey& service) { return deployer_.machines_of(service); };
   core_.on_dial = [this](Turn& turn, const mesh::Dial& dial) {
     if (is_relay_address(dial.address)) meetings_.dial(turn, dial.peer, dial.address);
@@ -170,6 +179,8 @@ Status Node::start(Instant now, Out& out) {
   meetings_.restore(turn);
   discovery_.restore(turn);
   services_.restore();
+  states_.restore(turn);
+  keeper_of_states_.restore();
   deployer_.restore();
   page_jobs_.restore();
   copy_.restore(turn);
@@ -306,6 +317,7 @@ void Node::on_peer_up(Turn& turn, const NodeKey& key) {
     secrets_.on_peer_up(turn, key);
     services_.on_peer_up(turn, key);
     hosting_.on_peer_up(turn, key);
+    states_.on_peer_up(turn, key);
   }
 }
 
@@ -322,6 +334,7 @@ void Node::on_peer_down(Turn& turn, const NodeKey& key, const Error& why) {
     copy_.on_peer_down(turn, key);
     deployer_.on_peer_down(key);
     page_jobs_.on_peer_down(turn, key);
+    keeper_of_states_.on_peer_down(key);
   }
   page_asks_.on_peer_down(turn, key);
   auditor_.on_peer_down(turn, key);
@@ -399,6 +412,14 @@ void Node::dispatch(Turn& turn, const NodeKey& from, LinkId link, ByteView messa
     hosting_.on_message(turn, from, *parsed);
     deployer_.on_message(turn, from, *parsed);
     services_.on_deployed(turn);
+  } else if (kWholeNode && StateMessages::knows(type)) {
+    const Result<StateMessages::Message> parsed = StateMessages::decode(message);
+    if (!parsed.ok()) {
+      turn.out.push(ClosePeer{link, parsed.error().message});
+      return;
+    }
+    states_.on_message(turn, from, *parsed);
+    keeper_of_states_.on_message(turn, from, *parsed);
   } else if (work::WorkMessages::knows(type)) {
     Result<work::WorkMessages::Message> parsed = work::WorkMessages::decode(message);
     if (!parsed.ok()) {
@@ -622,6 +643,8 @@ void Node::on_deadline(Instant now, Out& out) {
     services_.on_deadline(turn);
     deployer_.on_deadline(turn);
     page_jobs_.on_deadline(turn);
+    states_.on_deadline(turn);
+    keeper_of_states_.on_deadline(turn);
     hosting_.on_deadline(turn);
   }
   renew_head(turn);
@@ -633,7 +656,8 @@ Instant Node::next_deadline() const {
                                   library_.next_deadline(), contractor_.next_deadline(), zones_.next_deadline(), auditor_.next_deadline(), head_due()});
   if constexpr (!kWholeNode) return small;
   return std::min({small, devices_.next_deadline(), index_.next_deadline(), copy_.next_deadline(), consent_.next_deadline(), vault_.next_deadline(), secrets_.next_deadline(), run_keys_.next_deadline(),
-                   oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline(), page_jobs_.next_deadline()});
+                   oracles_.next_deadline(), meetings_.next_deadline(), discovery_.next_deadline(), services_.next_deadline(), deployer_.next_deadline(), hosting_.next_deadline(),
+                   states_.next_deadline(), keeper_of_states_.next_deadline(), page_jobs_.next_deadline()});
 }
 
 // Messages this node sent to itself are served before the turn ends.

@@ -263,6 +263,7 @@ class Node {
   void answer_to(Turn& turn, RequestId id, const ScaleRequest& request) { answer_or_refuse(turn, id, deployer_.scale(turn, request)); }
   void answer_to(Turn& turn, RequestId id, const SuspendRequest& request) { answer_or_refuse(turn, id, deployer_.suspend(turn, request)); }
   void answer_to(Turn& turn, RequestId id, const ServiceLogsRequest& request) { answer_or_refuse(turn, id, deployer_.logs(request)); }
+  void answer_to(Turn& turn, RequestId id, const ServiceStateRequest& request) { answer_or_refuse(turn, id, deployer_.state(request)); }
   void answer_to(Turn& turn, RequestId id, const RemoveServiceRequest& request) { answer_or_refuse(turn, id, deployer_.remove(turn, request)); }
   /// Who could do this owner's work has changed.
   void refresh_work(Turn& turn);
@@ -307,6 +308,8 @@ class Node {
   Meetings meetings_;
   Discovery discovery_;
   Services services_;
+  States states_;
+  StateKeeper keeper_of_states_;
   Hosting hosting_;
   Deployer deployer_;
   PageJobs page_jobs_;

@@ -8,8 +8,10 @@
 #include "node/audit_messages.h"
 #include "node/hosting_messages.h"
 #include "node/identity_messages.h"
+#include "node/state_messages.h"
 #include "node/index_messages.h"
 #include "node/oracle_messages.h"
+#include "node/page_messages.h"
 #include "node/secret_messages.h"
 #include "work/messages.h"
 
@@ -48,13 +50,15 @@ mesh::Priority message_priority(ByteView message) {
     case mesh::RendezvousMembers::kType:
     case ServiceState::kType:
     case OracleReply::kType:
-    case IdentityGiven::kType: return Priority::kResponse;
+    case IdentityGiven::kType:
+    case JobTold::kType: return Priority::kResponse;
     default: break;
   }
   if (AuditMessages::knows(type)) return Priority::kAudit;
+  if (StateMessages::knows(type)) return Priority::kCapability;  // in the order in which they were sent, and none is left out
   if (IndexMessages::knows(type)) return Priority::kCapability;  // between devices of one owner
   const bool meeting = mesh::RelayMessages::knows(type) || mesh::RendezvousMessages::knows(type) || mesh::StreamMessages::knows(type);
-  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || IdentityMessages::knows(type) || HostingMessages::knows(type);
+  const bool known = meeting || mesh::MeshMessages::knows(type) || work::WorkMessages::knows(type) || SecretMessages::knows(type) || OracleMessages::knows(type) || IdentityMessages::knows(type) || HostingMessages::knows(type) || PageMessages::knows(type);
   return known ? Priority::kRequest : Priority::kEvent;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "codec/tar.h"
+#include "wasi/state_calls.h"
 #include "wasi/wasi_run.h"
 
 namespace {
@@ -33,11 +34,39 @@ struct Source {
   }
 };
 
+// The same bytes as a service's requests, one after the other: what each leaves is what a program can make, and keeps to the limits.
+void state_calls(Source in) {
+  StateMap kept;
+  Bytes memory(kMemoryBytes + 128, 0xA5);
+  const std::span<uint8_t> reach(memory.data() + 64, kMemoryBytes);
+  NearMemory guest(reach);
+  while (in.left > 0) {
+    StateCalls calls(kept);
+    for (int n = in.byte() % 16; n > 0; --n) {
+      const auto function = wasm::StateFunction(in.byte() % wasm::kStateFunctions);
+      for (size_t i = 0; i < 4; ++i) reach[i] = in.byte() % 4, reach[32 + i] = in.byte() % 4;
+      uint64_t args[wasm::kWasiArgsMax] = {};
+      const char* types = wasm::state_types(function);
+      for (size_t i = 0; types[i] != '>'; ++i) args[i] = in.number(types[i]);
+      if (in.byte() % 8 != 0) args[0] = 0, args[1] %= 5;
+      if (function == wasm::StateFunction::kNext && in.byte() % 8 != 0) args[2] = 32, args[3] %= 5;
+      const WasiAnswer answer = calls.call(function, args, guest);
+      CHECK(answer.ends == WasiAnswer::Ends::kNo && answer.fuel >= kStateCallFuel);
+    }
+    const std::vector<StateWrite> writes = calls.take_writes();
+    CHECK(kept.check(writes).ok());
+    if (in.byte() % 4 != 0) kept.apply(writes);
+    CHECK(kept.use().fits());
+  }
+  for (size_t i = 0; i < 64; ++i) CHECK(memory[i] == 0xA5 && memory[memory.size() - 1 - i] == 0xA5);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)FileTree::create(std::vector<InputFile>{{"/", Bytes(data, data + size)}});
   Source in{data, size};
+  state_calls(in);
   WasiInput input;
   input.args = {"program", "argument"};
   input.environment = {"NAME=value"};

@@ -82,7 +82,7 @@ struct RewriteLimits {
   uint32_t memory_pages_max = 16'384;  // 1 GiB; part of the identity through the memory maximum that results
 };
 
-/// A function the program imports, of WASI preview 1 or of kHostModule; the runner provides exactly these.
+/// A function the program imports, of WASI preview 1, of kHostModule or of kStateModule; the runner provides exactly these.
 struct WasiImport {
   std::string name;
   bool operator==(const WasiImport&) const = default;

@@ -60,10 +60,21 @@ constexpr Row kRows[] = {
 };
 static_assert(std::size(kRows) == kWasiFunctions);
 
+constexpr Row kStateRows[] = {
+    {"get", "iiiii>i"},       // key, its size, to, room, where the value's size goes
+    {"put", "iiii>i"},        // key, its size, value, its size
+    {"delete", "ii>i"},       // key, its size
+    {"next", "iiiiiii>i"},    // prefix, its size, key to go on after, its size, to, room, where the key's size goes
+};
+static_assert(std::size(kStateRows) == kStateFunctions);
+
 }  // namespace
 
 const char* wasi_name(WasiFunction function) { return kRows[size_t(function)].name; }
 const char* wasi_types(WasiFunction function) { return kRows[size_t(function)].types; }
+
+const char* state_name(StateFunction function) { return kStateRows[size_t(function)].name; }
+const char* state_types(StateFunction function) { return kStateRows[size_t(function)].types; }
 
 const char* wasi_signature(std::string_view name) {
   for (const Row& row : kRows) {
@@ -74,6 +85,12 @@ const char* wasi_signature(std::string_view name) {
 
 const char* import_signature(std::string_view module, std::string_view name) {
   if (module == kWasiModule) return wasi_signature(name);
+  if (module == kStateModule) {
+    for (const Row& row : kStateRows) {
+      if (row.name == name) return row.types;
+    }
+    return nullptr;
+  }
   return module == kHostModule && name == kCheckpointName ? "ii>" : nullptr;
 }
 

@@ -15,6 +15,13 @@ constexpr std::string_view kHostModule = "selvedge";
 /// (area, bytes) -> (): the program says that it may be checkpointed here. spec: docs/spec/checkpoints.md
 constexpr std::string_view kCheckpointName = "checkpoint";
 
+/// What a service's program keeps beyond its instance (wasi/state_calls.h). Every program may import it; outside of a request of a service that has state each
+/// call answers ENOSYS.
+constexpr std::string_view kStateModule = "selvedge_state";
+// In the order of the table in wasi.cc.
+enum class StateFunction : uint8_t { kGet, kPut, kDelete, kNext, kCount };
+constexpr size_t kStateFunctions = size_t(StateFunction::kCount);
+
 /// What Binaryen's Asyncify exports, so that such a place can be left and come back to.
 constexpr const char* kAsyncifyStartUnwind = "asyncify_start_unwind";
 constexpr const char* kAsyncifyStopUnwind = "asyncify_stop_unwind";
@@ -36,6 +43,9 @@ constexpr size_t kWasiArgsMax = 9;
 /// The name in the module kWasiModule, and the type as in OpInfo::types ("iiii>i").
 const char* wasi_name(WasiFunction function);
 const char* wasi_types(WasiFunction function);
+
+const char* state_name(StateFunction function);
+const char* state_types(StateFunction function);
 
 /// The type of a function, or nullptr when preview 1 has no such function.
 const char* wasi_signature(std::string_view name);

@@ -19,6 +19,7 @@
 #include "object/envelope.h"
 #include "object/handles.h"
 #include "object/zone_keys.h"
+#include "wasi/state_calls.h"
 #include "wasm/rewrite.h"
 #include "work/messages.h"
 #include "work/state_parts.h"
@@ -56,6 +57,7 @@ struct RunDomain {
   Bytes resume{};             // the checkpoint to go on from, or empty
   /// Of a service's request, whose result nobody compares; 0: a task. Where the module serves, the instance of this number stays for the next one.
   uint64_t service = 0;
+  std::shared_ptr<const wasi::StateView> state{};   // of the service, which the request may change; asked on the node's thread while it runs
 };
 /// What a domain answered.
 struct DomainResult {
@@ -73,6 +75,7 @@ struct DomainResult {
   uint32_t degraded = 0;             // of Degraded (dtaps.h): why it went slower than its grant allows
   uint32_t violations = 0;           // of the lease, while it ran
   crypto::Digest trace;
+  std::vector<wasi::StateWrite> writes{};   // to the state that it was given, when it ended well
 };
 
 /// What a lease's running task has used so far.

@@ -14,6 +14,7 @@ const char* enum_name(InstanceStage stage) {
     case InstanceStage::kServing: return "serving";
     case InstanceStage::kRefused: return "refused";
     case InstanceStage::kEnded: return "ended";
+    case InstanceStage::kStandby: return "standby";
   }
   return "refused";
 }
@@ -51,13 +52,13 @@ std::vector<ReconcileStep> reconcile(const std::vector<WantedService>& wanted, c
     known.insert(want.service);
     const auto& instances = by_service[want.service];
     const std::vector<const HostMachine*> order = ranked(want.service, machines);
-    // Instances that count, best first: those that serve, then those on their way; among them by rank.
+    // Instances that count, best first: those that serve, those that could, then those on their way; among them by rank.
     std::vector<NodeKey> kept;
-    for (const bool serving : {true, false}) {
+    for (const int place : {0, 1, 2}) {
       for (const HostMachine* machine : order) {
         const auto it = instances.find(machine->node);
         if (it == instances.end() || it->second->stage == InstanceStage::kRefused) continue;
-        if ((it->second->stage == InstanceStage::kServing) != serving) continue;
+        if ((it->second->stage == InstanceStage::kServing ? 0 : it->second->stage == InstanceStage::kStandby ? 1 : 2) != place) continue;
         if (kept.size() < want.replicas) kept.push_back(machine->node);
         else steps.push_back(EndInstance{want.service, machine->node});
       }

@@ -23,7 +23,8 @@ enum class InstanceStage : uint8_t {
   kServing,
   kRefused,    // or it failed: it rests before it is asked again
   kEnded,      // it was told to, and has; what it said before is over
-  kLast = kEnded,
+  kStandby,    // it has program and state, and would serve if another machine did not
+  kLast = kStandby,
 };
 const char* enum_name(InstanceStage stage);
 

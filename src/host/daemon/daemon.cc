@@ -423,6 +423,7 @@ void Daemon::perform(node::StartTask& effect) {
   task.handle.bytes = run.lease_cap.bytes;
   task.resume = std::move(run.resume);
   task.service = run.service;
+  task.state = std::move(run.state);
   if (task.module->resumable) {
     task.on_checkpoint = [this, id = run.task, lease_cap = run.lease_cap](uint64_t fuel, Bytes state) {
       input([&](Instant now, node::Node::Out& out) { node_->on_domain_state(now, id, lease_cap, fuel, std::move(state), out); });
@@ -444,6 +445,7 @@ void Daemon::perform(node::StartTask& effect) {
     result.wakeups = outcome.wakeups;
     result.frozen_ns = outcome.frozen_ns;
     result.trace = outcome.trace;
+    result.writes = std::move(outcome.writes);
     if (result.outcome != object::Outcome::kOk) log_.write("task " + id.brief() + ": " + domain_end_name(outcome.end) + ": " + outcome.message + " " + result.errors);
     if (options_.misbehave == "wrong-results" && result.outcome == object::Outcome::kOk) falsify(result);
     object::Handle lease_cap;

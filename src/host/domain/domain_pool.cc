@@ -277,6 +277,7 @@ struct DomainPool::Impl {
     frame.memory_pages_max = next.task.memory_bytes / wasm::kPageBytes;
     frame.output_bytes_max = next.task.output_bytes_max;
     frame.service = next.task.service;
+    if (next.task.state != nullptr) frame.has_state = true, frame.state_use = next.task.state->use();
     frame.resume = std::move(next.task.resume);
     if (next.task.on_checkpoint) frame.checkpoint_ms = uint32_t(std::clamp<int64_t>(next.task.checkpoint_every.ms(), 1, kCheckpointMsMax));
     runner.started = loop.now();
@@ -445,6 +446,7 @@ struct DomainPool::Impl {
     }
     if (!runner.greeted) return on_nonsense(runner, "an unexpected frame");
     if (type == FrameType::kCheckpoint) return on_checkpoint(runner, body);
+    if (type == FrameType::kStateAsk) return on_state_ask(runner, body);
     if (type != FrameType::kResult || !runner.running.has_value()) return on_nonsense(runner, "an unexpected frame");
     auto result = domain::decode_result(body);
     if (!result.ok()) return on_nonsense(runner, result.error().message);
@@ -461,6 +463,8 @@ struct DomainPool::Impl {
     out.message = std::move(result->message);
     out.fuel = result->fuel;
     out.memory_peak_bytes = result->memory_bytes;
+    if (task.state == nullptr && !result->writes.empty()) return on_nonsense(runner, "writes to a state that the task does not have");
+    if (out.end == DomainEnd::kExited) out.writes = std::move(result->writes);
     if (result->comparable) {
       out.trace = result->trace;
       out.segments = std::move(result->segments);
@@ -472,6 +476,24 @@ struct DomainPool::Impl {
     rest(runner);
     answer(std::move(*std::exchange(runner.running, std::nullopt)), std::move(out));
     later([this, id = runner.lease] { pump(id); });
+  }
+
+  // An honest runner waits for one answer before it asks again, so there is never more than one under way to it.
+  void on_state_ask(Runner& runner, ByteView body) {
+    if (!runner.running.has_value() || runner.running->task.state == nullptr) return on_nonsense(runner, "a question about a state that the task does not have");
+    const auto ask = domain::decode_state_ask(body);
+    if (!ask.ok()) return on_nonsense(runner, ask.error().message);
+    const DomainTask& task = runner.running->task;
+    if (!crypto::constant_time_equal(ask->handle, task.handle)) return on_nonsense(runner, "a question without the handle of its task");
+    if (!runner.process->written()) return on_nonsense(runner, "a question before the last answer was read");
+    domain::StateAnswerFrame answer;
+    if (ask->next) {
+      const std::optional<std::string> key = task.state->next(ask->key, ask->after);
+      if (key) answer = {true, to_bytes(view(*key))};
+    } else if (std::optional<Bytes> value = task.state->get(ask->key)) {
+      answer = {true, std::move(*value)};
+    }
+    runner.process->send(domain::encode(answer));
   }
 
   void on_checkpoint(Runner& runner, ByteView body) {

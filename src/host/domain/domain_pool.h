@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "crypto/types.h"
 #include "wasi/file_tree.h"
+#include "wasi/state_calls.h"
 #include "wasm/rewrite.h"
 #include "wasm/trace.h"
 
@@ -48,6 +49,7 @@ struct DomainTask {
   Duration wall_max = seconds(60);
   DomainHandle handle;
   uint64_t service = 0;                    // 0: a task; else a request of this service (frames.h)
+  std::shared_ptr<const wasi::StateView> state;  // of the service, for this request; asked on the loop thread while it runs
   /// Called on the loop thread with the run's state as it goes on, if the module is resumable; at least so much time apart, and what a
   /// checkpoint costs stays below a twentieth of the time between two.
   std::function<void(uint64_t fuel, Bytes checkpoint)> on_checkpoint;
@@ -102,6 +104,7 @@ struct DomainOutcome {
   uint64_t resident_peak_bytes = 0;  // of the process, seen by the watch
   uint64_t memory_peak_bytes = 0;  // linear memory at the end (it never shrinks)
   DomainHandle handle;             // of the task
+  std::vector<wasi::StateWrite> writes;  // to the service's state, by a request that exited
   std::vector<wasm::Segment> segments;  // the chain that the trace ends; spec: docs/spec/trace.md
   crypto::Digest trace;            // zero when the end says nothing about the program: never compare then
 };

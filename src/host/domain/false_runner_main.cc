@@ -56,6 +56,7 @@ int main() {
     if (parsed->type != uint8_t(FrameType::kTask)) continue;
     const auto task = decode_task(body);
     if (!task.ok()) return 1;
+    if (task->args[0] == "ask" && !say(encode(StateAskFrame{task->handle, false, "key", ""}))) return 0;
     if (task->args[0] != "program") misbehave(task->args[0]);
     ResultFrame result;
     result.handle = task->handle;

@@ -67,6 +67,7 @@ Bytes encode(const ModuleFrame& frame) {
 Bytes encode(const TaskFrame& frame) {
   Out out(FrameType::kTask);
   out.raw(frame.handle).u64(frame.seed).u64(frame.fuel_limit).u64(frame.memory_pages_max).u64(frame.output_bytes_max).u64(frame.service);
+  out.u8(frame.has_state).u64(frame.state_use.bytes).u64(frame.state_use.keys);
   out.u32(frame.checkpoint_ms).texts(frame.args).texts(frame.environment).blob(frame.input).u32(uint32_t(frame.files.size()));
   for (const DomainFile& file : frame.files) out.blob(view(file.path)).blob(file.content);
   return out.blob(frame.resume).done();
@@ -79,7 +80,9 @@ Bytes encode(const ResultFrame& frame) {
   out.u8(frame.comparable).u8(frame.reusable).raw(frame.trace);
   out.u32(uint32_t(frame.segments.size()));
   for (const wasm::Segment& segment : frame.segments) out.u64(segment.fuel).raw(segment.digest);
-  return out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).done();
+  out.blob(view(frame.message)).blob(view(frame.errors)).blob(frame.output).u32(uint32_t(frame.writes.size()));
+  for (const wasi::StateWrite& write : frame.writes) out.blob(view(write.key)).u8(write.value.has_value()).blob(write.value ? ByteView(*write.value) : ByteView());
+  return out.done();
 }
 
 Bytes encode(const CheckpointFrame& frame) {
@@ -95,6 +98,12 @@ Bytes encode_checkpoint_head(const DomainHandle& handle, uint64_t fuel, size_t s
 Bytes encode(const PaceFrame& frame) {
   return Out(FrameType::kPace).u32(frame.permille).u32(frame.burst_us).u32(frame.slice_us).done();
 }
+
+Bytes encode(const StateAskFrame& frame) {
+  return Out(FrameType::kStateAsk).raw(frame.handle).u8(frame.next).blob(view(frame.key)).blob(view(frame.after)).done();
+}
+
+Bytes encode(const StateAnswerFrame& frame) { return Out(FrameType::kStateAnswer).u8(frame.found).blob(frame.bytes).done(); }
 
 Result<HelloFrame> decode_hello(ByteView body) {
   In in(body);
@@ -127,6 +136,9 @@ Result<TaskFrame> decode_task(ByteView body) {
   out.memory_pages_max = TRY(in.u64());
   out.output_bytes_max = TRY(in.u64());
   out.service = TRY(in.u64());
+  out.has_state = TRY(in.flag());
+  out.state_use.bytes = TRY(in.u64());
+  out.state_use.keys = TRY(in.u64());
   out.checkpoint_ms = TRY(in.u32());
   out.args = TRY(in.texts());
   out.environment = TRY(in.texts());
@@ -163,6 +175,14 @@ Result<ResultFrame> decode_result(ByteView body) {
   out.message = to_string(TRY(in.blob(kMessageBytesMax)));
   out.errors = to_string(TRY(in.blob(kDomainErrorsMax)));
   out.output = to_bytes(TRY(in.blob(kDomainOutputMax)));
+  const uint32_t writes = TRY(in.u32());
+  if (writes > wasi::kStateWritesMax) return fail(Errc::kLimit, "too many writes");
+  for (uint32_t i = 0; i < writes; ++i) {
+    std::string key = to_string(TRY(in.blob(wasi::kStateKeyMax)));
+    const bool stays = TRY(in.flag());
+    const ByteView value = TRY(in.blob(stays ? wasi::kStateValueMax : 0));
+    out.writes.push_back({std::move(key), stays ? std::optional(to_bytes(value)) : std::nullopt});
+  }
   TRY(in.end());
   return out;
 }
@@ -185,6 +205,26 @@ Result<PaceFrame> decode_pace(ByteView body) {
   out.slice_us = TRY(in.u32());
   TRY(in.end());
   if (out.permille < 1 || out.permille > 1000) return fail(Errc::kInvalid, "a share that is not between 1 and 1000");
+  return out;
+}
+
+Result<StateAskFrame> decode_state_ask(ByteView body) {
+  In in(body);
+  StateAskFrame out;
+  out.handle = TRY(in.fixed<DomainHandle>());
+  out.next = TRY(in.flag());
+  out.key = to_string(TRY(in.blob(wasi::kStateKeyMax)));
+  out.after = to_string(TRY(in.blob(wasi::kStateKeyMax)));
+  TRY(in.end());
+  return out;
+}
+
+Result<StateAnswerFrame> decode_state_answer(ByteView body) {
+  In in(body);
+  StateAnswerFrame out;
+  out.found = TRY(in.flag());
+  out.bytes = to_bytes(TRY(in.blob(wasi::kStateValueMax)));
+  TRY(in.end());
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "crypto/types.h"
 #include "host/domain/domain_pool.h"
+#include "wasi/state_calls.h"
 #include "wasm/trace.h"
 
 namespace selvedge::host::domain {
@@ -26,6 +27,8 @@ enum class FrameType : uint8_t {
   kResult = 4,  // runner
   kPace = 5,    // pool: how fast; at any time, also during a task
   kCheckpoint = 6,  // runner: the state of the run in progress, as often as the task asks
+  kStateAsk = 7,    // runner: what the service's state has; it waits for the answer
+  kStateAnswer = 8, // pool: to that
 };
 
 struct HelloFrame {
@@ -70,6 +73,8 @@ struct TaskFrame {
   uint64_t memory_pages_max = 0;
   uint64_t output_bytes_max = 0;
   uint64_t service = 0;        // 0: a task; else a request of this service, which has no trace, and whose instance stays where the module serves
+  bool has_state = false;      // the request may ask for the service's state and change it
+  wasi::StateUse state_use;    // of that state
   uint32_t checkpoint_ms = 0;  // at least so long between two of them; 0: none
   Bytes resume;                // the checkpoint to go on from; empty: from the start
 };
@@ -78,6 +83,16 @@ struct CheckpointFrame {
   DomainHandle handle;  // of the task
   uint64_t fuel = 0;
   Bytes checkpoint;     // wasm::encode
+};
+
+struct StateAskFrame {
+  DomainHandle handle;  // of the task
+  bool next = false;    // the first key after `after` that begins with `key`; else the value of `key`
+  std::string key, after;
+};
+struct StateAnswerFrame {
+  bool found = false;
+  Bytes bytes;
 };
 
 struct PaceFrame {
@@ -99,6 +114,7 @@ struct ResultFrame {
   std::string message;
   std::string errors;
   Bytes output;
+  std::vector<wasi::StateWrite> writes;  // of a request with state that ended well
 };
 
 Bytes encode(const HelloFrame& frame);
@@ -109,6 +125,8 @@ Bytes encode(const CheckpointFrame& frame);
 /// The same up to where its checkpoint begins, for whoever sends that in pieces.
 Bytes encode_checkpoint_head(const DomainHandle& handle, uint64_t fuel, size_t size);
 Bytes encode(const PaceFrame& frame);
+Bytes encode(const StateAskFrame& frame);
+Bytes encode(const StateAnswerFrame& frame);
 
 /// Errors: kInvalid for a body that is not exactly one such frame, kLimit for one whose parts are too large.
 Result<HelloFrame> decode_hello(ByteView body);
@@ -117,6 +135,8 @@ Result<TaskFrame> decode_task(ByteView body);
 Result<ResultFrame> decode_result(ByteView body);
 Result<CheckpointFrame> decode_checkpoint_frame(ByteView body);
 Result<PaceFrame> decode_pace(ByteView body);
+Result<StateAskFrame> decode_state_ask(ByteView body);
+Result<StateAnswerFrame> decode_state_answer(ByteView body);
 
 /// Header of a frame. Errors: kLimit.
 struct FrameHeader {

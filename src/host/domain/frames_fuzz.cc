@@ -34,6 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case FrameType::kTask: round_trip(decode_task(body), body); break;
       case FrameType::kResult: round_trip(decode_result(body), body); break;
       case FrameType::kPace: round_trip(decode_pace(body), body); break;
+      case FrameType::kStateAsk: round_trip(decode_state_ask(body), body); break;
+      case FrameType::kStateAnswer: round_trip(decode_state_answer(body), body); break;
       case FrameType::kCheckpoint: round_trip(decode_checkpoint_frame(body), body); break;
     }
   }

@@ -46,6 +46,8 @@ class RunnerProcess {
   void freeze();
   void thaw();
   pid_t pid() const { return pid_; }
+  /// Whether all that was sent to it is in the kernel's hands.
+  bool written() const { return outgoing_.empty(); }
   /// Whether it has read all that was sent to it.
   bool caught_up() const;
 

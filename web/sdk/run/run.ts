@@ -16,6 +16,9 @@ export interface Segment { fuel: bigint; digest: Uint8Array }
 export interface Result {
   end: number; exitCode: number; fuel: bigint; memoryBytes: number; comparable: boolean; trace: Uint8Array; segments: Segment[]; message: string; output: Uint8Array;
 }
+/** State is a service's, and a page runs none: ENOSYS. */
+const noState = (): number => 52;
+
 export interface Pace {
   /** Asked at every grant of fuel: a promise, and the program stands still until it resolves, where the engine can do that (JSPI). */
   rest(): Promise<void> | undefined;
@@ -247,6 +250,7 @@ class Run {
     };
     return {
       wasi_snapshot_preview1: wasi, selvedge: { checkpoint: () => undefined },
+      selvedge_state: { get: noState, put: noState, delete: noState, next: noState },
       __sv_host: { yield: standsStill && jspi.Suspending ? new jspi.Suspending(yields) : (reason: number, missing: number) => this.#yield(reason, missing) },
     };
   }

@@ -9,6 +9,7 @@
 #include "crypto/hash.h"
 #include "host/domain/domain_pool.h"
 #include "host/domain/runner/clock.h"
+#include "host/domain/runner/engine_parts.h"
 #include "wasm/checkpoint.h"
 #include "wasm/rewrite.h"
 #include "wasm/trace.h"
@@ -16,15 +17,9 @@
 
 namespace selvedge::host::domain {
 
-using wasi::NearMemory, wasi::WasiAnswer, wasi::WasiInput, wasi::WasiRun;
+using wasi::NearMemory, wasi::StateCalls, wasi::WasiAnswer, wasi::WasiInput, wasi::WasiRun;
 
 namespace {
-
-// (module (memory 1) (func (export "f") (param i32) (result i32) local.get 0 i32.load))
-constexpr uint8_t kWarmUpModule[] = {0,    'a',  's',  'm',  1,    0,    0,    0,    0x01, 0x06, 0x01, 0x60, 0x01,
-                                     0x7F, 0x01, 0x7F, 0x03, 0x02, 0x01, 0x00, 0x05, 0x03, 0x01, 0x00, 0x01, 0x07,
-                                     0x05, 0x01, 0x01, 'f',  0x00, 0x00, 0x0A, 0x09, 0x01, 0x07, 0x00, 0x20, 0x00,
-                                     0x28, 0x02, 0x00, 0x0B};
 
 /// A program that grew its memory gets a new instance for its next task; the collector takes the old ones (resident
 /// memory stays flat over a thousand). All the same a process asks to be replaced after so many.
@@ -32,23 +27,9 @@ constexpr int kInstancesMax = 256;
 /// Between two checkpoints lies at least so many times what one takes.
 constexpr uint64_t kCheckpointShare = 20;
 
-/// A JavaScript string for the duration of a scope.
-class Name {
- public:
-  explicit Name(const char* text) : string_(JSStringCreateWithUTF8CString(text)) {}
-  ~Name() { JSStringRelease(string_); }
-  Name(const Name&) = delete;
-  Name& operator=(const Name&) = delete;
-  operator JSStringRef() const { return string_; }
-
- private:
-  JSStringRef string_;
-};
-
 }  // namespace
 
-struct Engine::Impl {
-  JSGlobalContextRef context = nullptr;
+struct Engine::Impl : JsContext {
   BetweenSlices between;
   ModuleFrame module;
   JSObjectRef wasm_module = nullptr, exports = nullptr, memory_view = nullptr;  // protected from collection
@@ -60,6 +41,8 @@ struct Engine::Impl {
 
   // The run in progress.
   std::unique_ptr<WasiRun> calls;
+  std::optional<AskedState> asked_state;   // of a service's request that has any
+  std::optional<StateCalls> state;
   uint64_t granted = 0, fuel_limit = 0, slice = 0;
   uint64_t mark = 0;  // the last multiple of kFuelMark that a check found passed
   crypto::Digest chain;  // of the segments that ended; spec: docs/spec/trace.md
@@ -85,32 +68,6 @@ struct Engine::Impl {
 
   static Impl* of(JSContextRef ctx) {
     return static_cast<Impl*>(JSObjectGetPrivate(JSContextGetGlobalObject(ctx)));
-  }
-  JSValueRef get(JSObjectRef object, const char* name) {
-    JSValueRef exception = nullptr;
-    JSValueRef value = JSObjectGetProperty(context, object, Name(name), &exception);
-    return exception != nullptr ? nullptr : value;
-  }
-  JSObjectRef get_object(JSObjectRef object, const char* name) {
-    JSValueRef value = get(object, name);
-    return value != nullptr && JSValueIsObject(context, value) ? JSValueToObject(context, value, nullptr) : nullptr;
-  }
-  void set(JSObjectRef object, const char* name, JSValueRef value) {
-    JSObjectSetProperty(context, object, Name(name), value, kJSPropertyAttributeNone, nullptr);
-  }
-  std::string text(JSValueRef value) {
-    JSStringRef string = value != nullptr ? JSValueToStringCopy(context, value, nullptr) : nullptr;
-    if (string == nullptr) return "";
-    std::string out(std::min<size_t>(JSStringGetMaximumUTF8CStringSize(string), 1024), '\0');
-    const size_t size = JSStringGetUTF8CString(string, out.data(), out.size());
-    JSStringRelease(string);
-    out.resize(size > 0 ? size - 1 : 0);
-    return out;
-  }
-  void hold(JSObjectRef& slot, JSObjectRef object) {
-    if (slot != nullptr) JSValueUnprotect(context, slot);
-    slot = object;
-    if (object != nullptr) JSValueProtect(context, object);
   }
 
   /// Stops the run: `exception` unwinds the guest.
@@ -249,6 +206,25 @@ struct Engine::Impl {
     return bytes != nullptr ? std::span<uint8_t>(static_cast<uint8_t*>(bytes), size) : std::span<uint8_t>();
   }
 
+  static void read_numbers(JSContextRef ctx, const char* types, size_t count, const JSValueRef args[], uint64_t* out) {
+    for (size_t i = 0; i < std::min(count, wasm::kWasiArgsMax) && types[i] != '>'; ++i) {
+      out[i] = types[i] == 'l' ? uint64_t(JSValueToInt64(ctx, args[i], nullptr)) : uint32_t(int32_t(JSValueToNumber(ctx, args[i], nullptr)));
+    }
+  }
+
+  template <wasm::StateFunction kFunction>
+  static JSValueRef on_state(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[], JSValueRef* exception) {
+    Impl& self = *of(ctx);
+    if (self.ended) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
+    if (!self.state) return JSValueMakeNumber(ctx, double(wasi::Errno::kNoSystemCall));
+    uint64_t numbers[wasm::kWasiArgsMax] = {};
+    read_numbers(ctx, wasm::state_types(kFunction), count, args, numbers);
+    NearMemory memory(self.memory());
+    const WasiAnswer answer = self.state->call(kFunction, numbers, memory);
+    if (self.metered) self.charge(ctx, exception, answer.fuel);
+    return JSValueMakeNumber(ctx, double(answer.error));
+  }
+
   template <wasm::WasiFunction kFunction>
   static JSValueRef on_wasi(JSContextRef ctx, JSObjectRef, JSObjectRef, size_t count, const JSValueRef args[],
                             JSValueRef* exception) {
@@ -256,10 +232,7 @@ struct Engine::Impl {
     // A guest does not go on after it was told to stop, whatever it makes of the exception.
     if (self.ended || self.calls == nullptr) return self.stop(ctx, exception, DomainEnd::kTrapped, "ended");
     uint64_t numbers[wasm::kWasiArgsMax] = {};
-    const char* types = wasm::wasi_types(kFunction);
-    for (size_t i = 0; i < std::min(count, wasm::kWasiArgsMax) && types[i] != '>'; ++i) {
-      numbers[i] = types[i] == 'l' ? uint64_t(JSValueToInt64(ctx, args[i], nullptr)) : uint32_t(int32_t(JSValueToNumber(ctx, args[i], nullptr)));
-    }
+    read_numbers(ctx, wasm::wasi_types(kFunction), count, args, numbers);
     const std::function<uint64_t()> fuel = [&self] { return self.fuel_used(); };
     NearMemory memory(self.memory());
     const WasiAnswer answer = self.calls->call(kFunction, numbers, memory, fuel);
@@ -278,6 +251,11 @@ struct Engine::Impl {
   static void fill_callbacks(JSObjectCallAsFunctionCallback* out, std::index_sequence<kIndex...>) {
     ((out[kIndex] = &on_wasi<wasm::WasiFunction(kIndex)>), ...);
   }
+  template <size_t... kIndex>
+  void add_state_calls(JSObjectRef to, std::index_sequence<kIndex...>) {
+    const auto add = [&](const char* name, JSObjectCallAsFunctionCallback function) { set(to, name, JSObjectMakeFunctionWithCallback(context, Name(name), function)); };
+    (add(wasm::state_name(wasm::StateFunction(kIndex)), &on_state<wasm::StateFunction(kIndex)>), ...);
+  }
 
   JSObjectRef make_imports() {
     JSObjectCallAsFunctionCallback callbacks[wasm::kWasiFunctions];
@@ -295,29 +273,14 @@ struct Engine::Impl {
     JSObjectRef imports = JSObjectMake(context, nullptr, nullptr);
     set(imports, std::string(wasm::kHostModule).c_str(), own_module);
     set(imports, "wasi_snapshot_preview1", wasi_module);
+    JSObjectRef state_module = JSObjectMake(context, nullptr, nullptr);
+    add_state_calls(state_module, std::make_index_sequence<wasm::kStateFunctions>());
+    set(imports, std::string(wasm::kStateModule).c_str(), state_module);
     set(imports, wasm::kYieldModule, host_module);
     return imports;
   }
 
   // --- modules and instances -------------------------------------------------------------------------------------
-
-  Result<JSObjectRef> construct(const char* name, std::span<const JSValueRef> args) {
-    JSObjectRef web_assembly = get_object(JSContextGetGlobalObject(context), "WebAssembly");
-    JSObjectRef constructor = web_assembly != nullptr ? get_object(web_assembly, name) : nullptr;
-    if (constructor == nullptr) return fail(Errc::kInternal, "the engine has no WebAssembly");
-    JSValueRef exception = nullptr;
-    JSObjectRef out = JSObjectCallAsConstructor(context, constructor, args.size(), args.data(), &exception);
-    if (exception != nullptr || out == nullptr) return fail(Errc::kGuest, text(exception));
-    return out;
-  }
-
-  Result<JSObjectRef> compile(ByteView bytes) {
-    JSObjectRef array = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, bytes.size(), nullptr);
-    if (array == nullptr) return fail(Errc::kLimit, "no memory for the module");
-    std::memcpy(JSObjectGetTypedArrayBytesPtr(context, array, nullptr), bytes.data(), bytes.size());
-    const JSValueRef args[] = {array};
-    return construct("Module", args);
-  }
 
   Status instantiate() {
     hold(memory_view, nullptr);
@@ -586,7 +549,10 @@ struct Engine::Impl {
       out.segments = std::move(segments);
     }
     out.output = std::move(output).value();
+    if (state && end == DomainEnd::kExited) out.writes = state->take_writes();
     calls.reset();
+    state.reset();
+    asked_state.reset();
     return out;
   }
 };
@@ -639,7 +605,7 @@ void Engine::forget() {
   impl_->standing = 0;
 }
 
-ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
+ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint, const AskState& ask_state) {
   Impl& impl = *impl_;
   ResultFrame refused;
   refused.end = uint8_t(DomainEnd::kRefused);
@@ -681,6 +647,10 @@ ResultFrame Engine::run(TaskFrame task, const OnCheckpoint& on_checkpoint) {
   }
   impl.calls = std::move(calls).value();
   impl.chain = impl.task_chain = wasm::segment_start({impl.module.identity, impl.calls->world(), crypto::sha256(impl.calls->input().input), task.seed});
+  if (task.has_state && task.service != 0 && ask_state) {
+    impl.asked_state.emplace(task.handle, task.state_use, ask_state);
+    impl.state.emplace(*impl.asked_state);
+  }
   impl.clean = false;
   const bool traced = task.service == 0;
   impl.execute(task);

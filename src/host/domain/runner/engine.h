@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "host/domain/frames.h"
 #include "wasi/wasi_run.h"
@@ -16,6 +17,9 @@ namespace selvedge::host::domain {
 /// What happens between two slices. It is told the fuel of the slice that ended (0 at the start of a run and in between other
 /// work) and returns that of the next, or 0 to end the run (the pool is gone).
 using BetweenSlices = std::function<uint64_t(uint64_t ended)>;
+
+/// Asks the pool for something of a service's state; nothing: it is not there, or the pool is gone.
+using AskState = std::function<std::optional<Bytes>(const StateAskFrame& ask)>;
 
 /// The run's state at a checkpoint; called only as often as the task asks.
 using OnCheckpoint = std::function<void(uint64_t fuel, const Bytes& checkpoint)>;
@@ -34,7 +38,7 @@ class Engine {
   /// Makes room for another module. For tests of many: a domain process has one.
   void forget();
   /// Runs _start. `reusable` of the answer: whether run() may be called again.
-  ResultFrame run(TaskFrame task, const OnCheckpoint& on_checkpoint = nullptr);
+  ResultFrame run(TaskFrame task, const OnCheckpoint& on_checkpoint = nullptr, const AskState& ask_state = nullptr);
   /// Resets after a run, in the time nobody waits for: the next run() then starts at once.
   void prepare();
 

@@ -133,6 +133,22 @@ class Pacer {
   int64_t balance_ns_ = 0;
 };
 
+/// A question to the pool, which answers at once; between the two it may say how fast.
+std::optional<Bytes> ask_state(Pacer& pacer, const StateAskFrame& ask) {
+  if (!write_all(encode(ask))) return std::nullopt;
+  for (;;) {
+    const auto frame = read_frame();
+    if (!frame.ok()) return std::nullopt;   // the pool is gone: the next slice ends the run
+    if (frame->type == uint8_t(FrameType::kPace)) {
+      if (const auto pace = decode_pace(frame->body); pace.ok()) pacer.set(*pace);
+      continue;
+    }
+    auto answer = frame->type == uint8_t(FrameType::kStateAnswer) ? decode_state_answer(frame->body) : fail(Errc::kInvalid, "not now");
+    if (!answer.ok() || !answer->found) return std::nullopt;
+    return std::move(answer->bytes);
+  }
+}
+
 /// Under what name the process table shows this process: whether a lease has it is for everybody to see.
 constexpr const char* kNameBefore = "selvedge-spare";
 constexpr const char* kNameInUse = "selvedge-domain";
@@ -179,7 +195,7 @@ int serve(Engine& engine, Pacer& pacer) {
       if (task->checkpoint_ms > 0) {
         on_checkpoint = [&handle, &pacer](uint64_t fuel, const Bytes& checkpoint) { write_checkpoint(pacer, handle, fuel, checkpoint); };
       }
-      result = engine.run(std::move(task).value(), on_checkpoint);
+      result = engine.run(std::move(task).value(), on_checkpoint, [&pacer](const StateAskFrame& ask) { return ask_state(pacer, ask); });
     } else {
       result.end = uint8_t(DomainEnd::kRefused);
       result.message = load_error;
