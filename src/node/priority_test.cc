@@ -21,7 +21,7 @@ TEST(Priority, AnUrgentRequestForSymbolsComesBeforeOthers) {
 
 // req: C10, C11
 TEST(Priority, APackedMessageHasThePriorityOfWhatIsInside) {
-  const Bytes records = mesh::MeshMessages::encode(mesh::Records{{Bytes(5000, 7)}}), state = work::WorkMessages::encode(work::TaskState{{}, 1, Bytes(5000, 7)});
+  const Bytes records = mesh::MeshMessages::encode(mesh::Records{{Bytes(5000, 7)}}), state = work::WorkMessages::encode(work::TaskState{{}, 1, 5000, 0, Bytes(5000, 7), false});
   for (const Bytes& each : {records, state}) {
     const Bytes packed = mesh::pack_message(each, mesh::kCompressions);
     ASSERT_LT(packed.size(), each.size());
