@@ -123,6 +123,17 @@ TEST_F(CarryTest, WhatWasNotSyncedIsNotAcknowledged) {
   EXPECT_EQ(b.load(now).size(), 1u);
 }
 
+TEST_F(CarryTest, ADuplicateDuringTheSyncIsNotAcknowledged) {
+  a.send(now, b, "a job");
+  const auto stick = a.load(now);
+  Carry::Out out;
+  ASSERT_TRUE(b.carry->on_parcel(now, stick[0].second, out).ok());
+  ASSERT_TRUE(b.take(now, stick[0].second).ok());
+  EXPECT_TRUE(b.load(now).empty());
+  b.settle(now, out);
+  EXPECT_EQ(b.load(now).size(), 1u);
+}
+
 TEST_F(CarryTest, NobodyElseEndsCustody) {
   a.meet(eve), eve.meet(a);
   const ParcelId id = a.send(now, b, "a job");
