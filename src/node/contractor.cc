@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/offers.h"
+#include "node/parts.h"
 #include "work/leases.h"
 
 namespace selvedge::node {
@@ -173,8 +174,16 @@ void Contractor::stored(Turn& turn, RequestId id, PutOutcome put) {
     if (!ref.ok()) return fail_run(turn, id, ref.error());
     run.files.emplace_back(text.substr(0, cut), std::move(ref).value());
   }
-  if (run.what.keys_of > 0) share_keys(turn, id);
-  else start_tasks(turn, id);
+  if constexpr (kWholeNode) {
+    if (run.what.keys_of > 0) return share_keys(turn, id);
+  }
+  start_tasks(turn, id);
+}
+
+void Contractor::forget_keys(Turn& turn, const std::string& secret) {
+  if constexpr (kWholeNode) {
+    if (!secret.empty()) run_keys->forget(turn, secret);
+  }
 }
 
 void Contractor::share_keys(Turn& turn, RequestId id) {
@@ -264,7 +273,7 @@ Result<Bytes> Contractor::make_offer(Turn& turn, const work::MakeOffer& make, co
   if (spec == nullptr) return fail(Errc::kUnavailable, "the task is over");
   OfferOf of{make.task, make.executor, run.zone, *spec, run.manifest ? run.manifest->bytes : Bytes{}, {run.module}};
   for (const object::TaskInput& input : spec->inputs) of.blobs.push_back(TRY(ref_of(run, input.cid)));
-  if (!run.secret.empty()) {
+  if (kWholeNode && !run.secret.empty()) {
     of.leave = [&](const std::vector<object::ObjectKey>& keys) { return run_keys->leave(turn, run.secret, make.executor, make.task, keys); };
   }
   return node::make_offer(turn, core_, library_, std::move(of));
@@ -481,7 +490,7 @@ void Contractor::write_outputs(Turn& turn, RequestId id) {
 void Contractor::finish(Turn& turn, RequestId id) {
   Run run = std::move(runs_.at(id));
   runs_.erase(id);
-  if (!run.secret.empty()) run_keys->forget(turn, run.secret);
+  forget_keys(turn, run.secret);
   run.answer.module = run.module.cid;
   run.answer.outputs = std::move(run.outputs);
   run.answer.milliseconds = uint64_t((turn.now - run.started).ms());
@@ -500,7 +509,7 @@ void Contractor::fail_run(Turn& turn, RequestId id, const Error& error) {
   const std::string secret = std::move(runs_.at(id).secret);
   const auto on_end = std::move(runs_.at(id).on_end);
   runs_.erase(id);
-  if (!secret.empty()) run_keys->forget(turn, secret);
+  forget_keys(turn, secret);
   if (on_end) on_end(turn, why);
   else turn.out.push(Refuse{id, why});
   if (job != 0) {

@@ -107,6 +107,7 @@ class Contractor {
   Result<object::Signed<object::Manifest>> open_manifest(const RunRequest& what) const;
   Result<object::BlobRef> ref_of(const Run& run, const codec::Cid& cid) const;
   void share_keys(Turn& turn, RequestId id);
+  void forget_keys(Turn& turn, const std::string& secret);
   void start_tasks(Turn& turn, RequestId id);
   work::TaskUnit unit_for(const Run& run, const object::BlobRef& input, std::vector<std::string> args) const;
   void offer(Turn& turn, const work::MakeOffer& make);

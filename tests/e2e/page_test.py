@@ -1,6 +1,7 @@
 """What a page has done: by machines of others, under the authority of the site's owner, checked in the page."""
 
 import http.server
+import itertools
 import json
 import subprocess
 import threading
@@ -100,8 +101,10 @@ class Page(FabricTest):
         self.assertEqual((done["agreements"], done["verified"], done["cost"], done["mismatches"]), (2, True, 0, []))
         self.assertEqual(done["module"], published["module"])
         self.assertLessEqual(set(done["workers"]), {host.key for host in self.hosts})
-        self.assertEqual(self.js("jobs")[0], "refused")
-        self.assertEqual([state for i, state in enumerate(self.js("jobs")[1:]) if self.js("jobs")[i] != state], ["waiting", "running", "done"])
+        # It waits for its session with the site first, if that is not up yet.
+        states = [state for state, _ in itertools.groupby(self.js("jobs"))]
+        self.assertEqual(states[states.index("refused") - len(states):], ["refused", "waiting", "running", "done"])
+        self.assertIn(states[:states.index("refused")], ([], ["waiting"]))
         three = self.submit(type="textstats", payload=text, options={"redundancy": 3, "priority": "high"})
         self.assertEqual((three["agreements"], set(three["workers"])), (3, {host.key for host in self.hosts}))
         one = self.submit(type="textstats", payload=text, options={"redundancy": 1})
