@@ -15,15 +15,8 @@ struct HostingTest : ::testing::Test {
   void begin(size_t hosts) {
     origin_ = group_.add("origin");
     for (size_t i = 0; i < hosts; ++i) hosts_.push_back(group_.add("host" + std::to_string(i)));
-    ASSERT_TRUE(group_.start(origin_).ok());
-    for (const size_t host : hosts_) {
-      ASSERT_TRUE(group_.start(host).ok());
-      group_.at(host).hold_tasks = true;
-      GrantGiveRequest shape;
-      shape.seconds = 1'000'000;
-      leases_[host] = group_.grant(host, origin_, shape);
-      group_.link(host, origin_);
-    }
+    leases_ = group_.start_lenders(origin_, hosts_);
+    for (const size_t host : hosts_) group_.link(host, origin_);
     // They hold the program's symbols for each other.
     for (size_t i = 0; i < hosts; ++i) {
       for (size_t j = 0; j < i; ++j) group_.link(hosts_[i], hosts_[j]);

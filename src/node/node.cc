@@ -44,6 +44,8 @@ Node::Node(NodeConfig config)
   wire();
 }
 
+Node::~Node() = default;
+
 void Node::wire() {
   workshop_.on_lease_ended = [this](Turn& turn, const object::Signed<object::Grant>& grant) {
     if constexpr (kWholeNode) {

@@ -46,6 +46,7 @@ class Node {
   /// Whether a node can be made of it. Errors: kUnauthorized: the device is not enrolled.
   static Status check(const NodeConfig& config) { return Core::check(config); }
   explicit Node(NodeConfig config);
+  ~Node();
 
   Status recover(store::Column column, ByteView key, ByteView value) { return core_.store.recover(column, key, value); }
   /// Errors: kIntegrity when what was recovered cannot be this node's.

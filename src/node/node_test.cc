@@ -43,6 +43,43 @@ class NodeTest : public ::testing::Test {
     return std::stoull(status.substr(at + 15));
   }
 
+  /// An offer under the origin's grant, whoever signs it.
+  Bytes offer_by(size_t signer, uint8_t task) {
+    object::TaskOffer offer;
+    offer.task.bytes.fill(task);
+    offer.zone = object::zone_id(group_.at(signer).owner.public_key(), kZoneName);
+    offer.spec.origin = group_.at(signer).owner.public_key();
+    offer.spec.module = codec::Cid::of(codec::Codec::kRaw, tiny_module());
+    offer.spec.fuel_limit = 1000;
+    offer.spec.memory_bytes = 1 << 20;
+    offer.spec.output_bytes_max = 1000;
+    offer.issuer = group_.at(signer).key();
+    offer.executor = group_.at(host_).key();
+    offer.grant.bytes = crypto::Digest::from(*from_hex(lease_))->bytes;
+    offer.blobs.push_back({offer.spec.module, tiny_module().size(), {}});
+    offer.issued = group_.now.unix_seconds();
+    offer.expires = offer.issued + 600;
+    crypto::Drbg drbg(seed_of("keys"));
+    offer.sealed_keys = object::seal_object_keys({}, offer.task, group_.at(host_).seal.public_key(), drbg).value_or(Bytes(64, 1));
+    object::BlockGroup group;
+    group.zone = offer.zone;
+    group.epoch = 1;
+    group.object_bytes = tiny_module().size();
+    group.whole = true;
+    offer.blobs[0].groups = {group};
+    return object::sign_object(group_.at(signer).signer, offer).value().bytes;
+  }
+  /// Why the newest offer was not taken; empty: nothing was said.
+  std::string refusal(size_t to) {
+    const auto& received = group_.at(to).received;
+    for (size_t i = received.size(); i > 0; --i) {
+      const auto message = work::WorkMessages::decode(received[i - 1]);
+      const auto* answer = message.ok() ? std::get_if<work::OfferAnswer>(&*message) : nullptr;
+      if (answer != nullptr) return answer->message;
+    }
+    return "";
+  }
+
   Group group_;
   size_t origin_ = group_.add("origin");
   size_t host_ = group_.add("host");
@@ -140,38 +177,38 @@ TEST_F(NodeTest, WithoutAGrantNothingIsStoredAndNothingRuns) {
 TEST_F(NodeTest, AnOfferUnderSomebodyElsesGrantIsRefused) {
   grants();
   group_.at(host_).hold_tasks = true;
-  // The stranger signs an offer of its own with the grant that the origin got.
-  object::TaskOffer offer;
-  offer.task.bytes.fill(1);
-  offer.zone = object::zone_id(group_.at(stranger_).owner.public_key(), kZoneName);
-  offer.spec.origin = group_.at(stranger_).owner.public_key();
-  offer.spec.module = codec::Cid::of(codec::Codec::kRaw, tiny_module());
-  offer.spec.fuel_limit = 1000;
-  offer.spec.memory_bytes = 1 << 20;
-  offer.spec.output_bytes_max = 1000;
-  offer.issuer = group_.at(stranger_).key();
-  offer.executor = group_.at(host_).key();
-  offer.grant.bytes = crypto::Digest::from(*from_hex(lease_))->bytes;
-  offer.blobs.push_back({offer.spec.module, tiny_module().size(), {}});
-  offer.issued = group_.now.unix_seconds();
-  offer.expires = offer.issued + 600;
-  crypto::Drbg drbg(seed_of("stranger's keys"));
-  offer.sealed_keys = object::seal_object_keys({}, offer.task, group_.at(host_).seal.public_key(), drbg).value_or(Bytes(64, 1));
-  object::BlockGroup group;
-  group.zone = offer.zone;
-  group.epoch = 1;
-  group.object_bytes = tiny_module().size();
-  group.whole = true;
-  offer.blobs[0].groups = {group};
-  auto made = object::sign_object(group_.at(stranger_).signer, offer);
-  ASSERT_TRUE(made.ok()) << made.error().message;
+  // With the grant that the origin got.
+  const Bytes made = offer_by(stranger_, 1);
   group_.at(stranger_).received.clear();
-  group_.inject(stranger_, host_, work::WorkMessages::encode(work::Offer{made->bytes}));
+  group_.inject(stranger_, host_, work::WorkMessages::encode(work::Offer{made}));
   EXPECT_TRUE(group_.at(host_).tasks.empty());
   ASSERT_FALSE(group_.at(stranger_).received.empty());
   const auto answer = work::WorkMessages::decode(group_.at(stranger_).received.back());
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(std::get<work::OfferAnswer>(*answer).error, uint8_t(Errc::kUnauthorized));
+}
+
+// req: D6
+TEST_F(NodeTest, StatesOfTwoTasksComeBeforeTheirOffers) {
+  grants();
+  const auto send = [&](size_t from, uint8_t task, size_t size) {
+    work::TaskId id;
+    id.bytes.fill(task);
+    work::send_state(id, 0, Bytes(size, 1), true, [&](Bytes part) { group_.inject(from, host_, std::move(part)); });
+  };
+  const auto offer = [&](size_t from, uint8_t task, uint32_t state_bytes) {
+    group_.at(from).received.clear();
+    group_.inject(from, host_, work::WorkMessages::encode(work::Offer{offer_by(from, task), state_bytes}));
+    return refusal(from);
+  };
+  const std::string missing = "did not come whole";
+  send(origin_, 1, 10);
+  send(origin_, 2, work::kTaskStatePartBytes + 20);
+  EXPECT_EQ(offer(origin_, 1, 10).find(missing), std::string::npos);
+  EXPECT_EQ(offer(origin_, 2, work::kTaskStatePartBytes + 20).find(missing), std::string::npos);
+  EXPECT_NE(offer(origin_, 2, 20).find(missing), std::string::npos) << "it went with its offer";
+  send(stranger_, 3, 10);
+  EXPECT_NE(offer(stranger_, 3, 10).find(missing), std::string::npos) << "from somebody without a grant none is kept";
 }
 
 // req: D3

@@ -189,7 +189,7 @@ void StateKeeper::begin(Turn& turn, Service& each, const std::vector<NodeKey>& h
   kept.term.last = std::max(kept.term.last, kept.promised) + 1;
   for (const NodeKey& host : hosts) add(kept.term.told, host);
   kept.due = Instant::never();
-  kept.change.emplace();
+  kept.change = Change{};
   kept.change->term = kept.term.last;
   kept.change->until = turn.now + kStateAnswerMax;
   keep(turn, each.first, kept.term, [this, service = each.first, number = kept.term.last](Turn& t, const Status& written) {

@@ -18,14 +18,7 @@ struct StateTest : ::testing::Test {
   void begin(size_t hosts) {
     origin_ = group_.add("origin");
     for (size_t i = 0; i < hosts; ++i) hosts_.push_back(group_.add("host" + std::to_string(i)));
-    ASSERT_TRUE(group_.start(origin_).ok());
-    for (const size_t host : hosts_) {
-      ASSERT_TRUE(group_.start(host).ok());
-      group_.at(host).hold_tasks = true;
-      GrantGiveRequest shape;
-      shape.seconds = 1'000'000;
-      leases_[host] = group_.grant(host, origin_, shape);
-    }
+    leases_ = group_.start_lenders(origin_, hosts_);
     connect_all();
     group_.put_file(origin_, "/site.wasm", tiny_module());
   }

@@ -29,7 +29,7 @@ void Workshop::on_state_part(Turn& turn, const NodeKey& from, const work::TaskSt
   std::optional<Bytes> whole = states_.take(turn.now, from, part);
   if (!whole) return;
   if (begun_.size() >= kBegunMax) begun_.clear();  // whose offers did not come
-  begun_.insert_or_assign(from, Begun{part.task, std::move(*whole)});
+  begun_.insert_or_assign({from, part.task}, std::move(*whole));
 }
 
 void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& message) {
@@ -40,10 +40,7 @@ void Workshop::on_offer(Turn& turn, const NodeKey& from, const work::Offer& mess
   }
   const work::TaskId task = offer->body.task;
   Bytes state;
-  if (const auto begun = begun_.find(from); begun != begun_.end()) {
-    if (begun->second.task == task) state = std::move(begun->second.state);
-    begun_.erase(begun);
-  }
+  if (auto begun = begun_.extract({from, task}); !begun.empty()) state = std::move(begun.mapped());
   Status taken = ok();
   if (state.size() != message.state_bytes) {
     taken = fail(Errc::kUnavailable, "the state to go on from did not come whole");

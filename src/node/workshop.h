@@ -133,9 +133,8 @@ class Workshop {
   std::map<work::TaskId, Supply> supplies_;
   std::set<work::TaskId> asking_keys_;
   work::StateParts states_;
-  /// A state that its offer has not followed yet: one of each origin's node.
-  struct Begun { work::TaskId task; Bytes state; };
-  std::map<NodeKey, Begun> begun_;
+  /// States that their offers have not followed yet.
+  std::map<std::pair<NodeKey, work::TaskId>, Bytes> begun_;
   void on_state_part(Turn& turn, const NodeKey& from, const work::TaskState& part);
   std::set<std::pair<object::ObjectId, object::ObjectId>> bundles_;  // lease and bundle, since this process began
   work::Dtaps dtaps_;

@@ -67,7 +67,7 @@ std::vector<Json> refused_cases() {
   Bytes longer = good;
   longer.push_back(0);
   add(kRecipient, longer, "a context", "a byte follows");
-  const auto rebuilt = [&good](ByteView header, bool carries, ByteView body) {
+  const auto rebuilt = [](ByteView header, bool carries, ByteView body) {
     codec::Writer w;
     w.put_tag(16);
     w.put_array(3);
