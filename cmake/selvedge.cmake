@@ -80,7 +80,7 @@ function(selvedge_room name)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  # What the tests of this room share; another room's testing code may be used from above, so it is in the library.
+  # NAME_testing.cc is for this room's tests alone. Any other *_testing.cc is in the library, for tests of rooms above use it too.
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}_testing.cc)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${name}_testing.cc)
     list(APPEND tests ${CMAKE_CURRENT_SOURCE_DIR}/${name}_testing.cc)

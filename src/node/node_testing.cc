@@ -1,8 +1,5 @@
 #include "node/node_testing.h"
 
-#include "codec/multibase.h"
-#include "codec/ticket.h"
-
 namespace selvedge::node::testing {
 
 Group::Group() = default;
