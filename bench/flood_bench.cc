@@ -2,8 +2,8 @@
 // node must have looked at) and how long a request takes, with the flood and without, in one run. spec: FM 13
 //
 // The flood is of requests that cost the node a look into its store and an answer, from many keys over as many
-// connections, as fast as the node reads them. --quick fails where half of the honest one's first contacts take longer than
-// the bar of 50 ms: its few rounds say nothing of the slowest, which on a borrowed processor is the processor's owner.
+// connections, as fast as the node reads them. --quick fails where one in ten of the honest one's first contacts takes longer than
+// the bar of 50 ms.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -226,6 +226,6 @@ int main(int argc, char** argv) {
   while (wait(nullptr) > 0) {
   }
   std::filesystem::remove_all(dir);
-  if (quick && percentile(flooded.contact_ms, 0.5) > kBarMs) give_up("what matters waited for more than the bar");
+  if (quick && percentile(flooded.contact_ms, 0.9) > kBarMs) give_up("what matters waited for more than the bar");
   return 0;
 }

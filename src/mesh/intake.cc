@@ -1,7 +1,5 @@
 #include "mesh/intake.h"
 
-#include <algorithm>
-
 namespace selvedge::mesh {
 
 namespace {
@@ -72,8 +70,16 @@ void Intake::wake(Instant now) {
 
 std::optional<Arrival> Intake::next(Instant now, Out& out) {
   wake(now);
+  shared_until_ = Instant::never();
   for (size_t priority = 0; priority < kPriorities; ++priority) {
     std::set<NodeKey>& ready = ready_[priority];
+    // What all of a kind share keeps all of them waiting, and each stays ready: to put every peer to sleep and wake it for
+    // every token costs more than the message.
+    const Duration shared = std::max(kind_buckets_[priority].wait(now), global_.wait(now));
+    if (shared > Duration{}) {
+      if (!ready.empty()) shared_until_ = std::min(shared_until_, now + shared);
+      continue;
+    }
     while (!ready.empty()) {
       auto turn = ready.upper_bound(last_[priority]);
       if (turn == ready.end()) turn = ready.begin();
@@ -126,7 +132,7 @@ Arrival Intake::take(const NodeKey& key, size_t priority, std::deque<Arrival>::i
 }
 
 Duration Intake::wait_for(Instant now, const Arrival& arrival) {
-  Duration wait = std::max(kind_buckets_[size_t(arrival.priority)].wait(now), global_.wait(now));
+  Duration wait{};
   // Where no more rates can be remembered, the kind's and the whole's must do.
   if (TokenBucket* bucket = bucket_for(source_buckets_, arrival.from, rates_.source, now)) wait = std::max(wait, bucket->wait(now));
   if (arrival.zone) {

@@ -11,6 +11,7 @@
 // Pure. Owned by the daemon, between the transport and the node; bounded by the constants below.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -86,7 +87,8 @@ class Intake {
   std::optional<Arrival> next(Instant now, Out& out);
   /// What still waits of a link that closed, the most important first: it was said before the link was gone.
   std::optional<Arrival> next_of(uint64_t link, Out& out);
-  Instant next_deadline() const { return sleeping_.empty() ? Instant::never() : sleeping_.begin()->until; }
+  /// Of what waited when next() last gave nothing.
+  Instant next_deadline() const { return std::min(shared_until_, sleeping_.empty() ? Instant::never() : sleeping_.begin()->until); }
   bool empty() const { return stats_.waiting == 0; }
   const IntakeStats& stats() const { return stats_; }
 
@@ -106,7 +108,7 @@ class Intake {
   void wake(Instant now);
   /// Takes one message out of a queue of `source`, whose owner is read from again once enough is gone.
   Arrival take(const NodeKey& source, size_t priority, std::deque<Arrival>::iterator at, Out& out);
-  /// How long its rates keep this one waiting.
+  /// How long its sender's and its zone's rates keep this one waiting.
   Duration wait_for(Instant now, const Arrival& arrival);
   void pay(Instant now, const Arrival& arrival);
   void shed(Out& out);
@@ -115,7 +117,8 @@ class Intake {
   std::map<NodeKey, Source> sources_;                  // that have something waiting
   std::array<std::set<NodeKey>, kPriorities> ready_;   // of them, whose turn may come
   std::array<NodeKey, kPriorities> last_{};            // whose turn was last
-  std::set<Sleeper> sleeping_;                         // who has to wait for a rate
+  std::set<Sleeper> sleeping_;                         // who has to wait for a rate of its own
+  Instant shared_until_ = Instant::never();            // when a rate that all share lets the next one through
   std::map<NodeKey, TokenBucket> source_buckets_;
   std::map<object::ZoneId, TokenBucket> zone_buckets_;
   std::vector<TokenBucket> kind_buckets_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/rng.h"
 #include "mesh/mesh_testing.h"
 
@@ -124,6 +126,26 @@ TEST(Intake, RatesHoldByPeerZoneKindAndInAll) {
               arrival.bytes = {1};
               rig.intake.offer(std::move(arrival), rig.out);
             }), (std::pair<size_t, size_t>(10, 3)));
+}
+
+// req: C11
+TEST(Intake, AnEmptyRateOfAKindHoldsUpThatKindAlone) {
+  IntakeRates rates;
+  rates.kind[size_t(Priority::kRequest)] = {1, 10};
+  Rig rig(rates);
+  for (const char* from : {"a", "b", "c"}) rig.offer(from, Priority::kRequest, from);
+  std::set<std::string> admitted = {rig.next()};
+  rig.offer("b", Priority::kEvent, "event");
+  EXPECT_EQ(rig.next(), "event");
+  EXPECT_EQ(rig.next(), "");
+  for (int n = 0; n < 2; ++n) {
+    EXPECT_EQ(rig.intake.next_deadline(), rig.now + milliseconds(100));
+    rig.now = rig.intake.next_deadline();
+    admitted.insert(rig.next());
+    EXPECT_EQ(rig.next(), "");
+  }
+  EXPECT_EQ(admitted, (std::set<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(rig.intake.next_deadline(), Instant::never());
 }
 
 TEST(Intake, AMessageLargerThanItsBurstIsAllowedAndWaitedForAfterwards) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include "codec/multibase.h"
 #include "crypto/drbg.h"
@@ -78,7 +79,12 @@ class Daemon {
     for (node::Effect& effect : out.take()) {
       std::visit([this](auto& each) { this->perform(each); }, effect);
     }
-    deadline_.set(node_->next_deadline());
+    // All parts are asked, some of which look at every link: once for all that is handed over in a turn of the loop.
+    if (std::exchange(deadline_due_, true)) return;
+    loop_.post([this] {
+      deadline_due_ = false;
+      deadline_.set(node_->next_deadline());
+    });
   }
 
   void perform(node::DialPeer& effect) { wires_->dial(effect.peer, effect.address, DialAs::kNode); }
@@ -159,6 +165,7 @@ class Daemon {
   std::string mapped_;                  // where the world finds this node through the router; empty: not known
   std::shared_ptr<Tpm> tpm_;   // null: the node asks for no attestation
   Loop::Timer deadline_;
+  bool deadline_due_ = false;  // is to be set before the loop waits again
   Kernel kernel_;
   Loop::Timer kernel_timer_;
   work::Signals told_;
